@@ -1,0 +1,26 @@
+"""The one error class of the package."""
+
+from __future__ import annotations
+
+
+class LeafError(ValueError):
+    """A wrong argument, input or file, told so that it can be mended.
+
+    Attributes:
+        where: the layer, function or command that refuses (``"GaborConv1d"``).
+        argument: its argument, input or file (``"n_filters"``).
+        expected: what it takes (``"an integer of at least 1"``).
+        got: what came (``"0"``).
+        fix: what to do about it.
+    """
+
+    def __init__(self, where: str, argument: str, expected: str, got: object, fix: str) -> None:
+        super().__init__(where, argument, expected, got, fix)
+        self.where = where
+        self.argument = argument
+        self.expected = expected
+        self.got = got
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.argument}: expected {self.expected}, got {self.got}; {self.fix}"

@@ -1,0 +1,77 @@
+"""TensorFlow's SAME and VALID padding.
+
+SAME depends on the stride *and* on the length of the input, and when the total is odd the
+extra sample goes to the right, so a fixed symmetric padding of ``kernel_size // 2`` is right only by
+accident (16,000 samples, kernel 401, stride 160: TensorFlow pads 120 and 121, not 200 and 200).
+Source: https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from leaf_port.errors import LeafError
+
+SAME = "SAME"
+VALID = "VALID"
+
+
+def same_padding(
+    length: int, kernel_size: int, stride: int = 1, dilation: int = 1
+) -> tuple[int, int]:
+    """Samples that TensorFlow's SAME adds before and after an axis.
+
+    ``total = max((ceil(length / stride) - 1) * stride + (kernel_size - 1) * dilation + 1 - length, 0)``,
+    ``left = total // 2``, ``right = total - left``.
+
+    Args:
+        length: length of the axis, in samples.
+        kernel_size: length of the window, in taps.
+        stride: hop between windows, in samples.
+        dilation: distance between two taps, in samples.
+
+    Returns:
+        ``(left, right)``, in samples.
+    """
+    extent = (kernel_size - 1) * dilation + 1
+    if stride == 1:
+        total = extent - 1  # whatever the length: keeps a dynamic length out of exported graphs
+    else:
+        frames = (length + stride - 1) // stride
+        total = (frames - 1) * stride + extent - length
+        if extent < stride:  # elsewhere the total cannot be negative
+            total = torch.sym_max(total, 0)
+    return total // 2, total - total // 2
+
+
+def check_padding(where: str, padding: str) -> str:
+    """The padding in capitals; refuses anything but SAME and VALID (in any case, as Keras does)."""
+    if not isinstance(padding, str) or padding.upper() not in (SAME, VALID):
+        raise LeafError(where, "padding", "'SAME' or 'VALID'", repr(padding), "give one of the two")
+    return padding.upper()
+
+
+def pad_time(
+    x: Tensor,
+    kernel_size: int,
+    stride: int = 1,
+    dilation: int = 1,
+    padding: str = SAME,
+    value: float = 0.0,
+) -> Tensor:
+    """Pads the last axis of ``x`` as TensorFlow would before a convolution or pooling.
+
+    Args:
+        x: ``(..., time)``.
+        kernel_size, stride, dilation: of the window that follows, in samples.
+        padding: ``"SAME"`` or ``"VALID"`` (which adds nothing).
+        value: what the added samples hold (0 for a convolution, minus infinity for a maximum).
+
+    Returns:
+        ``(..., left + time + right)``.
+    """
+    if padding == VALID:
+        return x
+    return F.pad(x, same_padding(x.shape[-1], kernel_size, stride, dilation), value=value)
