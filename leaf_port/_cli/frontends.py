@@ -1,0 +1,203 @@
+"""Building a frontend by name for any sample rate; its filters' frequencies and its frames' times."""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from leaf_port import _checks, frontend
+from leaf_port.initializers import GaborInit
+from leaf_port.padding import same_padding
+
+Float64 = npt.NDArray[np.float64]
+
+_WHERE = "features"
+_OFFICIAL_RATE = 16000
+_OFFICIAL_N_FFT = 512
+_MIN_HZ, _MAX_HZ = 60.0, 7800.0  # of the official frontends
+_NYQUIST_SHARE = _MAX_HZ / (_OFFICIAL_RATE / 2)
+# Zero-padding of a filter before its peak is looked for: the peak is found to a 16th of a bin.
+_OVERSAMPLING = 16
+
+
+class Name(str, enum.Enum):
+    """The frontends, by the names of the official code."""
+
+    LEAF = "leaf"
+    TFBANKS = "tfbanks"
+    SINCNET = "sincnet"
+    SINCNET_PLUS = "sincnet_plus"
+    MEL = "mel"
+
+
+TITLES = {
+    Name.LEAF: "LEAF",
+    Name.TFBANKS: "Time-domain filterbanks",
+    Name.SINCNET: "SincNet",
+    Name.SINCNET_PLUS: "SincNet+",
+    Name.MEL: "Mel filterbanks",
+}
+
+QUANTITIES = {
+    Name.LEAF: "PCEN (energy, gain-normalised)",
+    Name.TFBANKS: "log energy (natural log)",
+    Name.SINCNET: "layer-normalised maximum (unitless)",
+    Name.SINCNET_PLUS: "PCEN (rectified amplitude, gain-normalised)",
+    Name.MEL: "log mel energy (natural log)",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a frontend is built from.
+
+    Attributes:
+        name: which frontend.
+        n_filters: how many filters.
+        window_len: of the filters and the pooling, in milliseconds.
+        window_stride: between two frames, in milliseconds.
+    """
+
+    name: Name
+    n_filters: int = 40
+    window_len: float = 25.0
+    window_stride: float = 10.0
+
+    def check(self) -> None:
+        """Refuses sizes that are not positive, in the words of the command's options."""
+        _checks.at_least(_WHERE, "--n-filters", self.n_filters)
+        _checks.positive(_WHERE, "--window-len", self.window_len)
+        _checks.positive(_WHERE, "--window-stride", self.window_stride)
+
+    def window(self, sample_rate: int) -> tuple[int, int]:
+        """Window and stride, in samples."""
+        return _checks.window_samples(_WHERE, sample_rate, self.window_len, self.window_stride)
+
+
+def max_frequency(sample_rate: float) -> float:
+    """Where the highest filter ends, in Hz: 7800, or the same share of a Nyquist below 8000 Hz."""
+    return min(_MAX_HZ, _NYQUIST_SHARE * sample_rate / 2)
+
+
+def build(settings: Settings, sample_rate: int) -> nn.Module:
+    """The frontend at its initial weights, ready to evaluate.
+
+    LEAF, the time-domain filterbanks and mel span 60 Hz to :func:`max_frequency`. SincNet and
+    SincNet+ never receive the sample rate, as in the official code: their bands scale with it.
+
+    Raises:
+        LeafError: sizes that the frontend refuses.
+    """
+    settings.check()
+    window, _ = settings.window(sample_rate)
+    return _construct(settings, sample_rate, window).eval()
+
+
+def _construct(settings: Settings, rate: int, window: int) -> nn.Module:
+    n_filters, length, stride = settings.n_filters, settings.window_len, settings.window_stride
+    shape = {"n_filters": n_filters, "window_len": length, "window_stride": stride}
+    low, high = _MIN_HZ, max_frequency(rate)
+    match settings.name:
+        case Name.LEAF:
+            init = GaborInit(sample_rate=rate, min_freq=low, max_freq=high)
+            return frontend.Leaf(sample_rate=rate, complex_conv_init=init, **shape)
+        case Name.TFBANKS:
+            return frontend.TimeDomainFilterbanks(
+                sample_rate=rate, min_freq=low, max_freq=high, **shape
+            )
+        case Name.SINCNET:
+            return frontend.SincNet(sample_rate=rate, **shape)
+        case Name.SINCNET_PLUS:
+            return frontend.SincNetPlus(sample_rate=rate, **shape)
+        case Name.MEL:
+            # The official 512, unless a window does not fit into it (above 20.4 kHz at 25 ms).
+            n_fft = max(_OFFICIAL_N_FFT, 2 ** math.ceil(math.log2(window)))
+            return frontend.MelFilterbanks(
+                sample_rate=rate, n_fft=n_fft, min_freq=low, max_freq=high, **shape
+            )
+
+
+def center_frequencies(settings: Settings, module: nn.Module, sample_rate: int) -> Float64:
+    """Centre frequency of each filter in Hz, in the order of the features: ``(n_filters,)``."""
+    with torch.inference_mode():
+        match settings.name:
+            case Name.MEL:
+                return _mel_centers(settings.n_filters, max_frequency(sample_rate))
+            case Name.LEAF:
+                return _numpy(_gabor_centers(_kernel(module), sample_rate))
+            case Name.TFBANKS:
+                return _numpy(_peak_frequencies(_kernel(module), sample_rate))
+            case Name.SINCNET | Name.SINCNET_PLUS:
+                return _numpy(_band_centers(_kernel(module), sample_rate))
+
+
+def _kernel(module: nn.Module) -> Tensor:
+    return module.get_parameter("complex_conv.kernel").double()
+
+
+def _numpy(values: Tensor) -> Float64:
+    return np.asarray(values.numpy(), dtype=np.float64)
+
+
+def _gabor_centers(kernel: Tensor, sample_rate: int) -> Tensor:
+    """From radians per sample, constrained as in the forward pass."""
+    return kernel[:, 0].clamp(0.0, math.pi) * sample_rate / (2 * math.pi)
+
+
+def _band_centers(kernel: Tensor, sample_rate: int) -> Tensor:
+    """Middle of the two edges; the kernel is on the scale of a 16 kHz clip."""
+    low = 50.0 + kernel[:, 0].abs()
+    high = (low + 50.0 + kernel[:, 1].abs()).clamp(50.0, _OFFICIAL_RATE / 2)
+    return (low + high) / 2 * sample_rate / _OFFICIAL_RATE
+
+
+def _peak_frequencies(kernel: Tensor, sample_rate: int) -> Tensor:
+    """Where the energy of each filter's answer to a sinusoid is greatest.
+
+    Of a pair of real filters that is ``|H_re(f)|^2 + |H_im(f)|^2``, whatever training made of them.
+    """
+    taps, _, channels = kernel.shape
+    size = 2 ** math.ceil(math.log2(_OVERSAMPLING * taps))
+    spectra = torch.fft.rfft(kernel.reshape(taps, channels // 2, 2), n=size, dim=0)
+    energy = spectra.abs().square().sum(dim=-1)  # (frequency, filters)
+    return energy.argmax(dim=0).double() * sample_rate / size
+
+
+def _mel_centers(n_filters: int, high: float) -> Float64:
+    """Centres of triangles that are equally spaced on the mel scale of ``tf.signal``."""
+    edges = [1127.0 * math.log1p(hertz / 700.0) for hertz in (_MIN_HZ, high)]
+    mels = np.linspace(*edges, n_filters + 2)[1:-1]
+    return np.asarray(700.0 * np.expm1(mels / 1127.0), dtype=np.float64)
+
+
+def frame_times(settings: Settings, sample_rate: int, samples: int, frames: int) -> Float64:
+    """Time in seconds of the middle of each frame: ``(frames,)``.
+
+    ``(n stride + offset) / rate``. The offset, in samples:
+
+    - pooling with SAME padding (LEAF, SincNet, SincNet+): ``(window - 1) / 2 - left pad``, where the
+      pad depends on the length of the clip;
+    - pooling without padding (time-domain filterbanks): ``(window - 1) / 2``;
+    - mel: frames start at ``n stride``; the Hann window peaks at tap ``window // 2`` (an odd one is
+      symmetric, an even one periodic).
+
+    Of an even window, a Gabor filter is centred one sample later (tap ``window // 2``, while SAME
+    pads ``window / 2 - 1`` on the left). Trained pooling and filter taps may move it further.
+    """
+    window, stride = settings.window(sample_rate)
+    filter_delay = window // 2 - same_padding(samples, window)[0]
+    match settings.name:
+        case Name.MEL:
+            offset = float(window // 2)
+        case Name.TFBANKS:
+            offset = (window - 1) / 2 + filter_delay
+        case _:
+            left, _ = same_padding(samples, window, stride)
+            offset = (window - 1) / 2 - left + filter_delay
+    return (np.arange(frames, dtype=np.float64) * stride + offset) / sample_rate

@@ -1,0 +1,147 @@
+"""Writing files whole or not at all.
+
+Each file is written under a temporary name in the folder it belongs to, and the temporary files get
+their names (``os.replace``) when all of them are complete. Whatever fails before, they are removed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from leaf_port._cli.audio import Source
+from leaf_port.errors import LeafError
+
+_WHERE = "features"
+
+
+def targets(option: str, given: Path, suffix: str, sources: Sequence[Source], many: bool) -> list[Path]:
+    """Where the output of each clip goes.
+
+    Args:
+        option: ``"--out"`` or ``"--plot"``.
+        given: its value: a file for one clip, a folder for several.
+        suffix: ``".npy"`` or ``".png"``.
+        sources: the clips.
+        many: whether ``given`` is a folder.
+
+    Raises:
+        LeafError: another suffix, a missing parent folder, a file where a folder belongs or the
+            reverse, two clips with the same output.
+    """
+    if not given.parent.is_dir():
+        fix = "make the folder first"
+        raise LeafError(_WHERE, option, "a path in a folder that exists", str(given), fix)
+    if not many:
+        return [_single(option, given, suffix)]
+    if given.suffix.lower() == suffix or (given.exists() and not given.is_dir()):
+        expected = f"a folder for the {suffix} files of several clips"
+        raise LeafError(_WHERE, option, expected, str(given), "give a folder, or one clip")
+    return _distinct(option, [given / f"{source.name}{suffix}" for source in sources])
+
+
+def _single(option: str, given: Path, suffix: str) -> Path:
+    if given.suffix.lower() != suffix:
+        expected = f"a name that ends in {suffix} for one clip"
+        raise LeafError(_WHERE, option, expected, str(given), f"add {suffix} to the name")
+    if given.is_dir():
+        raise LeafError(_WHERE, option, "a file", f"the folder {given}", "give another name")
+    return given
+
+
+def _distinct(option: str, paths: list[Path]) -> list[Path]:
+    seen: set[Path] = set()
+    for path in paths:
+        if path in seen:
+            fix = "rename one of the two clips"
+            raise LeafError(_WHERE, option, "an output of its own for each clip", f"{path} twice", fix)
+        seen.add(path)
+    return paths
+
+
+def refuse_existing(option: str, paths: Iterable[Path], force: bool) -> None:
+    """Refuses outputs that exist already, unless they may be replaced; a folder never may.
+
+    Raises:
+        LeafError: naming the first of them and how many there are.
+    """
+    existing = [p for p in paths if os.path.lexists(p) and (not force or p.is_dir())]
+    if existing:
+        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
+        fix = "give another name" + ("" if force else ", or --force to replace it")
+        raise LeafError(_WHERE, option, "a name that is free", f"{existing[0]}{more}", fix)
+
+
+class Staging:
+    """Files that appear together when the ``with`` block ends well, or not at all.
+
+    Folders that are missing are made, and removed again if the block fails.
+    """
+
+    def __init__(self) -> None:
+        self._temporaries: dict[Path, Path] = {}
+        self._folders: list[Path] = []
+
+    def __enter__(self) -> Staging:
+        return self
+
+    def add(self, path: Path, write: Callable[[BinaryIO], object]) -> None:
+        """Writes what is to become ``path`` under a temporary name beside it.
+
+        Raises:
+            LeafError: the system refuses (permissions, a full disk).
+        """
+        temporary = path.with_name(f".leaf-{os.getpid()}-{len(self._temporaries)}.tmp")
+        try:
+            self._make_folder(path.parent)
+            with temporary.open("xb") as stream:
+                self._temporaries[temporary] = path
+                write(stream)
+        except OSError as error:
+            raise _refusal(path, error) from error
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        self._make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        self._folders.append(folder)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._publish()
+        finally:
+            self._discard()
+
+    def _publish(self) -> None:
+        for temporary, path in list(self._temporaries.items()):
+            try:
+                os.replace(temporary, path)
+            except OSError as error:
+                raise _refusal(path, error) from error
+            del self._temporaries[temporary]
+        self._folders.clear()
+
+    def _discard(self) -> None:
+        """Removes what was not published; a folder only if nothing else has come to lie in it."""
+        for temporary in self._temporaries:
+            temporary.unlink(missing_ok=True)
+        for folder in reversed(self._folders):
+            try:
+                folder.rmdir()
+            except OSError:
+                continue
+
+
+def _refusal(path: Path, error: OSError) -> LeafError:
+    fix = "check the folder's permissions and the free space"
+    return LeafError(_WHERE, str(path), "a place to write to", error.strerror or error, fix)

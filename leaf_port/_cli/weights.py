@@ -1,0 +1,68 @@
+"""Loading a frontend's weights from a safetensors file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from leaf_port.errors import LeafError
+
+_WHERE = "features"
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file.
+
+    Raises:
+        LeafError: a missing file, or one that is no safetensors file.
+    """
+    if not path.is_file():
+        raise LeafError(_WHERE, "--weights", "a safetensors file", f"no file {path}", "check the name")
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, OSError) as error:
+        fix = "give a state dict saved with safetensors.torch.save_file"
+        raise LeafError(_WHERE, "--weights", "a safetensors file", f"{path}: {error}", fix) from error
+
+
+def load_weights(module: nn.Module, path: Path, weights: Mapping[str, Tensor]) -> None:
+    """Puts ``weights`` into ``module``, all of them and nothing else.
+
+    Raises:
+        LeafError: naming, sorted, what is missing, what is unexpected and what has another shape
+            or dtype; or which weights are not finite.
+    """
+    problems = _differences(module.state_dict(), weights)
+    if problems:
+        expected = f"the state dict of a {type(module).__name__} of these sizes"
+        fix = "give --frontend, --n-filters, --window-len and --sample-rate as in training"
+        raise LeafError(_WHERE, "--weights", expected, f"{path} ({problems})", fix)
+    broken = sorted(name for name, values in weights.items() if not torch.isfinite(values).all())
+    if broken:
+        got = f"NaN or infinity in {', '.join(broken)}"
+        raise LeafError(_WHERE, "--weights", "finite weights", got, "train or convert them again")
+    module.load_state_dict(dict(weights), strict=True)
+
+
+def _differences(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+    """What keeps ``given`` from being ``wanted``, in words; nothing if nothing does."""
+    groups = {
+        "missing": sorted(wanted.keys() - given.keys()),
+        "unexpected": sorted(given.keys() - wanted.keys()),
+        "of another shape": [
+            f"{name} {_describe(given[name])} for {_describe(wanted[name])}"
+            for name in sorted(wanted.keys() & given.keys())
+            if _describe(given[name]) != _describe(wanted[name])
+        ],
+    }
+    return "; ".join(f"{title}: {', '.join(names)}" for title, names in groups.items() if names)
+
+
+def _describe(values: Tensor) -> str:
+    dtype = str(values.dtype).removeprefix("torch.")
+    return f"{tuple(values.shape)}{'' if values.dtype == torch.float32 else f' {dtype}'}"

@@ -1,0 +1,105 @@
+"""Convolutions by FFT, with the wrap-around of the official ones (leaf_audio/convolution.py).
+
+Neither equals the direct convolution at the edges: :func:`fft_conv1d` is circular over the next power
+of two, :func:`overlap_add_conv1d` rolls what its last segment leaves over into the first samples.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from leaf_port import _checks
+from leaf_port.errors import LeafError
+
+
+def upper_power_of_2(length: int) -> int:
+    """The smallest power of two that is not below ``length``.
+
+    The official code rounds ``2^ceil(ln(length) / ln(2))`` in float32. That is the same for all
+    lengths up to 2^21; just above 2^21, 2^22 … it gives a transform too short, and fails.
+    Source: convolution.py, lines 27-30.
+    """
+    return 1 << (length - 1).bit_length()
+
+
+def _check(where: str, inputs: Tensor, filters: Tensor) -> None:
+    _checks.shaped(where, inputs, (None, None, 1), "(batch, time, 1)")
+    if filters.ndim != 3 or filters.shape[1] != 1 or filters.shape[0] < 1:
+        expected = "shape (filter_length, 1, channels)"
+        raise LeafError(where, "filters", expected, tuple(filters.shape), "reshape the filters")
+    _checks.same_dtype(where, inputs, filters)
+
+
+def fft_conv1d(inputs: Tensor, filters: Tensor) -> tuple[Tensor, Tensor]:
+    """Circular correlation by FFT over the next power of two, and the L1 norm of the filters' FFT.
+
+    ``y = roll(irfft(rfft(x, N) conj(rfft(h, N))), K // 2 - 1)[:T]`` with ``N = upper_power_of_2(T)``.
+    Equal to a SAME convolution away from the edges.
+
+    Args:
+        inputs: ``(batch, time, 1)``.
+        filters: ``(filter_length, 1, channels)``; taps beyond ``N`` are dropped.
+
+    Returns:
+        ``(batch, time, channels)`` and a scalar ``sum |rfft(h, N)|``.
+
+    Raises:
+        LeafError: shapes or dtypes that do not fit, or a single sample (which has no spectrum to
+            invert; the official code fails there too).
+
+    Source: convolution.py, lines 33-66.
+    """
+    _check("fft_conv1d", inputs, filters)
+    length, taps = inputs.shape[1], filters.shape[0]
+    if length < 2:
+        raise LeafError("fft_conv1d", "inputs", "at least 2 samples", length, "give a longer clip")
+    size = upper_power_of_2(length)
+    spectrum = torch.fft.rfft(inputs.transpose(1, 2), n=size)
+    response = torch.fft.rfft(filters.permute(1, 2, 0), n=size)
+    result = torch.fft.irfft(spectrum * response.conj()).transpose(1, 2)
+    return torch.roll(result, taps // 2 - 1, dims=1)[:, :length], response.abs().sum()
+
+
+def overlap_add_conv1d(inputs: Tensor, filters: Tensor, fft_length: int = 4096) -> Tensor:
+    """Correlation by FFT over segments that are overlapped and added.
+
+    Args:
+        inputs: ``(batch, time, 1)``.
+        filters: ``(filter_length, 1, channels)``, shorter than ``fft_length``.
+        fft_length: size of the transform, in samples.
+
+    Returns:
+        ``(batch, time, channels)``.
+
+    Raises:
+        LeafError: shapes or dtypes that do not fit, or filters of ``fft_length`` taps or more.
+
+    Source: convolution.py, lines 69-106.
+    """
+    where = "overlap_add_conv1d"
+    _check(where, inputs, filters)
+    length, taps = inputs.shape[1], filters.shape[0]
+    overlap = taps - 1
+    segment = fft_length - overlap
+    if segment < 1:
+        expected = f"more than the {taps - 1} samples by which segments overlap"
+        raise LeafError(where, "fft_length", expected, fft_length, "give a longer transform")
+    segments = -(-length // segment)
+    padded = F.pad(inputs.transpose(1, 2), (0, segments * segment - length))
+    framed = F.pad(padded.unflatten(-1, (segments, segment)), (overlap // 2, overlap // 2))
+    response = torch.fft.rfft(filters.permute(1, 2, 0), n=fft_length).unsqueeze(2)
+    product = torch.fft.rfft(framed, n=fft_length) * response.conj()
+    result = torch.roll(torch.fft.irfft(product), taps // 2 - 1, dims=-1)
+    joined = _overlap_and_add(result, segment).transpose(1, 2)[:, :length]
+    return torch.roll(joined, 1 - taps // 2, dims=1)
+
+
+def _overlap_and_add(frames: Tensor, step: int) -> Tensor:
+    """``tf.signal.overlap_and_add``: ``(..., n, size)`` to ``(..., (n - 1) step + size)``."""
+    *outer, count, size = frames.shape
+    length = (count - 1) * step + size
+    columns = frames.reshape(-1, count, size).mT
+    folded = F.fold(columns, output_size=(1, length), kernel_size=(1, size), stride=(1, step))
+    return folded.reshape(*outer, length)

@@ -1,0 +1,385 @@
+"""The frontends: from a waveform to a time-frequency representation (leaf_audio/frontend.py).
+
+Input ``(batch, samples)`` or ``(batch, samples, 1)``, output ``(batch, frames, filters)``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from leaf_port import _arithmetic, _checks, convolution, melfilters, pooling
+from leaf_port._arithmetic import Arithmetic
+from leaf_port._clip import maximum
+from leaf_port.errors import LeafError
+from leaf_port.initializers import Constant, GaborInit, Initializer, LowpassInit, PreempInit, SincInit
+from leaf_port.normalization import InstanceNormalization, LayerNormalization
+from leaf_port.postprocessing import PCEN, SpecAugment, log_compression
+from leaf_port.regularizers import Regularizer
+from leaf_port.utils import WindowType
+
+Compression = Callable[[Tensor], Tensor]
+
+PCEN_DEFAULT = "pcen"
+SMALLEST_ENERGY = 1e-5
+
+
+class SquaredModulus(nn.Module):
+    """``y[c] = x[2c]^2 + x[2c + 1]^2``: real and imaginary parts alternate along the channels.
+
+    The official layer takes twice the mean of the pair of squares, which is the same float for float.
+    Source: frontend.py, lines 50-77.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(batch, time, 2 * channels)`` to ``(batch, time, channels)``."""
+        _checks.shaped("SquaredModulus", x, (None, None, None), "(batch, time, 2 * channels)")
+        if x.shape[-1] % 2:
+            fix = "let real and imaginary parts alternate along the last axis"
+            got = tuple(x.shape)
+            raise LeafError("SquaredModulus", "inputs", "an even number of channels", got, fix)
+        real, imaginary = x.unflatten(-1, (-1, 2)).unbind(-1)
+        return real**2 + imaginary**2
+
+
+class Leaf(nn.Module):
+    """LEAF, a learnable frontend: convolution, activation, pooling, compression.
+
+    https://arxiv.org/abs/2101.08596, section 3; leaf_audio/frontend.py, lines 80-219. With the
+    default arguments it starts as an approximation of mel filterbanks with PCEN.
+
+    Args:
+        learn_pooling: whether the pooling is trained.
+        learn_filters: whether the filters (and the pre-emphasis) are trained.
+        conv1d_cls: class of the convolution, called with ``filters, kernel_size, strides, padding,
+            use_bias, kernel_initializer, kernel_regularizer, trainable``; gets twice ``n_filters``.
+        activation: applied to its output; a fresh :class:`SquaredModulus` by default.
+        pooling_cls: class of the pooling, called with ``num_channels, kernel_size, strides,
+            padding, use_bias, kernel_initializer, kernel_regularizer, trainable``.
+        n_filters: number of filters.
+        sample_rate: in Hz. The default ``complex_conv_init`` is for 16 kHz whatever it says, as
+            the official one: give ``GaborInit(sample_rate=...)`` for other rates.
+        window_len: window of convolution and pooling, in ms;
+            ``int(sample_rate * window_len // 1000 + 1)`` samples.
+        window_stride: hop of the pooling, in ms.
+        compression_fn: from pooled energies to features, a module or function; None for none;
+            ``"pcen"`` for a fresh ``PCEN(alpha=0.96, smooth_coef=0.04, delta=2, floor=1e-12)`` that is trained,
+            with a smoothing coefficient for each channel. (All official default Leafs of a process
+            share one.)
+        preemp: whether a learnable pre-emphasis of two taps comes first.
+        preemp_init: its initialiser; ``PreempInit()`` by default.
+        complex_conv_init: initialiser of the convolution;
+            ``GaborInit(sample_rate=16000, min_freq=60, max_freq=7800)`` by default.
+        pooling_init: initialiser of the pooling; ``Constant(0.4)`` by default.
+        regularizer_fn: regulariser of filters and pooling, where they are trained; see
+            :func:`~leaf_port.regularizers.regularization_loss`.
+        mean_var_norm: whether features are normalised over each clip and channel.
+        spec_augment: whether features are augmented in training.
+        arithmetic: of the Gabor filters: ``"complex"``, ``"real"`` or ``"auto"``.
+
+    Raises:
+        LeafError: an argument or input out of its domain.
+    """
+
+    def __init__(
+        self,
+        learn_pooling: bool = True,
+        learn_filters: bool = True,
+        conv1d_cls: convolution.ConvFactory = convolution.GaborConv1d,
+        activation: Callable[[Tensor], Tensor] | None = None,
+        pooling_cls: Callable[..., nn.Module] = pooling.GaussianLowpass,
+        n_filters: int = 40,
+        sample_rate: int = 16000,
+        window_len: float = 25.0,
+        window_stride: float = 10.0,
+        compression_fn: Compression | str | None = PCEN_DEFAULT,
+        preemp: bool = False,
+        preemp_init: Initializer | None = None,
+        complex_conv_init: Initializer | None = None,
+        pooling_init: Initializer | None = None,
+        regularizer_fn: Regularizer | None = None,
+        mean_var_norm: bool = False,
+        spec_augment: bool = False,
+        arithmetic: Arithmetic = "auto",
+    ) -> None:
+        super().__init__()
+        where = type(self).__name__
+        _checks.at_least(where, "n_filters", n_filters)
+        _arithmetic.check_arithmetic(where, arithmetic)
+        window_size, stride = _checks.window_samples(where, sample_rate, window_len, window_stride)
+        _checks.fits_memory(where, "window_len", f"{window_len} ms", 2 * n_filters * window_size)
+        filter_regularizer = regularizer_fn if learn_filters else None
+        self.preemp_conv: nn.Module | None = None
+        if preemp:
+            self.preemp_conv = convolution.Conv1d(
+                filters=1,
+                kernel_size=2,
+                padding="SAME",
+                use_bias=False,
+                kernel_initializer=preemp_init or PreempInit(),
+                kernel_regularizer=filter_regularizer,
+                trainable=learn_filters,
+            )
+        self.complex_conv = convolution.build(
+            conv1d_cls,
+            arithmetic,
+            filters=2 * n_filters,
+            kernel_size=window_size,
+            strides=1,
+            padding="SAME",
+            use_bias=False,
+            kernel_initializer=complex_conv_init or GaborInit(16000, 60.0, 7800.0),
+            kernel_regularizer=filter_regularizer,
+            trainable=learn_filters,
+        )
+        self.activation = SquaredModulus() if activation is None else activation
+        channels = self._channels()
+        self.pooling = pooling_cls(
+            num_channels=channels,
+            kernel_size=window_size,
+            strides=stride,
+            padding="SAME",
+            use_bias=False,
+            kernel_initializer=pooling_init or Constant(0.4),
+            kernel_regularizer=regularizer_fn if learn_pooling else None,
+            trainable=learn_pooling,
+        )
+        self.compress_fn = _compression(where, compression_fn, channels)
+        self.instance_norm = InstanceNormalization(channels, 1e-6) if mean_var_norm else None
+        self.spec_augment_fn = SpecAugment() if spec_augment else None
+
+    @torch.no_grad()
+    def _channels(self) -> int:
+        """How many channels convolution and activation give, found out on one sample of silence."""
+        weight = next(self.complex_conv.parameters(), torch.empty(0))
+        silence = torch.zeros(1, 1, 1, dtype=weight.dtype, device=weight.device)
+        return int(self.activation(self.complex_conv(silence)).shape[-1])
+
+    def energies(self, inputs: Tensor) -> Tensor:
+        """The three stages that a fused operation could replace: convolution, activation, pooling.
+
+        ``(batch, samples, 1)`` to ``(batch, frames, channels)``.
+        """
+        outputs = self.complex_conv(inputs)
+        outputs = self.activation(outputs)
+        return self.pooling(outputs)  # type: ignore[no-any-return]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Features of a batch of waveforms.
+
+        Args:
+            inputs: ``(batch, samples)`` or ``(batch, samples, 1)``, float32 or float64.
+
+        Returns:
+            ``(batch, frames, filters)``; ``ceil(samples / stride)`` frames with SAME pooling.
+        """
+        outputs = _checks.waveform(type(self).__name__, inputs)
+        if self.preemp_conv is not None:
+            outputs = self.preemp_conv(outputs)
+        outputs = maximum(self.energies(outputs), SMALLEST_ENERGY)
+        if self.compress_fn is not None:
+            outputs = self.compress_fn(outputs)
+        if self.instance_norm is not None:
+            outputs = self.instance_norm(outputs)
+        if self.training and self.spec_augment_fn is not None:
+            outputs = self.spec_augment_fn(outputs)
+        return outputs
+
+
+def _compression(where: str, compression: Compression | str | None, channels: int) -> Compression | None:
+    """The compression itself: ``"pcen"`` as a layer of its own for each frontend."""
+    if compression == PCEN_DEFAULT:
+        return PCEN(
+            channels,
+            alpha=0.96,
+            smooth_coef=0.04,
+            delta=2.0,
+            floor=1e-12,
+            trainable=True,
+            learn_smooth_coef=True,
+            per_channel_smooth_coef=True,
+        )
+    if compression is None or (callable(compression) and not isinstance(compression, type)):
+        return compression
+    expected = "a module or function of the energies, 'pcen' or None"
+    fix = "give an instance such as PCEN(n_filters) or functools.partial(log_compression, ...)"
+    raise LeafError(where, "compression_fn", expected, repr(compression), fix)
+
+
+class TimeDomainFilterbanks(Leaf):
+    """Time-domain filterbanks: a plain convolution that starts as Gabor filters, log compression.
+
+    https://arxiv.org/abs/1711.01161, section 2; frontend.py, lines 222-256. The pooling is VALID.
+    The official class hands ``sample_rate`` to its initialisers only, so it can be built at about
+    16 kHz alone; here it sets window and stride as well, and ``max_freq`` can be lowered.
+
+    Args:
+        sample_rate: in Hz.
+        min_freq: where the lowest filter starts at first, in Hz.
+        max_freq: where the highest filter ends at first, in Hz.
+        **kwargs: other arguments of :class:`Leaf`, but for ``conv1d_cls, complex_conv_init,
+            activation, pooling_cls, pooling_init, compression_fn``, which are fixed.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int = 16000,
+        min_freq: float = 60.0,
+        max_freq: float = 7800.0,
+        **kwargs: Any,
+    ) -> None:
+        window_len = kwargs.get("window_len", 25.0)
+        super().__init__(
+            conv1d_cls=convolution.Conv1d,
+            activation=SquaredModulus(),
+            pooling_cls=pooling.LearnablePooling1d,
+            complex_conv_init=GaborInit(sample_rate, min_freq, max_freq),
+            pooling_init=LowpassInit(sample_rate, window_len, WindowType.SQUARED_HANNING),
+            compression_fn=functools.partial(log_compression, log_offset=1e-5),
+            sample_rate=sample_rate,
+            **kwargs,
+        )
+
+
+class SincNet(Leaf):
+    """SincNet: sinc filters, LeakyReLU, max pooling, layer normalisation over the filters.
+
+    https://arxiv.org/abs/1808.00158, section 2; frontend.py, lines 259-282. The sinc filters do not follow
+    ``sample_rate`` (see :class:`~leaf_port.convolution.SincConv1d`).
+
+    Args:
+        n_filters: number of filters.
+        **kwargs: other arguments of :class:`Leaf`, but for ``conv1d_cls, complex_conv_init,
+            activation, pooling_cls, compression_fn``, which are fixed.
+    """
+
+    def __init__(self, n_filters: int = 40, **kwargs: Any) -> None:
+        super().__init__(
+            conv1d_cls=convolution.SincConv1d,
+            complex_conv_init=SincInit(),
+            activation=nn.LeakyReLU(0.2),
+            pooling_cls=pooling.MaxPooling1d,
+            compression_fn=LayerNormalization(_checks.at_least("SincNet", "n_filters", n_filters)),
+            n_filters=n_filters,
+            **kwargs,
+        )
+
+
+class SincNetPlus(Leaf):
+    """SincNet with a Gaussian lowpass for pooling and a fixed ``PCEN()`` for compression.
+
+    Source: frontend.py, lines 285-312.
+
+    Args:
+        n_filters: number of filters.
+        **kwargs: other arguments of :class:`Leaf`, but for ``conv1d_cls, complex_conv_init,
+            activation, pooling_cls, pooling_init, compression_fn``, which are fixed.
+    """
+
+    def __init__(self, n_filters: int = 40, **kwargs: Any) -> None:
+        super().__init__(
+            conv1d_cls=convolution.SincConv1d,
+            complex_conv_init=SincInit(),
+            activation=nn.LeakyReLU(0.2),
+            pooling_cls=pooling.GaussianLowpass,
+            pooling_init=Constant(0.4),
+            compression_fn=PCEN(_checks.at_least("SincNetPlus", "n_filters", n_filters)),
+            n_filters=n_filters,
+            **kwargs,
+        )
+
+
+class MelFilterbanks(nn.Module):
+    """Mel filterbanks: squared magnitude of a short-time Fourier transform, triangles, logarithm.
+
+    Source: frontend.py, lines 315-364. Frame ``n`` starts at sample ``n * stride``; the clip is padded
+    with zeros at its end. Nothing is learned.
+
+    Args:
+        n_filters: number of filters.
+        sample_rate: in Hz.
+        n_fft: size of the transform, in samples. A longer window is cut to it, as in the official code.
+        window_len: in ms; ``int(sample_rate * window_len // 1000 + 1)`` samples.
+        window_stride: in ms.
+        compression_fn: from energies to features; None for none.
+        min_freq: where the first triangle starts, in Hz.
+        max_freq: where the last one ends, in Hz; 0 or None for Nyquist.
+
+    Raises:
+        LeafError: an argument or input out of its domain.
+    """
+
+    def __init__(
+        self,
+        n_filters: int = 40,
+        sample_rate: int = 16000,
+        n_fft: int = 512,
+        window_len: float = 25.0,
+        window_stride: float = 10.0,
+        compression_fn: Compression | None = log_compression,
+        min_freq: float = 60.0,
+        max_freq: float | None = 7800.0,
+    ) -> None:
+        super().__init__()
+        where = "MelFilterbanks"
+        self.n_filters = _checks.at_least(where, "n_filters", n_filters)
+        self.n_fft = _checks.at_least(where, "n_fft", n_fft, 2)
+        sizes = _checks.window_samples(where, sample_rate, window_len, window_stride)
+        self.window_size, self.window_stride = sizes
+        _checks.fits_memory(where, "window_len", f"{window_len} ms", self.window_size)
+        self.sample_rate = sample_rate
+        self.min_freq = min_freq
+        self.max_freq = max_freq if max_freq else sample_rate / 2.0
+        _checks.frequency_range(where, self.min_freq, self.max_freq, sample_rate)
+        self.compression_fn = compression_fn
+        self.window: Tensor
+        self.mel_filters: Tensor
+        self._make_constants(torch.empty(0))
+
+    def _make_constants(self, like: Tensor) -> None:
+        """Window and mel matrix in the dtype of ``like``; no part of the state."""
+        dtype = np.float64 if like.dtype == torch.float64 else np.float32
+        mel_filters = melfilters.linear_to_mel_weight_matrix(
+            self.n_filters, self.n_fft // 2 + 1, self.sample_rate, self.min_freq, self.max_freq, dtype
+        )
+        window = periodic_hann(self.window_size, dtype)
+        for name, value in (("mel_filters", mel_filters), ("window", window)):
+            self.register_buffer(name, torch.from_numpy(value).to(like.device), persistent=False)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> MelFilterbanks:
+        super()._apply(fn, recurse)
+        self._make_constants(self.window)  # cast float32 constants would not be the float64 ones
+        return self
+
+    def frames(self, inputs: Tensor) -> Tensor:
+        """``tf.signal.frame(..., pad_end=True)``: ``(batch, samples)`` to ``(batch, frames, window)``."""
+        length = inputs.shape[1]
+        count = (length + self.window_stride - 1) // self.window_stride
+        needed = (count - 1) * self.window_stride + self.window_size
+        padded = F.pad(inputs, (0, torch.sym_max(needed - length, 0)))
+        return padded.unfold(1, self.window_size, self.window_stride)[:, :count]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """``(batch, samples)`` or ``(batch, samples, 1)`` to ``(batch, ceil(samples / stride), filters)``."""
+        waveform = _checks.waveform("MelFilterbanks", inputs).squeeze(-1)
+        _checks.same_dtype("MelFilterbanks", waveform, self.window)
+        stft = torch.fft.rfft(self.frames(waveform) * self.window, n=self.n_fft)
+        energies = (stft.real**2 + stft.imag**2) @ self.mel_filters
+        return energies if self.compression_fn is None else self.compression_fn(energies)
+
+
+def periodic_hann(size: int, dtype: type[np.floating[Any]]) -> np.ndarray[Any, Any]:
+    """``tf.signal.hann_window(size)``: periodic for an even size, symmetric for an odd one.
+
+    ``0.5 - 0.5 cos(2 pi n / (size + even - 1))``; a window of one sample is 1.
+    """
+    if size == 1:
+        return np.ones(1, dtype)
+    turns = np.arange(size, dtype=dtype) * dtype(2 * np.pi) / dtype(size - size % 2)
+    return dtype(0.5) - dtype(0.5) * np.cos(turns)

@@ -1,0 +1,209 @@
+"""Keras' and tensorflow-addons' normalisations, with their defaults and their moving averages.
+
+Sources, of the stack that runs the reference (TensorFlow 2.13.1, tensorflow-addons 0.22.0):
+keras/src/layers/normalization/batch_normalization.py and layer_normalization.py,
+tensorflow_addons/layers/normalizations.py.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from leaf_port import _checks
+from leaf_port.errors import LeafError
+
+_RANKS = (2, 3, 4)
+_FUSED_AXES = (1, 2)  # of a map (batch, channels, frames, filters): axes 3 and 1 of Keras' layout
+
+
+class _Affine(nn.Module):
+    """The scale ``gamma`` (ones) and the offset ``beta`` (zeros) that the normalisations share."""
+
+    def __init__(self, argument: str, size: int, epsilon: float) -> None:
+        super().__init__()
+        where = type(self).__name__
+        self.size = _checks.at_least(where, argument, size)
+        self.epsilon = _checks.positive(where, "epsilon", epsilon)
+        self.gamma = nn.Parameter(torch.ones(size))
+        self.beta = nn.Parameter(torch.zeros(size))
+
+    def extra_repr(self) -> str:
+        """The arguments that differ between layers, for ``print(layer)``."""
+        return f"{self.size}, epsilon={self.epsilon}"
+
+
+class BatchNormalization(_Affine):
+    """``(x - mean) / sqrt(variance + epsilon) * gamma + beta``, by batch or moving statistics.
+
+    ``tf.keras.layers.BatchNormalization``. In training, mean and (biased) variance are those of the
+    batch, over every axis but ``axis``, and move the buffers: ``moving = moving * momentum + batch *
+    (1 - momentum)``. In evaluation the buffers take their place.
+
+    Which variance moves the buffer: Keras runs TensorFlow's fused kernel where it can, and that
+    kernel hands back the unbiased variance (``n / (n - 1)`` of the biased one; of one value, 0).
+    It can for an input of four axes normalised over Keras' axis 3 (channels) or 1, in float32. Four
+    axes here are ``(batch, channels, frames, filters)``, Keras' ``(batch, frames, filters,
+    channels)``, so:
+
+    * four axes, ``axis=1`` (channels) or ``axis=2`` (frames): the unbiased variance;
+    * four axes, ``axis=3`` (filters, PANN's first layer): the biased variance;
+    * two or three axes: the biased variance.
+
+    In float64 Keras has no fused kernel and always keeps the biased variance; this layer computes
+    the same function in either precision. Keras' ``trainable = False`` freezes a layer and puts it
+    in evaluation mode; here that is ``eval()`` and ``requires_grad_(False)``.
+
+    Args:
+        num_features: size of the axis that keeps its own statistics.
+        axis: that axis, counted from 1.
+        epsilon: added to the variance.
+        momentum: share of the old moving average that stays (torch's ``momentum`` is 1 minus it).
+
+    Shape:
+        ``(batch, features)``, three or four axes, to the same.
+
+    Raises:
+        LeafError: bad argument, or an input of another rank, size or dtype, or empty in training.
+
+    Source: batch_normalization.py, ``_raise_if_fused_cannot_be_used``, ``build``,
+    ``_fused_batch_norm``, ``call``.
+    """
+
+    moving_mean: Tensor
+    moving_variance: Tensor
+
+    def __init__(
+        self, num_features: int, axis: int = 1, epsilon: float = 1e-3, momentum: float = 0.99
+    ) -> None:
+        super().__init__("num_features", num_features, epsilon)
+        where = "BatchNormalization"
+        if isinstance(axis, bool) or axis not in range(1, max(_RANKS)):
+            fix = "count from the batch axis, 0"
+            raise LeafError(where, "axis", "1, 2 or 3", repr(axis), fix)
+        if not 0 <= _checks.finite(where, "momentum", momentum) <= 1:
+            fix = "Keras' default is 0.99; torch's momentum is 1 minus Keras'"
+            raise LeafError(where, "momentum", "a number from 0 to 1", momentum, fix)
+        self.axis = axis
+        self.momentum = momentum
+        self.register_buffer("moving_mean", torch.zeros(num_features))
+        self.register_buffer("moving_variance", torch.ones(num_features))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Normalises ``inputs``; in training, moves the moving averages too."""
+        self._check(inputs)
+        x = inputs.movedim(self.axis, 1)
+        y = self._by_batch(x) if self.training else self._by_moving(x)
+        return y.movedim(1, self.axis)
+
+    def extra_repr(self) -> str:
+        """The arguments that differ between layers, for ``print(layer)``."""
+        return f"{super().extra_repr()}, axis={self.axis}, momentum={self.momentum}"
+
+    def _check(self, inputs: Tensor) -> None:
+        where = "BatchNormalization"
+        _checks.floating(where, inputs)
+        if inputs.ndim not in _RANKS or inputs.ndim <= self.axis:
+            expected = f"two, three or four axes, axis {self.axis} among them"
+            fix = "add or drop an axis, or give another `axis`"
+            raise LeafError(where, "inputs", expected, str(tuple(inputs.shape)), fix)
+        shape: list[int | None] = [None] * inputs.ndim
+        shape[self.axis] = self.size
+        _checks.shaped(where, inputs, shape, f"of {self.size} features on axis {self.axis}")
+        _checks.same_dtype(where, inputs, self.gamma)
+        if self.training and inputs.shape[0] < 1:
+            expected = "at least one clip in training"
+            raise LeafError(where, "inputs", expected, str(tuple(inputs.shape)), "drop the batch")
+
+    def _fused(self, rank: int) -> bool:
+        """Whether Keras would run TensorFlow's fused kernel on such an input."""
+        return rank == 4 and self.axis in _FUSED_AXES
+
+    def _by_moving(self, x: Tensor) -> Tensor:
+        mean, variance = self.moving_mean, self.moving_variance
+        return F.batch_norm(x, mean, variance, self.gamma, self.beta, False, 0.0, self.epsilon)
+
+    def _by_batch(self, x: Tensor) -> Tensor:
+        mean, unbiased = torch.zeros_like(self.moving_mean), torch.zeros_like(self.moving_variance)
+        epsilon, cudnn = self.epsilon, torch.backends.cudnn.enabled
+        # Momentum 1 leaves the batch's statistics in the two buffers; F.batch_norm would refuse n=1.
+        y = torch.batch_norm(x, self.gamma, self.beta, mean, unbiased, True, 1.0, epsilon, cudnn)
+        self._move(mean, unbiased, x.numel() // self.size, x.ndim)
+        return y
+
+    @torch.no_grad()
+    def _move(self, mean: Tensor, unbiased: Tensor, n: int, rank: int) -> None:
+        """Moves both buffers; the unbiased variance of one value is 0 / 0, and counts as 0."""
+        variance = unbiased if self._fused(rank) else unbiased * (n - 1) / n
+        variance = variance if n > 1 else torch.zeros_like(variance)
+        self.moving_mean.lerp_(mean, 1 - self.momentum)
+        self.moving_variance.lerp_(variance, 1 - self.momentum)
+
+
+class InstanceNormalization(_Affine):
+    """``(x - mean) / sqrt(variance + epsilon) * gamma + beta``, statistics over time.
+
+    Mean and biased variance are those of one channel of one clip. A channel that does not vary
+    (one frame, say) gives ``beta``.
+    ``tfa.layers.InstanceNormalization(axis=2, epsilon=1e-6, center=True, scale=True)``, which is
+    ``Leaf``'s ``mean_var_norm`` (leaf_audio/frontend.py, lines 160-168).
+
+    Args:
+        num_channels: number of channels (filters).
+        epsilon: added to the variance.
+
+    Shape:
+        ``(batch, time, channels)`` to the same.
+
+    Raises:
+        LeafError: bad argument, or an input of another rank, size or dtype.
+
+    Source: tensorflow_addons/layers/normalizations.py, ``GroupNormalization``.
+    """
+
+    def __init__(self, num_channels: int, epsilon: float = 1e-6) -> None:
+        super().__init__("num_channels", num_channels, epsilon)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Normalises each channel of each clip over time."""
+        where = "InstanceNormalization"
+        _checks.shaped(where, inputs, (None, None, self.size), "(batch, time, channels)")
+        _checks.same_dtype(where, inputs, self.gamma)
+        variance, mean = torch.var_mean(inputs, dim=1, correction=0, keepdim=True)
+        # The mean is subtracted first: x * scale - mean * scale, as TensorFlow does it, cancels.
+        return (inputs - mean) * (torch.rsqrt(variance + self.epsilon) * self.gamma) + self.beta
+
+
+class LayerNormalization(_Affine):
+    """``(x - mean) / sqrt(variance + epsilon) * gamma + beta``, statistics over the last axis.
+
+    ``tf.keras.layers.LayerNormalization()``: biased variance, and an epsilon of 1e-3 where torch's
+    ``LayerNorm`` has 1e-5.
+
+    Args:
+        num_channels: size of the last axis.
+        epsilon: added to the variance.
+
+    Shape:
+        ``(..., channels)`` to the same.
+
+    Raises:
+        LeafError: bad argument, or an input of another size or dtype.
+
+    Source: keras/src/layers/normalization/layer_normalization.py, ``call``.
+    """
+
+    def __init__(self, num_channels: int, epsilon: float = 1e-3) -> None:
+        super().__init__("num_channels", num_channels, epsilon)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Normalises the last axis."""
+        where = "LayerNormalization"
+        _checks.floating(where, inputs)
+        if inputs.ndim < 2 or inputs.shape[-1] != self.size:
+            expected = f"shape (batch, ..., {self.size})"
+            fix = "match the layer to its input"
+            raise LeafError(where, "inputs", expected, str(tuple(inputs.shape)), fix)
+        _checks.same_dtype(where, inputs, self.gamma)
+        return F.layer_norm(inputs, (self.size,), self.gamma, self.beta, self.epsilon)
