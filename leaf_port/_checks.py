@@ -91,14 +91,14 @@ def finite_tensor(where: str, argument: str, values: Tensor) -> Tensor:
     return values
 
 
-def floating(where: str, inputs: Tensor) -> None:
+def floating(where: str, inputs: Tensor, argument: str = "inputs") -> None:
     """Refuses anything but a float32 or float64 tensor."""
     if not isinstance(inputs, Tensor):
         fix = "convert it with torch.as_tensor(x, dtype=torch.float32)"
-        raise LeafError(where, "inputs", "a torch.Tensor", type(inputs).__name__, fix)
+        raise LeafError(where, argument, "a torch.Tensor", type(inputs).__name__, fix)
     if inputs.dtype not in FLOATS:
         fix = "convert it: x.float(); int16 audio also needs dividing by 32767"
-        raise LeafError(where, "inputs", "float32 or float64 samples", str(inputs.dtype), fix)
+        raise LeafError(where, argument, "float32 or float64 samples", str(inputs.dtype), fix)
 
 
 def same_dtype(where: str, inputs: Tensor, weight: Tensor) -> None:
@@ -108,7 +108,13 @@ def same_dtype(where: str, inputs: Tensor, weight: Tensor) -> None:
         raise LeafError(where, "inputs", f"{weight.dtype}, as the weights", str(inputs.dtype), fix)
 
 
-def shaped(where: str, inputs: Tensor, shape: Sequence[int | None], names: str) -> None:
+def shaped(
+    where: str,
+    inputs: Tensor,
+    shape: Sequence[int | None],
+    names: str,
+    argument: str = "inputs",
+) -> None:
     """Refuses an input whose rank or sizes differ; ``None`` stands for any size of at least 1.
 
     Args:
@@ -116,17 +122,18 @@ def shaped(where: str, inputs: Tensor, shape: Sequence[int | None], names: str) 
         inputs: what came.
         shape: what is expected.
         names: the same in words: ``"(batch, time, channels)"``.
+        argument: what it is called.
     """
-    floating(where, inputs)
+    floating(where, inputs, argument)
     got = str(tuple(inputs.shape))
     if inputs.ndim != len(shape):
-        raise LeafError(where, "inputs", f"shape {names}", got, "add or drop an axis")
+        raise LeafError(where, argument, f"shape {names}", got, "add or drop an axis")
     for axis, (size, wanted) in enumerate(zip(inputs.shape, shape, strict=True)):
         if wanted is None and size < 1 and axis > 0:
-            raise LeafError(where, "inputs", f"shape {names}, none empty", got, "give some samples")
+            raise LeafError(where, argument, f"shape {names}, none empty", got, "give some samples")
         if wanted is not None and size != wanted:
             expected = f"shape {names} with {wanted} along axis {axis}"
-            raise LeafError(where, "inputs", expected, got, "match the layer to its input")
+            raise LeafError(where, argument, expected, got, "match the layer to its input")
 
 
 def waveform(where: str, inputs: Tensor) -> Tensor:

@@ -331,15 +331,13 @@ class SincConv1d(_Conv1d):
 class FFTConv1d(Conv1d):
     """:class:`Conv1d` computed by :func:`fft_conv1d` (leaf_audio/convolution.py, lines 109-130).
 
-    Circular at the edges; ``strides`` is ignored and padding is ``"SAME"`` or ``"CAUSAL"``, as in
-    the official code. With a regulariser that has an ``l1``, :meth:`frequency_penalty` is part of
+    Circular at the edges; ``strides`` and ``padding`` change nothing, as in the official code (whose
+    causal padding calls a Keras function that takes other arguments by now, and fails). With a regulariser that has an ``l1``, :meth:`frequency_penalty` is part of
     :func:`~leaf_port.regularizers.regularization_loss`, beside the penalty of the kernel itself.
 
     Args:
-        filters, kernel_size, strides, use_bias, kernel_initializer, kernel_regularizer,
+        filters, kernel_size, strides, padding, use_bias, kernel_initializer, kernel_regularizer,
         trainable: as in :class:`Conv1d`.
-        padding: ``"SAME"``, ``"VALID"`` (the same) or ``"CAUSAL"``, which puts ``kernel_size - 1``
-            zeros before the clip, so the output is that much longer.
         activation: applied to the output, or None.
     """
 
@@ -355,12 +353,10 @@ class FFTConv1d(Conv1d):
         trainable: bool = True,
         activation: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        causal = isinstance(padding, str) and padding.upper() == "CAUSAL"
         super().__init__(
-            filters, kernel_size, strides, "SAME" if causal else padding, use_bias,
+            filters, kernel_size, strides, padding, use_bias,
             kernel_initializer, kernel_regularizer, trainable,
         )
-        self.causal = causal
         self.activation = activation
 
     def frequency_penalty(self, num_samples: int | None) -> Tensor:
@@ -370,14 +366,13 @@ class FFTConv1d(Conv1d):
             fix = "call regularization_loss(module, num_samples)"
             expected = "the length of the input, which the transform's size follows"
             raise LeafError(type(self).__name__, "num_samples", expected, None, fix)
-        size = upper_power_of_2(num_samples + (self.kernel_size - 1 if self.causal else 0))
+        size = upper_power_of_2(num_samples)
         return l1 * torch.fft.rfft(self.kernel, n=size, dim=0).abs().sum()
 
     def forward(self, inputs: Tensor) -> Tensor:
         """``(batch, time, 1)`` to ``(batch, time, filters)``."""
         self._check_inputs(inputs, self.kernel, extent=1)
-        x = F.pad(inputs, (0, 0, self.kernel_size - 1, 0)) if self.causal else inputs
-        outputs, _ = fft_conv1d(x, self.kernel)
+        outputs, _ = fft_conv1d(inputs, self.kernel)
         outputs = outputs if self.bias is None else outputs + self.bias
         return outputs if self.activation is None else self.activation(outputs)
 

@@ -14,11 +14,19 @@ import math
 import torch
 from torch import Tensor
 
+from leaf_port import _checks
 from leaf_port._clip import clip_by_value
 
 # An envelope below this is zero: far above the denormals of its dtype (so that its product with a
 # sinusoid is no denormal either), far below anything that reaches an output.
 _SMALLEST_TAP = {torch.float32: 1e-30, torch.float64: 1e-300}
+
+
+def _check_gabor(t: Tensor, center: Tensor, fwhm: Tensor) -> None:
+    where = "gabor_impulse_response"
+    _checks.shaped(where, t, (None,), "(size,)", "t")
+    _checks.shaped(where, center, (None,), "(filters,)", "center")
+    _checks.shaped(where, fwhm, (center.shape[0],), "(filters,)", "fwhm")
 
 
 def _gabor_envelope(t: Tensor, fwhm: Tensor) -> tuple[Tensor, Tensor]:
@@ -46,6 +54,7 @@ def gabor_impulse_response(t: Tensor, center: Tensor, fwhm: Tensor) -> Tensor:
 
     Source: impulse_responses.py, lines 26-37.
     """
+    _check_gabor(t, center, fwhm)
     complex_dtype = torch.complex64 if t.dtype == torch.float32 else torch.complex128
     phase = center.to(complex_dtype)[:, None] * t.to(complex_dtype)
     scale, gaussian = _gabor_envelope(t, fwhm)
@@ -60,6 +69,7 @@ def gabor_impulse_response_real(t: Tensor, center: Tensor, fwhm: Tensor) -> Tens
     Returns:
         ``(filters, size, 2)``: real part, imaginary part, as ``torch.view_as_real`` lays them out.
     """
+    _check_gabor(t, center, fwhm)
     phase = center[:, None] * t
     sinusoid = torch.stack([torch.cos(phase), torch.sin(phase)], dim=-1)
     scale, gaussian = _gabor_envelope(t, fwhm)
@@ -67,6 +77,8 @@ def gabor_impulse_response_real(t: Tensor, center: Tensor, fwhm: Tensor) -> Tens
 
 
 def _gabor_time(kernel: Tensor, size: int) -> Tensor:
+    _checks.shaped("gabor_filters", kernel, (None, 2), "(filters, 2)", "kernel")
+    _checks.at_least("gabor_filters", "size", size)
     return torch.arange(-(size // 2), (size + 1) // 2, dtype=kernel.dtype, device=kernel.device)
 
 
@@ -102,6 +114,8 @@ def sinc_impulse_response(t: Tensor, frequency: Tensor) -> Tensor:
 
     Source: impulse_responses.py, lines 55-57.
     """
+    _checks.shaped("sinc_impulse_response", t, (None, 1), "(size, 1)", "t")
+    _checks.shaped("sinc_impulse_response", frequency, (1, None), "(1, filters)", "frequency")
     phase = 2 * math.pi * frequency * t
     return torch.sin(phase) / phase
 
@@ -132,6 +146,10 @@ def sinc_filters(
 
     Source: impulse_responses.py, lines 60-101.
     """
+    _checks.shaped("sinc_filters", cutoff_freq_low, (1, None), "(1, filters)", "cutoff_freq_low")
+    shape = (1, cutoff_freq_low.shape[1])
+    _checks.shaped("sinc_filters", cutoff_freq_high, shape, "(1, filters)", "cutoff_freq_high")
+    _checks.at_least("sinc_filters", "size", size, 2)
     dtype, device = cutoff_freq_low.dtype, cutoff_freq_low.device
     half = size // 2
     left = torch.arange(-half, 0, dtype=dtype, device=device)[:, None] / sample_rate
@@ -157,6 +175,8 @@ def gaussian_lowpass(sigma: Tensor, filter_size: int) -> Tensor:
 
     Source: impulse_responses.py, lines 104-119.
     """
+    _checks.shaped("gaussian_lowpass", sigma, (1, 1, None, 1), "(1, 1, channels, 1)", "sigma")
+    _checks.at_least("gaussian_lowpass", "filter_size", filter_size)
     sigma = clip_by_value(sigma, 2.0 / filter_size, 0.5)
     t = torch.arange(0, filter_size, dtype=sigma.dtype, device=sigma.device)
     numerator = t.reshape(1, filter_size, 1, 1) - 0.5 * (filter_size - 1)

@@ -22,9 +22,13 @@ _f32 = np.float32
 
 
 def _hertz_to_mel(hertz: Float) -> Float:
-    """The mel scale of tf.signal: ``1127 ln(1 + f / 700)``."""
+    """The mel scale of tf.signal: ``1127 ln(1 + f / 700)``.
+
+    The logarithm is rounded from float64, so it is the same on every machine; TensorFlow's own float32
+    logarithm is one unit off it in an eighth of the bins, differently from version to version.
+    """
     one, scale, corner = (hertz.dtype.type(value) for value in (1.0, 1127.0, 700.0))
-    return scale * np.log(one + hertz / corner)
+    return scale * np.log((one + hertz / corner).astype(np.float64)).astype(hertz.dtype)
 
 
 def _linspace(start: Float, stop: Float, num: int) -> Float:

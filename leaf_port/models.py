@@ -3,31 +3,39 @@
 Layout: a map of four axes is ``(batch, channels, frames, filters)``, torch's counterpart of the
 official ``(batch, frames, filters, channels)``, so that torch's image encoders fit. Models of one
 dimension keep the official ``(batch, time, channels)``. The members of a Keras Sequential are the
-children of an ``nn.Sequential``, in the same order, activations, dropout and pooling included.
+children of an ``nn.Sequential`` in the same order, activations, dropout and pooling included.
+Keras finds the number of input channels by itself; here it is an argument.
 
 Dropout and batch normalisation follow ``module.training``. (The official ``AudioClassifier.call``
-has ``training=True`` by default; a Keras Sequential called alone has False.)
+has ``training=True`` by default; a Keras Sequential called by itself has False.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leaf_port import _checks
-from leaf_port._clip import clip_by_value
+from leaf_port._model_layers import (
+    MAP,
+    Activation,
+    GlobalMaxPool2d,
+    MapSequential,
+    MaxPool,
+    Normalization,
+    SameAvgPool2d,
+    SameConv1d,
+    channel_counts,
+    conv2d,
+    glorot,
+    new_activation,
+    new_normalization,
+    share,
+)
 from leaf_port.errors import LeafError
 from leaf_port.normalization import BatchNormalization
-from leaf_port.padding import pad_time, same_padding
-
-Activation = str | Callable[[Tensor], Tensor] | None
-Normalization = Callable[[int], nn.Module] | None
-
-_MAP = "(batch, channels, frames, filters)"
 
 
 class AudioClassifier(nn.Module):
@@ -38,7 +46,7 @@ class AudioClassifier(nn.Module):
         frontend: waveform to ``(batch, frames, filters)``, which becomes a map of one channel;
             without one, the encoder receives the input as it is.
         encoder: map to map, ``(batch, channels, frames, filters)``; without one, the frontend's
-            output is pooled as it is (to one number a clip).
+            output is pooled as it is, to one number a clip.
         num_features: channels of the map that is pooled, which is the input width of ``head``;
             needed where the encoder has no attribute ``out_channels`` that tells it.
 
@@ -46,10 +54,10 @@ class AudioClassifier(nn.Module):
         what the frontend takes, to ``(batch, num_outputs)``.
 
     Raises:
-        LeafError: bad argument, width of ``head`` unknown or contradictory, or a frontend or encoder
-            whose output has another shape.
+        LeafError: bad argument, width of ``head`` unknown or contradictory, or a frontend or an
+            encoder whose output has another shape.
 
-    Source: models.py, lines 26-59.
+    Source: models.py, lines 25-59.
     """
 
     def __init__(
@@ -62,11 +70,15 @@ class AudioClassifier(nn.Module):
     ) -> None:
         super().__init__()
         outputs = _checks.at_least("AudioClassifier", "num_outputs", num_outputs)
-        width = _pooled_channels(frontend, encoder, num_features)
+        for argument, part in (("frontend", frontend), ("encoder", encoder)):
+            if part is not None and not isinstance(part, nn.Module):
+                expected, fix = "a torch.nn.Module or None", "give a layer, not its class or name"
+                raise LeafError("AudioClassifier", argument, expected, repr(part), fix)
+        width = _head_width(frontend, encoder, num_features)
         self.frontend = frontend
         self.encoder = encoder
-        self.pool = _GlobalMaxPool2d(width)
-        self.head = _glorot(nn.Linear(width, outputs))
+        self.pool = GlobalMaxPool2d(width)
+        self.head = glorot(nn.Linear(width, outputs))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """``inputs`` to logits, ``(batch, num_outputs)``."""
@@ -79,7 +91,7 @@ class AudioClassifier(nn.Module):
         return logits
 
 
-class ConvBlock(nn.Sequential):
+class ConvBlock(MapSequential):
     """Convolution over time, then over frequency, each with activation and normalisation.
 
     Children: ``Conv2d(3 x 1)``, activation, normalisation (unless None), dropout (if above 0), the
@@ -92,13 +104,14 @@ class ConvBlock(nn.Sequential):
         normalization_layer: called with the number of channels, once for each normalisation.
         dropout: share of the values that training sets to 0.
         max_pooling: whether to halve both axes at the end.
-        in_channels: channels of the input (Keras finds that out by itself).
+        in_channels: channels of the input.
 
     Shape:
         ``(batch, in_channels, frames, filters)`` to ``(batch, num_filters, frames', filters')``.
 
     Raises:
-        LeafError: bad argument, another input, or a map too small to pool.
+        LeafError: bad argument, another input, or a map too small to pool. (On such a map the
+            official code fails inside oneDNN, or without oneDNN gives an empty map.)
 
     Source: models.py, lines 62-91.
     """
@@ -116,24 +129,20 @@ class ConvBlock(nn.Sequential):
         super().__init__()
         self.in_channels = _checks.at_least("ConvBlock", "in_channels", in_channels)
         self.out_channels = _checks.at_least("ConvBlock", "num_filters", num_filters)
-        rate = _rate("ConvBlock", "dropout", dropout)
+        rate = share("ConvBlock", "dropout", dropout)
         for channels, kernel_size in ((in_channels, (3, 1)), (num_filters, (1, 3))):
-            self.append(_conv2d(channels, num_filters, kernel_size, bias=True))
-            self.append(_activation("ConvBlock", activation))
+            self.append(conv2d(channels, num_filters, kernel_size, bias=True))
+            self.append(new_activation("ConvBlock", activation))
             if normalization_layer is not None:
-                self.append(_normalization("ConvBlock", normalization_layer, num_filters))
+                self.append(new_normalization("ConvBlock", normalization_layer, num_filters))
             if rate > 0.0:
                 self.append(nn.Dropout(rate))
         if max_pooling:
-            self.append(_MaxPool("ConvBlock", (2, 2)))
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Applies the children in order."""
-        return _through_map(self, "ConvBlock", self.in_channels, input)
+            self.append(MaxPool("ConvBlock", (2, 2)))
 
 
-class ConvNet(nn.Sequential):
-    """A sequence of :class:`ConvBlock`; the first and every second one of all pool (0, 1, 3, 5...).
+class ConvNet(MapSequential):
+    """A sequence of :class:`ConvBlock`, of which the first, second, fourth, sixth... pool.
 
     Args:
         filters: channels of each block's output.
@@ -159,19 +168,13 @@ class ConvNet(nn.Sequential):
         in_channels: int = 1,
     ) -> None:
         super().__init__()
-        if isinstance(filters, str) or not isinstance(filters, Sequence) or not filters:
-            expected, fix = "a sequence of numbers of channels", "give one for each block"
-            raise LeafError("ConvNet", "filters", expected, repr(filters), fix)
         channels = self.in_channels = _checks.at_least("ConvNet", "in_channels", in_channels)
-        for i, depth in enumerate(filters):
-            arguments = (activation, normalization_layer, dropout, i == 0 or i % 2 == 1)
-            self.append(ConvBlock(depth, *arguments, in_channels=channels))
+        for i, depth in enumerate(channel_counts("ConvNet", "filters", filters)):
+            pools = i == 0 or i % 2 == 1
+            layer, drop = normalization_layer, dropout
+            self.append(ConvBlock(depth, activation, layer, drop, pools, in_channels=channels))
             channels = depth
         self.out_channels = channels
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Applies the blocks in order."""
-        return _through_map(self, "ConvNet", self.in_channels, input)
 
 
 class PANNWavBlock(nn.Sequential):
@@ -201,24 +204,28 @@ class PANNWavBlock(nn.Sequential):
         self.out_channels = _checks.at_least(where, "filters", filters)
         window = _checks.at_least(where, "pool_size", pool_size)
         for channels, dilation in ((in_channels, 1), (filters, 2)):
-            self.append(_SameConv1d(channels, filters, 3, dilation=dilation))
+            self.append(SameConv1d(channels, filters, 3, dilation=dilation))
             self.append(BatchNormalization(filters))
             self.append(nn.ReLU())
-        self.append(_MaxPool(where, (window,)))
+        self.append(MaxPool(where, (window,)))
 
     def forward(self, input: Tensor) -> Tensor:
         """Applies the children in order, with the channels on axis 1 in between."""
         where = "PANNWavBlock"
         _checks.shaped(where, input, (None, None, self.in_channels), "(batch, time, channels)")
-        output: Tensor = super().forward(input.mT)
+        _checks.same_dtype(where, input, next(self.parameters()))
+        output = input.mT
+        for layer in self:
+            output = layer(output)
         return output.mT
 
 
-class PANNConvBlock(nn.Sequential):
+class PANNConvBlock(MapSequential):
     """Two 3 x 3 convolutions, then average pooling.
 
-    Children: ``Conv2d`` without bias, :class:`BatchNormalization`, ``ReLU``, the same three, average
-    pooling with TensorFlow's SAME padding, which the averages leave out. Convolutions keep the size.
+    Children: ``Conv2d`` without bias, :class:`BatchNormalization`, ``ReLU``, the same three,
+    average pooling with TensorFlow's SAME padding, which the averages leave out. Convolutions keep
+    the size.
 
     Args:
         filters: channels of the output.
@@ -241,14 +248,10 @@ class PANNConvBlock(nn.Sequential):
         self.in_channels = _checks.at_least(where, "in_channels", in_channels)
         self.out_channels = _checks.at_least(where, "filters", filters)
         for channels in (in_channels, filters):
-            self.append(_conv2d(channels, filters, (3, 3), bias=False))
+            self.append(conv2d(channels, filters, (3, 3), bias=False))
             self.append(BatchNormalization(filters))
             self.append(nn.ReLU())
-        self.append(_SameAvgPool2d(where, pool_size))
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Applies the children in order."""
-        return _through_map(self, "PANNConvBlock", self.in_channels, input)
+        self.append(SameAvgPool2d(where, pool_size))
 
 
 class WaveGram(nn.Module):
@@ -257,13 +260,13 @@ class WaveGram(nn.Module):
     ``pre_conv0`` (64 filters of 11 taps every 5 samples, SAME padding), ``pre_bn0``, ReLU, three
     :class:`PANNWavBlock` and a :class:`PANNConvBlock` that halves the frames.
 
-    The output is a map already, so ``WaveGram`` is an *encoder* of :class:`AudioClassifier`, with no
-    frontend, as in the official code.
+    The output is a map already, so ``WaveGram`` is an *encoder* of :class:`AudioClassifier`, with
+    no frontend, as in the official code.
 
     Shape:
         ``(batch, samples)`` or ``(batch, samples, 1)``, of at least 316 samples, to
-        ``(batch, 1, frames, 64)`` with ``frames = ceil(ceil(samples / 5) // 64 / 2)``; officially
-        ``(batch, frames, 64, 1)``.
+        ``(batch, 1, frames, 64)`` with ``frames = ceil(ceil(samples / 5) // 64 / 2)``; the official
+        one is ``(batch, frames, 64, 1)``.
 
     Raises:
         LeafError: another input, or one too short to pool.
@@ -275,7 +278,7 @@ class WaveGram(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pre_conv0 = _SameConv1d(1, 64, 11, stride=5)
+        self.pre_conv0 = SameConv1d(1, 64, 11, stride=5)
         self.pre_bn0 = BatchNormalization(64)
         widths = ((64, 64), (64, 128), (128, 128))
         self.pre_blocks = nn.Sequential(*(PANNWavBlock(n, 4, in_channels=m) for m, n in widths))
@@ -287,11 +290,11 @@ class WaveGram(nn.Module):
         _checks.same_dtype("WaveGram", x, self.pre_conv0.weight)
         x = F.relu(self.pre_bn0(self.pre_conv0(x.mT)))
         x = self.pre_blocks(x.mT).mT.unsqueeze(-1)  # (batch, channels, time, 1)
-        x = self.last_block(x)
-        return x.permute(0, 3, 2, 1)
+        output: Tensor = self.last_block(x)
+        return output.permute(0, 3, 2, 1)
 
 
-class PANN(nn.Sequential):
+class PANN(MapSequential):
     """CNN14 of PANN (https://arxiv.org/abs/1912.10211), by default.
 
     Children: :class:`BatchNormalization` over the filters, then ``depth`` times a
@@ -301,7 +304,7 @@ class PANN(nn.Sequential):
     Args:
         depth: number of blocks.
         dropout_rate: share of the values that training sets to 0 after each block.
-        num_features: filters of the input map (Keras finds that out by itself).
+        num_features: filters of the input map.
         in_channels: channels of the input map.
 
     Shape:
@@ -318,7 +321,7 @@ class PANN(nn.Sequential):
     ) -> None:
         super().__init__(BatchNormalization(num_features, axis=3))
         channels = self.in_channels = _checks.at_least("PANN", "in_channels", in_channels)
-        rate = _rate("PANN", "dropout_rate", dropout_rate)
+        rate = share("PANN", "dropout_rate", dropout_rate)
         for i in range(_checks.at_least("PANN", "depth", depth)):
             filters = min(64 * 2**i, 2048)
             pool_size = (2, 2) if i < 5 else (1, 1)
@@ -327,6 +330,32 @@ class PANN(nn.Sequential):
             channels = filters
         self.out_channels = channels
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Applies the children in order."""
-        return _through_map(self, "PANN", self.in_channels, input)
+
+def _as_map(features: Tensor) -> Tensor:
+    """``(batch, frames, filters)`` as a map of one channel."""
+    if not isinstance(features, Tensor) or features.ndim != 3:
+        got = str(tuple(features.shape)) if isinstance(features, Tensor) else repr(type(features))
+        fix = "a model that gives a map, as WaveGram does, is an encoder, with frontend=None"
+        expected = "an output of shape (batch, frames, filters)"
+        raise LeafError("AudioClassifier", "frontend", expected, got, fix)
+    return features.unsqueeze(1)
+
+
+def _head_width(
+    frontend: nn.Module | None, encoder: nn.Module | None, num_features: int | None
+) -> int:
+    """The number of channels that are pooled: as the encoder tells it, or as given."""
+    told = getattr(encoder, "out_channels", None)
+    if encoder is None and frontend is not None:
+        told = 1
+    if num_features is None:
+        if not isinstance(told, int):
+            expected = f"the channels of the pooled map, {MAP}"
+            fix = "give num_features, or an encoder that has the attribute out_channels"
+            raise LeafError("AudioClassifier", "num_features", expected, "neither", fix)
+        return told
+    given = _checks.at_least("AudioClassifier", "num_features", num_features)
+    if isinstance(told, int) and told != given:
+        fix = "leave num_features out"
+        raise LeafError("AudioClassifier", "num_features", f"{told}, as pooled", given, fix)
+    return given

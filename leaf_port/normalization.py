@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from leaf_port import _checks
 from leaf_port.errors import LeafError
 
-_RANKS = (2, 3, 4)
+_RANKS = {2: "of two axes", 3: "of three axes", 4: "of four axes"}
 _FUSED_AXES = (1, 2)  # of a map (batch, channels, frames, filters): axes 3 and 1 of Keras' layout
 
 
@@ -38,8 +38,8 @@ class BatchNormalization(_Affine):
     """``(x - mean) / sqrt(variance + epsilon) * gamma + beta``, by batch or moving statistics.
 
     ``tf.keras.layers.BatchNormalization``. In training, mean and (biased) variance are those of the
-    batch, over every axis but ``axis``, and move the buffers: ``moving = moving * momentum + batch *
-    (1 - momentum)``. In evaluation the buffers take their place.
+    batch, over every axis but ``axis``, and move the buffers: ``moving = moving * momentum +
+    batch * (1 - momentum)``. In evaluation the buffers take their place.
 
     Which variance moves the buffer: Keras runs TensorFlow's fused kernel where it can, and that
     kernel hands back the unbiased variance (``n / (n - 1)`` of the biased one; of one value, 0).
@@ -63,6 +63,10 @@ class BatchNormalization(_Affine):
 
     Shape:
         ``(batch, features)``, three or four axes, to the same.
+
+    Precision: the statistics are torch.var_mean's, to float32 rounding in either memory format.
+    (torch.batch_norm adds up channels-last maps in plain float32 on the CPU, and so does
+    TensorFlow: their variances are off by up to 1e-3 over 256,000 values after a ReLU.)
 
     Raises:
         LeafError: bad argument, or an input of another rank, size or dtype, or empty in training.
@@ -93,9 +97,15 @@ class BatchNormalization(_Affine):
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalises ``inputs``; in training, moves the moving averages too."""
         self._check(inputs)
-        x = inputs.movedim(self.axis, 1)
-        y = self._by_batch(x) if self.training else self._by_moving(x)
-        return y.movedim(1, self.axis)
+        mean, variance = self.moving_mean, self.moving_variance
+        if self.training:
+            others = [axis for axis in range(inputs.ndim) if axis != self.axis]
+            variance, mean = torch.var_mean(inputs, others, correction=0)
+            self._move(mean, variance, inputs)
+        shape = [1] * inputs.ndim
+        shape[self.axis] = self.size
+        scale = torch.rsqrt(variance + self.epsilon) * self.gamma
+        return (inputs - mean.view(shape)) * scale.view(shape) + self.beta.view(shape)
 
     def extra_repr(self) -> str:
         """The arguments that differ between layers, for ``print(layer)``."""
@@ -110,33 +120,19 @@ class BatchNormalization(_Affine):
             raise LeafError(where, "inputs", expected, str(tuple(inputs.shape)), fix)
         shape: list[int | None] = [None] * inputs.ndim
         shape[self.axis] = self.size
-        _checks.shaped(where, inputs, shape, f"of {self.size} features on axis {self.axis}")
+        _checks.shaped(where, inputs, shape, _RANKS[inputs.ndim])
         _checks.same_dtype(where, inputs, self.gamma)
         if self.training and inputs.shape[0] < 1:
-            expected = "at least one clip in training"
-            raise LeafError(where, "inputs", expected, str(tuple(inputs.shape)), "drop the batch")
-
-    def _fused(self, rank: int) -> bool:
-        """Whether Keras would run TensorFlow's fused kernel on such an input."""
-        return rank == 4 and self.axis in _FUSED_AXES
-
-    def _by_moving(self, x: Tensor) -> Tensor:
-        mean, variance = self.moving_mean, self.moving_variance
-        return F.batch_norm(x, mean, variance, self.gamma, self.beta, False, 0.0, self.epsilon)
-
-    def _by_batch(self, x: Tensor) -> Tensor:
-        mean, unbiased = torch.zeros_like(self.moving_mean), torch.zeros_like(self.moving_variance)
-        epsilon, cudnn = self.epsilon, torch.backends.cudnn.enabled
-        # Momentum 1 leaves the batch's statistics in the two buffers; F.batch_norm would refuse n=1.
-        y = torch.batch_norm(x, self.gamma, self.beta, mean, unbiased, True, 1.0, epsilon, cudnn)
-        self._move(mean, unbiased, x.numel() // self.size, x.ndim)
-        return y
+            fix = "drop the empty batch: its NaN statistics would stay in the moving averages"
+            got = str(tuple(inputs.shape))
+            raise LeafError(where, "inputs", "at least one clip in training", got, fix)
 
     @torch.no_grad()
-    def _move(self, mean: Tensor, unbiased: Tensor, n: int, rank: int) -> None:
-        """Moves both buffers; the unbiased variance of one value is 0 / 0, and counts as 0."""
-        variance = unbiased if self._fused(rank) else unbiased * (n - 1) / n
-        variance = variance if n > 1 else torch.zeros_like(variance)
+    def _move(self, mean: Tensor, variance: Tensor, inputs: Tensor) -> None:
+        """Moves both moving averages towards the batch's mean and (biased) variance."""
+        n = inputs.numel() // self.size
+        if inputs.ndim == 4 and self.axis in _FUSED_AXES:
+            variance = variance * n / max(n - 1, 1)
         self.moving_mean.lerp_(mean, 1 - self.momentum)
         self.moving_variance.lerp_(variance, 1 - self.momentum)
 

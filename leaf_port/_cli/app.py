@@ -23,7 +23,10 @@ from leaf_port._cli.text import printable
 from leaf_port.errors import LeafError
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown"
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
 )
 
 
@@ -47,10 +50,14 @@ def features(
         list[Path],
         typer.Argument(metavar="CLIP", help="WAV or FLAC files, mono, or folders of them."),
     ],
-    frontend: Annotated[Name, typer.Option(metavar="NAME", help=f"One of: {', '.join(Name)}.")] = Name.LEAF,
+    frontend: Annotated[
+        Name, typer.Option(metavar="NAME", help=f"One of: {', '.join(n.value for n in Name)}.")
+    ] = Name.LEAF,
     weights: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The frontend's state dict, safetensors. Else its initial weights."),
+        typer.Option(
+            metavar="FILE", help="The frontend's state dict, safetensors. Else its initial weights."
+        ),
     ] = None,
     out: Annotated[
         Path | None,

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile  # type: ignore[import-untyped]
 
-from leaf_port.errors import LeafError
+from leaf_port._cli.refusal import refusal
 
 Float32 = npt.NDArray[np.float32]
 
@@ -28,7 +28,6 @@ SUFFIXES = (".wav", ".flac")
 INT16_MAX = 32767  # tf.int16.max
 _CONTAINERS = ("WAV", "WAVEX", "RF64", "FLAC")
 _BLOCK = 1 << 16
-_WHERE = "features"
 
 
 @dataclass(frozen=True)
@@ -85,19 +84,19 @@ def _clips_of(path: Path) -> list[Path]:
         clips = sorted(p for p in path.rglob("*") if _is_clip(p))
         if not clips:
             fix = "name a folder that holds audio; other formats need converting first"
-            raise LeafError(_WHERE, str(path), "a folder with .wav or .flac files", "none", fix)
+            raise refusal(path, "a folder with .wav or .flac files", "none", fix)
         return clips
     if not path.is_file():
         got = "something else" if path.exists() else "nothing of that name"
-        raise LeafError(_WHERE, str(path), "a file or a folder", got, "check the name")
+        raise refusal(path, "a file or a folder", got, "check the name")
     if path.suffix.lower() not in SUFFIXES:
         got = repr(path.suffix) if path.suffix else "no suffix"
-        raise LeafError(_WHERE, str(path), "a .wav or .flac file", got, "convert it to one of the two")
+        raise refusal(path, "a .wav or .flac file", got, "convert it to one of the two")
     return [path]
 
 
 def _is_clip(path: Path) -> bool:
-    """Whether a file in a folder is meant to be audio; ``._x.wav`` holds what macOS notes about x.wav."""
+    """Whether a file in a folder is meant; macOS keeps its own notes on x.wav in ``._x.wav``."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
@@ -125,28 +124,28 @@ def read_clip(path: Path) -> Clip:
     except soundfile.LibsndfileError as error:
         expected = "a WAV or FLAC file that libsndfile reads"
         fix = "check that it is audio and complete"
-        raise LeafError(_WHERE, str(path), expected, error.error_string.rstrip("."), fix) from error
+        raise refusal(path, expected, error.error_string.rstrip("."), fix) from error
     except OSError as error:
-        raise LeafError(_WHERE, str(path), "a readable file", error.strerror, "check it") from error
+        raise refusal(path, "a readable file", error.strerror, "check it") from error
 
 
 def _samples(path: Path, file: Any) -> Float32:
     """All samples of an open file, checked."""
     where = str(path)
     if file.format not in _CONTAINERS:
-        raise LeafError(_WHERE, where, "WAV or FLAC", file.format, "convert it to one of the two")
+        raise refusal(where, "WAV or FLAC", file.format, "convert it to one of the two")
     if file.channels != 1:
         got = f"{file.channels} channels"
-        raise LeafError(_WHERE, where, "one channel", got, "mix it to mono or take one channel")
+        raise refusal(where, "one channel", got, "mix it to mono or take one channel")
     samples = _read_all(file)
     if len(samples) < file.frames:
         got = f"{len(samples)} samples where the header says {file.frames}"
-        raise LeafError(_WHERE, where, "a complete file", got, "it is cut short: copy it again")
+        raise refusal(where, "a complete file", got, "it is cut short: copy it again")
     if not len(samples):
-        raise LeafError(_WHERE, where, "at least one sample", "none", "leave this clip out")
+        raise refusal(where, "at least one sample", "none", "leave this clip out")
     if not np.isfinite(samples).all():
         got = "NaN or infinity among them"
-        raise LeafError(_WHERE, where, "finite samples", got, "repair the recording")
+        raise refusal(where, "finite samples", got, "repair the recording")
     return samples
 
 
@@ -164,12 +163,12 @@ def _read_all(file: Any) -> Float32:
 
 
 def _refuse_truncated_wav(path: Path, stream: BinaryIO) -> None:
-    """Compares the data chunk's size with the file's, as libsndfile silently reads what is there."""
+    """Compares the data chunk's size with the file's; libsndfile silently reads what is there."""
     size = os.fstat(stream.fileno()).st_size
     for start, length in _data_chunks(stream):
         if start + length > size:
             got = f"{max(size - start, 0)} bytes of samples where the header says {length}"
-            raise LeafError(_WHERE, str(path), "a complete file", got, "it is cut short: copy it again")
+            raise refusal(path, "a complete file", got, "it is cut short: copy it again")
 
 
 def _data_chunks(stream: BinaryIO) -> Iterator[tuple[int, int]]:

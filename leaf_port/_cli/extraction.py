@@ -13,9 +13,9 @@ from leaf_port import _checks
 from leaf_port._cli import frontends
 from leaf_port._cli.audio import Clip, Float32
 from leaf_port._cli.frontends import Float64, Name, Settings
+from leaf_port._cli.refusal import WHERE, refusal
 from leaf_port.errors import LeafError
 
-_WHERE = "features"
 _COPIES = 3  # of the filtered signal that a forward pass holds at once
 
 
@@ -62,7 +62,7 @@ class Extractor:
     def __init__(self, settings: Settings, sample_rate: int | None, weights: Path | None) -> None:
         settings.check()
         if sample_rate is not None:
-            _checks.at_least(_WHERE, "--sample-rate", sample_rate)
+            _checks.at_least(WHERE, "--sample-rate", sample_rate)
         self.settings = settings
         self.sample_rate = sample_rate
         self.weights = weights
@@ -81,11 +81,17 @@ class Extractor:
                 weights that do not fit it, features that are not finite.
         """
         rate = clip.sample_rate if self.sample_rate is None else self.sample_rate
-        module = self._module(rate)
-        values = self._evaluate(module, clip)
+        try:
+            module = self._module(rate)
+            values = self._evaluate(module, clip)
+        except LeafError as error:
+            if error.where == WHERE:
+                raise
+            about = f"{clip.path} ({rate} Hz): {error.where}.{error.argument}"
+            raise refusal(about, error.expected, error.got, error.fix) from error
         settings = self.settings
         times = frontends.frame_times(settings, rate, len(clip.samples), len(values))
-        frequencies = frontends.center_frequencies(settings, module, rate)
+        frequencies = frontends.center_frequencies(module, rate)
         return Features(clip, settings, self.weights, rate, values, times, frequencies)
 
     def _module(self, rate: int) -> nn.Module:
@@ -106,10 +112,10 @@ class Extractor:
         where = str(clip.path)
         if not len(values):
             got = f"{len(clip.samples)} samples, which give no frame"
-            raise LeafError(_WHERE, where, "at least one window", got, "give a longer clip")
+            raise refusal(where, "at least one window", got, "give a longer clip")
         if not np.isfinite(values).all():
             got = "NaN or infinity among them"
-            raise LeafError(_WHERE, where, "finite features", got, "check the clip and --weights")
+            raise refusal(where, "finite features", got, "check the clip and --weights")
         return values
 
     def _check_memory(self, clip: Clip) -> None:
@@ -118,9 +124,9 @@ class Extractor:
             return
         elements = _COPIES * 2 * self.settings.n_filters * len(clip.samples)
         try:
-            _checks.fits_memory(_WHERE, str(clip.path), clip.path, elements)
+            _checks.fits_memory(WHERE, str(clip.path), clip.path, elements)
         except LeafError as error:
             expected = "a clip that fits in memory once filtered"
             got = f"{len(clip.samples)} samples ({4 * elements / 2**30:.1f} GiB)"
             fix = "cut it into shorter clips"
-            raise LeafError(_WHERE, str(clip.path), expected, got, fix) from error
+            raise refusal(clip.path, expected, got, fix) from error

@@ -1,23 +1,24 @@
-"""Building a frontend by name for any sample rate; its filters' frequencies and its frames' times."""
+"""Building a frontend by name and sample rate; its filters' frequencies, its frames' times."""
 
 from __future__ import annotations
 
 import enum
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from leaf_port import _checks, frontend
+from leaf_port import _checks, convolution, frontend
+from leaf_port._cli.refusal import WHERE
 from leaf_port.initializers import GaborInit
 from leaf_port.padding import same_padding
 
 Float64 = npt.NDArray[np.float64]
 
-_WHERE = "features"
 _OFFICIAL_RATE = 16000
 _OFFICIAL_N_FFT = 512
 _MIN_HZ, _MAX_HZ = 60.0, 7800.0  # of the official frontends
@@ -26,7 +27,7 @@ _NYQUIST_SHARE = _MAX_HZ / (_OFFICIAL_RATE / 2)
 _OVERSAMPLING = 16
 
 
-class Name(str, enum.Enum):
+class Name(enum.Enum):
     """The frontends, by the names of the official code."""
 
     LEAF = "leaf"
@@ -71,13 +72,13 @@ class Settings:
 
     def check(self) -> None:
         """Refuses sizes that are not positive, in the words of the command's options."""
-        _checks.at_least(_WHERE, "--n-filters", self.n_filters)
-        _checks.positive(_WHERE, "--window-len", self.window_len)
-        _checks.positive(_WHERE, "--window-stride", self.window_stride)
+        _checks.at_least(WHERE, "--n-filters", self.n_filters)
+        _checks.positive(WHERE, "--window-len", self.window_len)
+        _checks.positive(WHERE, "--window-stride", self.window_stride)
 
     def window(self, sample_rate: int) -> tuple[int, int]:
         """Window and stride, in samples."""
-        return _checks.window_samples(_WHERE, sample_rate, self.window_len, self.window_stride)
+        return _checks.window_samples(WHERE, sample_rate, self.window_len, self.window_stride)
 
 
 def max_frequency(sample_rate: float) -> float:
@@ -101,7 +102,7 @@ def build(settings: Settings, sample_rate: int) -> nn.Module:
 
 def _construct(settings: Settings, rate: int, window: int) -> nn.Module:
     n_filters, length, stride = settings.n_filters, settings.window_len, settings.window_stride
-    shape = {"n_filters": n_filters, "window_len": length, "window_stride": stride}
+    shape: dict[str, Any] = {"n_filters": n_filters, "window_len": length, "window_stride": stride}
     low, high = _MIN_HZ, max_frequency(rate)
     match settings.name:
         case Name.LEAF:
@@ -123,42 +124,28 @@ def _construct(settings: Settings, rate: int, window: int) -> nn.Module:
             )
 
 
-def center_frequencies(settings: Settings, module: nn.Module, sample_rate: int) -> Float64:
-    """Centre frequency of each filter in Hz, in the order of the features: ``(n_filters,)``."""
+def center_frequencies(module: nn.Module, sample_rate: int) -> Float64:
+    """Centre frequency of each filter in Hz, in the order of the features: ``(n_filters,)``.
+
+    Gabor filters: their parameter, constrained as in the forward pass. Sinc filters: the middle of
+    the band, on the clip's own scale. Free filters: :func:`_peak_frequencies`. Mel: the triangles'.
+    """
+    if isinstance(module, frontend.MelFilterbanks):
+        return _mel_centers(module.n_filters, module.min_freq, module.max_freq)
+    layer = module.get_submodule("complex_conv")
     with torch.inference_mode():
-        match settings.name:
-            case Name.MEL:
-                return _mel_centers(settings.n_filters, max_frequency(sample_rate))
-            case Name.LEAF:
-                return _numpy(_gabor_centers(_kernel(module), sample_rate))
-            case Name.TFBANKS:
-                return _numpy(_peak_frequencies(_kernel(module), sample_rate))
-            case Name.SINCNET | Name.SINCNET_PLUS:
-                return _numpy(_band_centers(_kernel(module), sample_rate))
+        if isinstance(layer, convolution.GaborConv1d):
+            radians = layer.constraints["kernel"](layer.kernel)[:, 0]
+            centers = radians.double() / (2 * math.pi)
+        elif isinstance(layer, convolution.SincConv1d):
+            centers = torch.stack(layer.edges()).mean(dim=0).double() / _OFFICIAL_RATE
+        else:
+            centers = _peak_frequencies(layer.get_parameter("kernel"))
+        return np.asarray((centers * sample_rate).numpy(), dtype=np.float64)
 
 
-def _kernel(module: nn.Module) -> Tensor:
-    return module.get_parameter("complex_conv.kernel").double()
-
-
-def _numpy(values: Tensor) -> Float64:
-    return np.asarray(values.numpy(), dtype=np.float64)
-
-
-def _gabor_centers(kernel: Tensor, sample_rate: int) -> Tensor:
-    """From radians per sample, constrained as in the forward pass."""
-    return kernel[:, 0].clamp(0.0, math.pi) * sample_rate / (2 * math.pi)
-
-
-def _band_centers(kernel: Tensor, sample_rate: int) -> Tensor:
-    """Middle of the two edges; the kernel is on the scale of a 16 kHz clip."""
-    low = 50.0 + kernel[:, 0].abs()
-    high = (low + 50.0 + kernel[:, 1].abs()).clamp(50.0, _OFFICIAL_RATE / 2)
-    return (low + high) / 2 * sample_rate / _OFFICIAL_RATE
-
-
-def _peak_frequencies(kernel: Tensor, sample_rate: int) -> Tensor:
-    """Where the energy of each filter's answer to a sinusoid is greatest.
+def _peak_frequencies(kernel: Tensor) -> Tensor:
+    """Where the energy of each filter's answer to a sinusoid is greatest, in cycles per sample.
 
     Of a pair of real filters that is ``|H_re(f)|^2 + |H_im(f)|^2``, whatever training made of them.
     """
@@ -166,13 +153,14 @@ def _peak_frequencies(kernel: Tensor, sample_rate: int) -> Tensor:
     size = 2 ** math.ceil(math.log2(_OVERSAMPLING * taps))
     spectra = torch.fft.rfft(kernel.reshape(taps, channels // 2, 2), n=size, dim=0)
     energy = spectra.abs().square().sum(dim=-1)  # (frequency, filters)
-    return energy.argmax(dim=0).double() * sample_rate / size
+    peaks: Tensor = energy.argmax(dim=0).double() / size
+    return peaks
 
 
-def _mel_centers(n_filters: int, high: float) -> Float64:
+def _mel_centers(n_filters: int, low: float, high: float) -> Float64:
     """Centres of triangles that are equally spaced on the mel scale of ``tf.signal``."""
-    edges = [1127.0 * math.log1p(hertz / 700.0) for hertz in (_MIN_HZ, high)]
-    mels = np.linspace(*edges, n_filters + 2)[1:-1]
+    lowest, highest = (1127.0 * math.log1p(hertz / 700.0) for hertz in (low, high))
+    mels = np.linspace(lowest, highest, n_filters + 2)[1:-1]
     return np.asarray(700.0 * np.expm1(mels / 1127.0), dtype=np.float64)
 
 
@@ -181,9 +169,10 @@ def frame_times(settings: Settings, sample_rate: int, samples: int, frames: int)
 
     ``(n stride + offset) / rate``. The offset, in samples:
 
-    - pooling with SAME padding (LEAF, SincNet, SincNet+): ``(window - 1) / 2 - left pad``, where the
-      pad depends on the length of the clip;
-    - pooling without padding (time-domain filterbanks): ``(window - 1) / 2``;
+    - pooling with SAME padding (LEAF, SincNet, SincNet+): ``(window - 1) / 2 - left pad``, where
+      the pad depends on the length of the clip;
+    - pooling without padding (time-domain filterbanks): ``(window + 1) / 2``, since the official
+      squared Hann window peaks one sample late (leaf_audio/utils.py, line 75: ``n - 1``);
     - mel: frames start at ``n stride``; the Hann window peaks at tap ``window // 2`` (an odd one is
       symmetric, an even one periodic).
 
@@ -196,7 +185,7 @@ def frame_times(settings: Settings, sample_rate: int, samples: int, frames: int)
         case Name.MEL:
             offset = float(window // 2)
         case Name.TFBANKS:
-            offset = (window - 1) / 2 + filter_delay
+            offset = (window + 1) / 2 + filter_delay
         case _:
             left, _ = same_padding(samples, window, stride)
             offset = (window - 1) / 2 - left + filter_delay

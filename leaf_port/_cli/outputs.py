@@ -13,12 +13,13 @@ from types import TracebackType
 from typing import BinaryIO
 
 from leaf_port._cli.audio import Source
+from leaf_port._cli.refusal import refusal
 from leaf_port.errors import LeafError
 
-_WHERE = "features"
 
-
-def targets(option: str, given: Path, suffix: str, sources: Sequence[Source], many: bool) -> list[Path]:
+def targets(
+    option: str, given: Path, suffix: str, sources: Sequence[Source], many: bool
+) -> list[Path]:
     """Where the output of each clip goes.
 
     Args:
@@ -34,21 +35,21 @@ def targets(option: str, given: Path, suffix: str, sources: Sequence[Source], ma
     """
     if not given.parent.is_dir():
         fix = "make the folder first"
-        raise LeafError(_WHERE, option, "a path in a folder that exists", str(given), fix)
+        raise refusal(option, "a path in a folder that exists", str(given), fix)
     if not many:
         return [_single(option, given, suffix)]
     if given.suffix.lower() == suffix or (given.exists() and not given.is_dir()):
         expected = f"a folder for the {suffix} files of several clips"
-        raise LeafError(_WHERE, option, expected, str(given), "give a folder, or one clip")
+        raise refusal(option, expected, str(given), "give a folder, or one clip")
     return _distinct(option, [given / f"{source.name}{suffix}" for source in sources])
 
 
 def _single(option: str, given: Path, suffix: str) -> Path:
     if given.suffix.lower() != suffix:
         expected = f"a name that ends in {suffix} for one clip"
-        raise LeafError(_WHERE, option, expected, str(given), f"add {suffix} to the name")
+        raise refusal(option, expected, str(given), f"add {suffix} to the name")
     if given.is_dir():
-        raise LeafError(_WHERE, option, "a file", f"the folder {given}", "give another name")
+        raise refusal(option, "a file", f"the folder {given}", "give another name")
     return given
 
 
@@ -57,7 +58,7 @@ def _distinct(option: str, paths: list[Path]) -> list[Path]:
     for path in paths:
         if path in seen:
             fix = "rename one of the two clips"
-            raise LeafError(_WHERE, option, "an output of its own for each clip", f"{path} twice", fix)
+            raise refusal(option, "an output of its own for each clip", f"{path} twice", fix)
         seen.add(path)
     return paths
 
@@ -72,7 +73,7 @@ def refuse_existing(option: str, paths: Iterable[Path], force: bool) -> None:
     if existing:
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
         fix = "give another name" + ("" if force else ", or --force to replace it")
-        raise LeafError(_WHERE, option, "a name that is free", f"{existing[0]}{more}", fix)
+        raise refusal(option, "a name that is free", f"{existing[0]}{more}", fix)
 
 
 class Staging:
@@ -144,4 +145,4 @@ class Staging:
 
 def _refusal(path: Path, error: OSError) -> LeafError:
     fix = "check the folder's permissions and the free space"
-    return LeafError(_WHERE, str(path), "a place to write to", error.strerror or error, fix)
+    return refusal(path, "a place to write to", error.strerror or error, fix)

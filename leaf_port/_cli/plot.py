@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from leaf_port._cli.audio import Float32
 from leaf_port._cli.extraction import Features
-from leaf_port._cli.frontends import QUANTITIES, TITLES, Float64
+from leaf_port._cli.frontends import QUANTITIES, TITLES, Float64, Name
 from leaf_port._cli.text import printable, shortened
 
 _SIZE = (9.0, 5.6)  # inches
@@ -27,6 +27,7 @@ _LINE = "#33415c"
 _TICKS = 9
 _COLUMNS = 3000  # of the waveform: more than there are pixels
 _TITLE_LENGTH = 48
+_FLAT = 1e-4  # relative spread of features below which they are drawn as constant
 
 
 def draw(features: Features) -> Figure:
@@ -39,7 +40,7 @@ def draw(features: Features) -> Figure:
     FigureCanvasAgg(figure)
     waveform, image = figure.subplots(2, 1, sharex=True, height_ratios=(1, 3))
     _draw_waveform(waveform, features)
-    _draw_features(image, features)
+    _draw_features(figure, image, features)
     for axes in (waveform, image):
         axes.tick_params(labelsize=_FONT - 1)
     waveform.tick_params(labelbottom=False)
@@ -58,16 +59,20 @@ def write_picture(figure: Figure, stream: BinaryIO) -> None:
 
 def _title(features: Features) -> str:
     name = shortened(printable(features.clip.path.name), _TITLE_LENGTH)
-    weights = "initial weights"
+    frontend = f"{TITLES[features.settings.name]} at {features.sample_rate} Hz"
+    return f"{name}  \N{MIDDLE DOT}  {frontend}{_weights_note(features)}"
+
+
+def _weights_note(features: Features) -> str:
     if features.weights is not None:
-        weights = shortened(printable(features.weights.name), _TITLE_LENGTH // 2)
-    frontend = TITLES[features.settings.name]
-    return f"{name}  \N{MIDDLE DOT}  {frontend} at {features.sample_rate} Hz, {weights}"
+        return f", {shortened(printable(features.weights.name), _TITLE_LENGTH // 2)}"
+    return "" if features.settings.name is Name.MEL else ", initial weights"
 
 
 def _draw_waveform(axes: Axes, features: Features) -> None:
     times, values = _envelope(features.clip.samples, features.sample_rate)
-    axes.plot(times, values, color=_LINE, linewidth=0.8)
+    marker = "." if len(values) < 2 else ""
+    axes.plot(times, values, color=_LINE, linewidth=0.8, marker=marker)
     limit = 1.05 * features.clip.peak or 1.0
     axes.set_ylim(-limit, limit)
     axes.set_ylabel("Amplitude", fontsize=_FONT)
@@ -88,7 +93,7 @@ def _envelope(samples: Float32, sample_rate: int) -> tuple[Float64, Float32]:
     return times, values
 
 
-def _draw_features(axes: Axes, features: Features) -> None:
+def _draw_features(figure: Figure, axes: Axes, features: Features) -> None:
     order = np.argsort(features.frequencies, kind="stable")
     n_filters = len(order)
     left, right = _time_span(features)
@@ -96,8 +101,8 @@ def _draw_features(axes: Axes, features: Features) -> None:
         features.values[:, order].T,
         origin="lower",
         aspect="auto",
-        interpolation="nearest",
         cmap=_COLOURS,
+        clim=_colour_range(features.values),
         extent=(left, right, -0.5, n_filters - 0.5),
     )
     axes.set_xlim(min(0.0, left), max(features.seconds, right))
@@ -108,9 +113,17 @@ def _draw_features(axes: Axes, features: Features) -> None:
     is_sorted = bool((order == np.arange(n_filters)).all())
     note = "" if is_sorted else ", filters sorted"
     axes.set_ylabel(f"Filter centre (Hz){note}", fontsize=_FONT)
-    bar = axes.get_figure(root=True).colorbar(image, ax=axes, pad=0.015, aspect=28)
+    bar = figure.colorbar(image, ax=axes, pad=0.015, aspect=28)
     bar.set_label(QUANTITIES[features.settings.name], fontsize=_FONT)
     bar.ax.tick_params(labelsize=_FONT - 1)
+
+
+def _colour_range(values: Float32) -> tuple[float, float]:
+    """Least and greatest value; wider where they differ by rounding only, as in silence."""
+    least, greatest = float(values.min()), float(values.max())
+    if greatest - least < _FLAT * max(1.0, abs(least), abs(greatest)):
+        return least - 0.5, greatest + 0.5
+    return least, greatest
 
 
 def _time_span(features: Features) -> tuple[float, float]:

@@ -17,7 +17,7 @@ HEADER = ("file", "rate_hz", "seconds", "frames", "filters", "min", "mean", "max
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table; ``rate`` is the one used, ``own_rate`` what the file says, both in Hz."""
+    """A line of the table; ``rate`` (Hz) is the one used, ``own_rate`` what the file says."""
 
     file: str
     rate: int

@@ -10,9 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from leaf_port.errors import LeafError
-
-_WHERE = "features"
+from leaf_port._cli.refusal import refusal
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -22,12 +20,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         LeafError: a missing file, or one that is no safetensors file.
     """
     if not path.is_file():
-        raise LeafError(_WHERE, "--weights", "a safetensors file", f"no file {path}", "check the name")
+        raise refusal("--weights", "a safetensors file", f"no file {path}", "check the name")
     try:
         return dict(load_file(path))
     except (SafetensorError, OSError) as error:
         fix = "give a state dict saved with safetensors.torch.save_file"
-        raise LeafError(_WHERE, "--weights", "a safetensors file", f"{path}: {error}", fix) from error
+        raise refusal("--weights", "a safetensors file", f"{path}: {error}", fix) from error
 
 
 def load_weights(module: nn.Module, path: Path, weights: Mapping[str, Tensor]) -> None:
@@ -41,11 +39,11 @@ def load_weights(module: nn.Module, path: Path, weights: Mapping[str, Tensor]) -
     if problems:
         expected = f"the state dict of a {type(module).__name__} of these sizes"
         fix = "give --frontend, --n-filters, --window-len and --sample-rate as in training"
-        raise LeafError(_WHERE, "--weights", expected, f"{path} ({problems})", fix)
+        raise refusal("--weights", expected, f"{path} ({problems})", fix)
     broken = sorted(name for name, values in weights.items() if not torch.isfinite(values).all())
     if broken:
         got = f"NaN or infinity in {', '.join(broken)}"
-        raise LeafError(_WHERE, "--weights", "finite weights", got, "train or convert them again")
+        raise refusal("--weights", "finite weights", got, "train or convert them again")
     module.load_state_dict(dict(weights), strict=True)
 
 

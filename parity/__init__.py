@@ -1,0 +1,1 @@
+"""The proof: what the port computes, checked against the official TensorFlow implementation."""

@@ -1,0 +1,68 @@
+"""``python -m parity``: record the official answers, check the port against them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from leaf_port.errors import LeafError
+from parity import record as recorder
+from parity import report
+from parity.layers import all_specs
+from parity.spec import LayerSpec
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False
+)
+Layers = Annotated[
+    list[str] | None, typer.Option("--layer", help="Only this layer; may be given several times.")
+]
+
+
+def _chosen(layers: list[str] | None) -> list[LayerSpec]:
+    specs = all_specs()
+    for name in layers or ():
+        if name not in specs:
+            known = ", ".join(specs)
+            raise LeafError("parity", "--layer", f"one of {known}", name, "give one of them")
+    return [spec for name, spec in specs.items() if not layers or name in layers]
+
+
+@app.command()
+def record(
+    layer: Layers = None,
+    check: Annotated[bool, typer.Option(help="Write nothing; tell what would change.")] = False,
+) -> None:
+    """Ask the live official implementation everything that is declared, and keep its answers.
+
+    LEAF_REFERENCE_PYTHON is an interpreter with TensorFlow, LEAF_AUDIO_PATH a checkout of
+    google-research/leaf-audio.
+    """
+    changed = recorder.record(_chosen(layer), write=not check, console=Console(stderr=True))
+    raise typer.Exit(1 if check and changed else 0)
+
+
+@app.command()
+def run(
+    layer: Layers = None,
+    case: Annotated[str | None, typer.Option(help="Only the case of this name.")] = None,
+) -> None:
+    """Check the port against the recorded official answers; exit code 1 if anything is off."""
+    ok = report.run(_chosen(layer), case, Console())
+    raise typer.Exit(0 if ok else 1)
+
+
+def main() -> None:
+    """Runs the command; an error of ours is one line and exit code 2."""
+    try:
+        app()
+    except LeafError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

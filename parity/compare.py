@@ -1,0 +1,115 @@
+"""Differences between two answers, in relative terms and in units of each element's own rounding."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from parity.spec import Answer, Array, Budget
+
+SMALLEST = float(np.finfo(np.float32).tiny)
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """One aspect of one array.
+
+    Attributes:
+        array: which (``output/0``, ``gradients/weight/_kernel`` …).
+        aspect: ``dtype``, ``shape``, ``finite`` or ``values``.
+        ok: whether it is within the budget.
+        relative: Frobenius norm of the difference over that of the reference.
+        units: greatest difference of an element, in units of its rounding.
+        message: what is wrong, with the worst element.
+    """
+
+    array: str
+    aspect: str
+    ok: bool
+    relative: float = 0.0
+    units: float = 0.0
+    message: str = ""
+
+    @property
+    def is_gradient(self) -> bool:
+        """Whether it concerns a gradient."""
+        return self.array.startswith("gradients/")
+
+
+def relative_difference(got: Array, expected: Array) -> float:
+    """``||got - expected|| / ||expected||``; the absolute norm where the reference is zero."""
+    apart = np.linalg.norm((got.astype(np.float64) - expected.astype(np.float64)).ravel())
+    size = np.linalg.norm(expected.astype(np.float64).ravel())
+    return float(apart / size) if size > 0 else float(apart)
+
+
+def in_units(got: Array, expected: Array, unit: Array) -> Array:
+    """Element by element; where nothing is rounded the smallest normal float is the unit."""
+    apart = np.abs(got.astype(np.float64) - expected.astype(np.float64))
+    return apart / np.maximum(unit, SMALLEST)
+
+
+def compare_array(name: str, got: Array, expected: Array, unit: Array, budget: Budget) -> Difference:
+    """The first aspect that is wrong, or the values' difference."""
+    if got.shape != expected.shape:
+        message = f"shape {got.shape}, official {expected.shape}"
+        return Difference(name, "shape", False, np.inf, np.inf, message)
+    if got.dtype != expected.dtype:
+        message = f"dtype {got.dtype}, official {expected.dtype}"
+        return Difference(name, "dtype", False, np.inf, np.inf, message)
+    odd = np.isnan(got) != np.isnan(expected)
+    odd |= np.isinf(got) != np.isinf(expected)
+    odd |= np.isinf(expected) & (np.sign(got) != np.sign(expected))
+    if odd.any():
+        at = tuple(int(i) for i in np.argwhere(odd)[0])
+        message = f"{int(odd.sum())} elements, first at {at}: {got[at]}, official {expected[at]}"
+        return Difference(name, "finite", False, np.inf, np.inf, message)
+    finite = np.isfinite(expected)
+    got, expected = np.where(finite, got, 0), np.where(finite, expected, 0)
+    return _compare_values(name, got, expected, np.where(finite, unit, 0), budget)
+
+
+def _compare_values(
+    name: str, got: Array, expected: Array, unit: Array, budget: Budget
+) -> Difference:
+    gradient = name.startswith("gradients/")
+    allowed = budget.gradient if gradient else budget.forward
+    allowed_relative = budget.relative_gradient if gradient else budget.relative
+    relative = relative_difference(got, expected)
+    each = in_units(got, expected, unit)
+    units = float(each.max(initial=0.0))
+    if units <= allowed and relative <= allowed_relative:
+        return Difference(name, "values", True, relative, units)
+    at = tuple(int(i) for i in np.unravel_index(int(each.argmax()), each.shape)) if each.size else ()
+    message = (
+        f"relative {relative:.2e} (allowed {allowed_relative:.0e}), worst {units:.3g} units (allowed "
+        f"{allowed:g}) at {at}: {got[at]!r}, official {expected[at]!r}, unit {unit[at]:.3g}"
+    )
+    return Difference(name, "values", False, relative, units, message)
+
+
+def compare(
+    got: Answer, expected: Answer, unit: dict[str, Array], budget: Budget, random: set[str]
+) -> list[Difference]:
+    """One difference an array; an array that only one side has is a difference too.
+
+    Args:
+        got: the port's answer.
+        expected: the reference's.
+        unit: of each of the port's arrays.
+        budget: what is allowed.
+        random: names of arrays that are drawn at random, of which shape and dtype are compared only.
+    """
+    ours, theirs = got.arrays(), expected.arrays()
+    found = []
+    for name in sorted(set(ours) | set(theirs)):
+        if name not in ours or name not in theirs:
+            who = "official" if name not in theirs else "port"
+            found.append(Difference(name, "shape", False, np.inf, np.inf, f"the {who} has none"))
+            continue
+        expected_array = theirs[name]
+        if name in random and ours[name].shape == expected_array.shape:
+            expected_array = ours[name]
+        found.append(compare_array(name, ours[name], expected_array, unit[name], budget))
+    return found

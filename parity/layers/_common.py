@@ -1,0 +1,131 @@
+"""What the declarations share: draws of weights, usual errors, names of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from parity.source import Source
+from parity.spec import Array, Config, ErrorCase, Ref, Weight
+
+Draw = Callable[[Source, Sequence[int], Config], Array]
+
+
+def uniform(low: float, high: float) -> Draw:
+    """Weights uniform in a range."""
+    return lambda source, shape, _config: source.uniform(shape, low, high)
+
+
+def normal(deviation: float, mean: float = 0.0) -> Draw:
+    """Weights nearly normal."""
+    return lambda source, shape, _config: source.normal(shape, deviation, mean)
+
+
+def gabor_kernel(source: Source, shape: Sequence[int], config: Config) -> Array:
+    """Frequencies and deviations within the constraint's bounds and a little beyond."""
+    kernel = source.uniform(shape, 0.0, 1.0)
+    taps = config.get("taps", 401)
+    kernel[:, 0] = kernel[:, 0] * 3.4 - 0.1  # bounds: 0, pi
+    kernel[:, 1] = 1.0 + kernel[:, 1] * 0.45 * taps  # bounds: 1.5, 0.37 taps
+    return kernel
+
+
+def sinc_kernel(source: Source, shape: Sequence[int], _config: Config) -> Array:
+    """Edges and bandwidths in Hz, some negative, some above Nyquist."""
+    kernel = source.uniform(shape, 0.0, 1.0)
+    kernel[:, 0] = kernel[:, 0] * 7000.0 - 500.0
+    kernel[:, 1] = kernel[:, 1] * 2000.0 - 200.0
+    return kernel
+
+
+# PCEN's weights around and beyond their bounds (alpha <= 1, root >= 1, 0 <= smooth <= 1).
+PCEN_WEIGHTS: Mapping[str, Weight] = {
+    "alpha": Weight("alpha", uniform(0.6, 1.1)),
+    "delta": Weight("delta", uniform(1.0, 3.0)),
+    "root": Weight("root", uniform(0.8, 4.0)),
+}
+LEARNED_SMOOTHER: Mapping[str, Weight] = {
+    "ema/smooth": Weight("ema.smooth", uniform(-0.01, 0.3)),
+}
+
+
+def smoothing_matrix(low: float, high: float) -> Draw:
+    """A matrix that is nearly diagonal, as a fixed smoother could hold."""
+
+    def draw(source: Source, shape: Sequence[int], _config: Config) -> Array:
+        matrix = source.uniform(shape, 0.0, 0.01)
+        for i in range(shape[0]):
+            matrix[i, i] = source.uniform((), low, high)
+        return matrix
+
+    return draw
+
+
+FIXED_SMOOTHER: Mapping[str, Weight] = {
+    "ema/cell/kernel": Weight("ema.kernel", smoothing_matrix(0.02, 0.1), differentiable=False),
+    "ema/cell/recurrent_kernel": Weight(
+        "ema.recurrent_kernel", smoothing_matrix(0.7, 0.9), differentiable=False
+    ),
+}
+
+
+def below(path: str, key: str, weights: Mapping[str, Weight]) -> dict[str, Weight]:
+    """The weights of a part, named from the whole."""
+    return {
+        f"{path}/{name}": Weight(
+            f"{key}.{weight.key}", weight.draw, weight.axes, weight.random, weight.differentiable
+        )
+        for name, weight in weights.items()
+    }
+
+
+def keras(name: str, *args: Any, **kwargs: Any) -> Ref:
+    """A call in ``tf.keras``."""
+    return Ref(f"tensorflow.keras.{name}")(*args, **kwargs)
+
+
+def convolution_arguments(config: Config, name: str = "layer") -> dict[str, Any]:
+    """The arguments that all official convolution classes take."""
+    return {
+        "filters": config["filters"],
+        "kernel_size": config["taps"],
+        "strides": config.get("stride", 1),
+        "padding": config.get("padding", "SAME"),
+        "use_bias": config.get("bias", False),
+        "input_shape": [None, None, 1],
+        "kernel_initializer": "glorot_uniform",
+        "kernel_regularizer": None,
+        "name": name,
+        "trainable": True,
+    }
+
+
+def audio(config: Config, source: Source) -> dict[str, Array]:
+    """A waveform with a channel axis."""
+    return {"inputs": source.audio(config.get("batch", 2), config["samples"], 1)}
+
+
+def features(config: Config, source: Source) -> dict[str, Array]:
+    """Energies: positive, over several orders of magnitude."""
+    shape = (config.get("batch", 2), config["frames"], config["channels"])
+    return {"inputs": source.uniform(shape, 0.0, 1.0) ** 4 + 1e-5}
+
+
+def wrong_inputs(make: Callable[[], nn.Module], channels: int = 1) -> list[ErrorCase]:
+    """What every layer on ``(batch, time, channels)`` refuses."""
+
+    def on(shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Callable[[], Tensor]:
+        return lambda: make()(torch.zeros(tuple(shape), dtype=dtype))  # type: ignore[no-any-return]
+
+    return [
+        ErrorCase("inputs", on((2, 600, channels, 1))),
+        ErrorCase("inputs", on((600,))),
+        ErrorCase("inputs", on((2, 600, channels), torch.int16)),
+        ErrorCase("inputs", on((2, 600, channels), torch.float16), "computes in half precision"),
+        ErrorCase("inputs", on((2, 0, channels)), "gives no frames or fails"),
+        ErrorCase("inputs", on((2, 600, channels + 1)), "fails, or takes them as groups"),
+        ErrorCase("inputs", on((2, 600, channels), torch.float64), "fails"),
+    ]

@@ -1,0 +1,43 @@
+"""Pooling with a learnable window for each channel."""
+
+from leaf_port import ChannelWiseLearnablePooling1d
+from parity.layers._common import uniform, wrong_inputs
+from parity.source import Source
+from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+
+
+def _inputs(config: Config, source: Source) -> dict[str, Array]:
+    return {"inputs": source.normal((2, config["frames"], config["channels"])) ** 2}
+
+
+def _arguments(config: Config) -> dict[str, object]:
+    return {
+        "kernel_size": config["taps"],
+        "strides": config["stride"],
+        "padding": config["padding"],
+    }
+
+
+SPEC = LayerSpec(
+    name="channel_wise_learnable_pooling1d",
+    mirrors="pooling.py, lines 67-106",
+    port=lambda config: ChannelWiseLearnablePooling1d(config["channels"], **_arguments(config)),  # type: ignore[arg-type]
+    official=lambda config: Ref("leaf_audio.pooling.ChannelWiseLearnablePooling1D")(**_arguments(config)),
+    configs=grid(
+        frames=[400, 477, 560, 641, 401, 719],
+        taps=[101, 64, 25, 401],
+        channels=[1, 4, 3],
+        stride=[80, 1, 7, 33],
+        padding=["SAME", "VALID"],
+    ),
+    inputs=_inputs,
+    weights=lambda _: {"kernel": Weight("kernel", uniform(-0.1, 0.5), random=True)},
+    initial=False,
+    budget=Budget(1, 1),
+    errors=(
+        ErrorCase("num_channels", lambda: ChannelWiseLearnablePooling1d(0, 5)),
+        ErrorCase("kernel_size", lambda: ChannelWiseLearnablePooling1d(1, 0)),
+        ErrorCase("padding", lambda: ChannelWiseLearnablePooling1d(1, 5, padding="full")),
+        *wrong_inputs(lambda: ChannelWiseLearnablePooling1d(3, 25), 3),
+    ),
+)

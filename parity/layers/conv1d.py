@@ -1,0 +1,47 @@
+"""Keras' plain convolution: pre-emphasis and time-domain filterbanks."""
+
+from collections.abc import Mapping
+
+from leaf_port import Conv1d
+from parity.layers._common import audio, keras, normal, uniform, wrong_inputs
+from parity.spec import Budget, Config, ErrorCase, LayerSpec, Weight, grid
+
+
+def _weights(config: Config) -> Mapping[str, Weight]:
+    weights = {"kernel": Weight("kernel", normal(0.1), random=True)}
+    if config["bias"]:
+        weights["bias"] = Weight("bias", uniform(-0.5, 0.5))
+    return weights
+
+
+SPEC = LayerSpec(
+    name="conv1d",
+    mirrors="frontend.py, lines 143-166 (tf.keras.layers.Conv1D)",
+    port=lambda config: Conv1d(
+        config["filters"], config["taps"], config["stride"], config["padding"], config["bias"]
+    ),
+    official=lambda config: keras(
+        "layers.Conv1D",
+        config["filters"],
+        config["taps"],
+        strides=config["stride"],
+        padding=config["padding"],
+        use_bias=config["bias"],
+    ),
+    configs=grid(
+        samples=[333, 400, 477, 560, 601],
+        taps=[2, 101, 200, 25],
+        filters=[1, 4, 5],
+        stride=[1, 3, 1, 7],
+        padding=["SAME", "VALID"],
+        bias=[False, True],
+    ),
+    inputs=audio,
+    weights=_weights,
+    initial=False,
+    budget=Budget(1, 1),
+    errors=(
+        ErrorCase("strides", lambda: Conv1d(1, 2, strides=0)),
+        *wrong_inputs(lambda: Conv1d(8, 25)),
+    ),
+)

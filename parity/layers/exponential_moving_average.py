@@ -1,0 +1,44 @@
+"""The learned smoother."""
+
+import torch
+
+from leaf_port import ExponentialMovingAverage
+from parity.layers._common import features, uniform
+from parity.source import Source
+from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+
+
+def _inputs(config: Config, source: Source) -> dict[str, Array]:
+    inputs = features(config, source)["inputs"]
+    return {"inputs": inputs, "initial_state": inputs[:, 0].copy()}
+
+
+SPEC = LayerSpec(
+    name="exponential_moving_average",
+    mirrors="postprocessing.py, lines 27-65",
+    port=lambda config: ExponentialMovingAverage(
+        config["channels"], config["coefficient"], config["per_channel"], trainable=True
+    ),
+    official=lambda config: Ref("leaf_audio.postprocessing.ExponentialMovingAverage")(
+        config["coefficient"], per_channel=config["per_channel"], trainable=True
+    ),
+    configs=grid(
+        frames=[1, 2, 3, 50, 128, 257],
+        channels=[1, 40, 5],
+        coefficient=[0.04, 0.0, 1.0, 0.5],
+        per_channel=[False, True],
+    ),
+    inputs=_inputs,
+    weights=lambda _: {"smooth": Weight("smooth", uniform(-0.01, 0.3))},  # bounds: 0, 1
+    differentiable=("inputs", "initial_state"),
+    budget=Budget(1, 1),
+    errors=(
+        ErrorCase("num_channels", lambda: ExponentialMovingAverage(0, 0.04)),
+        ErrorCase("coeff_init", lambda: ExponentialMovingAverage(3, float("nan")), "gives NaN"),
+        ErrorCase(
+            "inputs",
+            lambda: ExponentialMovingAverage(3, 0.04)(torch.ones(1, 5, 2), torch.ones(1, 2)),
+            "builds itself for two channels",
+        ),
+    ),
+)

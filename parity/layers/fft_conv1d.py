@@ -1,0 +1,27 @@
+"""Circular convolution by FFT, and the L1 norm of the filters' spectrum."""
+
+import torch
+
+from leaf_port import fft_conv1d
+from parity.spec import Budget, ErrorCase, LayerSpec, Ref, grid
+
+SPEC = LayerSpec(
+    name="fft_conv1d",
+    mirrors="convolution.py, lines 33-66",
+    port=lambda _: fft_conv1d,
+    official=lambda _: Ref("leaf_audio.convolution.fft_conv1d"),
+    configs=grid(
+        samples=[2, 256, 257, 500, 1000, 1024], taps=[1, 32, 101, 401], filters=[1, 4, 3]
+    ),
+    inputs=lambda config, source: {
+        "inputs": source.audio(2, config["samples"], 1),
+        "filters": source.normal((config["taps"], 1, config["filters"]), 0.1),
+    },
+    differentiable=("inputs", "filters"),
+    budget=Budget(1, 1),
+    errors=(
+        ErrorCase("inputs", lambda: fft_conv1d(torch.ones(1, 1, 1), torch.ones(3, 1, 2))),
+        ErrorCase("inputs", lambda: fft_conv1d(torch.ones(1, 9, 2), torch.ones(3, 1, 2)), "odd"),
+        ErrorCase("filters", lambda: fft_conv1d(torch.ones(1, 9, 1), torch.ones(3, 2))),
+    ),
+)

@@ -1,0 +1,63 @@
+"""The layer that convolves by FFT."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from leaf_port import FFTConv1d
+from parity.layers._common import audio, normal, uniform, wrong_inputs
+from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+
+
+def _port(config: Config) -> FFTConv1d:
+    activation = torch.relu if config["relu"] else None
+    return FFTConv1d(
+        config["filters"],
+        config["taps"],
+        padding=config["padding"],
+        use_bias=config["bias"],
+        activation=activation,
+    )
+
+
+def _weights(config: Config) -> Mapping[str, Weight]:
+    weights = {"kernel": Weight("kernel", normal(0.1), random=True)}
+    if config["bias"]:
+        weights["bias"] = Weight("bias", uniform(-0.5, 0.5))
+    return weights
+
+
+def _without_length() -> Tensor:
+    return FFTConv1d(2, 5).frequency_penalty(None)
+
+
+SPEC = LayerSpec(
+    name="fft_conv1d_layer",
+    mirrors="convolution.py, lines 109-130",
+    port=_port,
+    official=lambda config: Ref("leaf_audio.convolution.FFTConv1D")(
+        config["filters"],
+        config["taps"],
+        padding=config["padding"],
+        use_bias=config["bias"],
+        activation="relu" if config["relu"] else None,
+    ),
+    configs=grid(
+        samples=[333, 512, 601],
+        taps=[101, 32, 25, 401],
+        filters=[4, 3],
+        padding=["SAME", "VALID"],
+        bias=[False, True],
+        relu=[False, True, True],
+    ),
+    inputs=audio,
+    weights=_weights,
+    initial=False,
+    budget=Budget(1, 1),
+    errors=(
+        ErrorCase("num_samples", _without_length),
+        ErrorCase("padding", lambda: FFTConv1d(2, 5, padding="causal")),
+        *wrong_inputs(lambda: FFTConv1d(2, 5)),
+    ),
+)

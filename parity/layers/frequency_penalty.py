@@ -1,0 +1,41 @@
+"""What a regularised FFT convolution adds to the loss: kernel and spectrum."""
+
+from torch import Tensor
+
+from leaf_port import L1L2, FFTConv1d, regularization_loss
+from parity.layers._common import audio, keras, normal
+from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+
+
+def _port(config: Config) -> FFTConv1d:
+    regularizer = L1L2(config["l1"], config["l2"])
+    return FFTConv1d(3, config["taps"], use_bias=False, kernel_regularizer=regularizer)
+
+
+def _call(layer: FFTConv1d, inputs: Tensor) -> list[Tensor]:
+    return [layer(inputs), regularization_loss(layer, inputs.shape[1]).reshape(1)]
+
+
+def _official(config: Config) -> Ref:
+    layer = Ref("leaf_audio.convolution.FFTConv1D")(
+        3,
+        config["taps"],
+        use_bias=False,
+        kernel_regularizer=keras("regularizers.L1L2", l1=config["l1"], l2=config["l2"]),
+    )
+    return Ref("with_losses")(layer)
+
+
+SPEC = LayerSpec(
+    name="frequency_penalty",
+    mirrors="convolution.py, lines 121-122 (and tf.keras.regularizers.L1L2)",
+    port=_port,
+    official=_official,
+    configs=grid(samples=[333, 512, 601], taps=[101, 32], l1=[0.01, 0.3], l2=[0.0, 0.05]),
+    inputs=audio,
+    weights=lambda _: {"layer/kernel": Weight("kernel", normal(0.1), random=True)},
+    call=_call,
+    initial=False,
+    budget=Budget(1, 1),
+    errors=(ErrorCase("l1", lambda: L1L2(l1=float("nan")), "gives NaN"),),
+)

@@ -1,0 +1,57 @@
+"""Convolution with Gabor wavelets."""
+
+from collections.abc import Mapping
+
+from leaf_port import GaborConv1d
+from parity.layers._common import audio, convolution_arguments, gabor_kernel, uniform, wrong_inputs
+from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+
+
+def _port(config: Config) -> GaborConv1d:
+    return GaborConv1d(
+        filters=config["filters"],
+        kernel_size=config["taps"],
+        strides=config["stride"],
+        padding=config["padding"],
+        use_bias=config["bias"],
+        sort_filters=config["sort"],
+        arithmetic=config.get("arithmetic", "complex"),
+    )
+
+
+def _weights(config: Config) -> Mapping[str, Weight]:
+    weights = {"kernel": Weight("kernel", gabor_kernel, random=True)}
+    if config["bias"]:
+        weights["bias"] = Weight("bias", uniform(-0.5, 0.5), random=True)
+    return weights
+
+
+SPEC = LayerSpec(
+    name="gabor_conv1d",
+    mirrors="convolution.py, lines 153-204",
+    port=_port,
+    official=lambda config: Ref("leaf_audio.convolution.GaborConv1D")(
+        **convolution_arguments(config), sort_filters=config["sort"]
+    ),
+    configs=grid(
+        samples=[333, 400, 477, 560, 601, 450],
+        taps=[101, 200, 25, 401],
+        filters=[8, 2, 5],
+        stride=[1, 3, 1, 7],
+        padding=["SAME", "VALID"],
+        bias=[False, True],
+        sort=[False, False, True],
+    ),
+    inputs=audio,
+    weights=_weights,
+    initial=False,
+    budget=Budget(1, 1),
+    errors=(
+        ErrorCase("filters", lambda: GaborConv1d(1, 5), "builds a layer without filters"),
+        ErrorCase("kernel_size", lambda: GaborConv1d(8, 0)),
+        ErrorCase("padding", lambda: GaborConv1d(8, 5, padding="causal")),
+        ErrorCase("arithmetic", lambda: GaborConv1d(8, 5, arithmetic="quaternion")),  # type: ignore[arg-type]
+        *wrong_inputs(lambda: GaborConv1d(8, 25)),
+    ),
+    arithmetics=("complex", "real"),
+)

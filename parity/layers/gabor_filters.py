@@ -1,0 +1,35 @@
+"""Gabor filters of a size, from the kernel of a layer."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from leaf_port import impulse_responses
+from parity.layers._common import gabor_kernel
+from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, grid
+
+
+def _port(config: Config) -> Callable[..., Any]:
+    real = config.get("arithmetic") == "real"
+    function = impulse_responses.gabor_filters_real if real else impulse_responses.gabor_filters
+    return lambda kernel: function(kernel, config["taps"])
+
+
+SPEC = LayerSpec(
+    name="gabor_filters",
+    mirrors="impulse_responses.py, lines 40-52",
+    port=_port,
+    official=lambda config: Ref("functools.partial")(
+        Ref("leaf_audio.impulse_responses.gabor_filters"), size=config["taps"]
+    ),
+    configs=grid(taps=[1, 2, 16, 201, 401, 402], filters=[1, 7, 5, 40]),
+    inputs=lambda config, source: {"kernel": gabor_kernel(source, (config["filters"], 2), config)},
+    differentiable=("kernel",),
+    budget=Budget(1, 1),
+    errors=(
+        ErrorCase("size", lambda: impulse_responses.gabor_filters(torch.ones(3, 2), 0)),
+        ErrorCase("kernel", lambda: impulse_responses.gabor_filters(torch.ones(3), 5)),
+    ),
+    arithmetics=("complex", "real"),
+)

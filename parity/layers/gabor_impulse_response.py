@@ -1,0 +1,45 @@
+"""Gabor wavelets from time, centre and width."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from leaf_port import impulse_responses
+from parity.source import Source
+from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+
+
+def _port(config: Config) -> Callable[..., Any]:
+    if config.get("arithmetic") == "real":
+        return impulse_responses.gabor_impulse_response_real
+    return impulse_responses.gabor_impulse_response
+
+
+def _inputs(config: Config, source: Source) -> dict[str, Array]:
+    taps, filters = config["taps"], config["filters"]
+    return {
+        "t": np.arange(-(taps // 2), (taps + 1) // 2, dtype=np.float32),
+        "center": source.uniform((filters,), 0.0, 3.14159),
+        "fwhm": source.uniform((filters,), 1.5, 0.4 * taps),
+    }
+
+
+def _with_widths(count: int) -> Any:
+    time, ones = torch.arange(5.0), torch.ones
+    return impulse_responses.gabor_impulse_response(time, ones(3), ones(count))
+
+
+SPEC = LayerSpec(
+    name="gabor_impulse_response",
+    mirrors="impulse_responses.py, lines 26-37",
+    port=_port,
+    official=lambda _: Ref("leaf_audio.impulse_responses.gabor_impulse_response"),
+    configs=grid(taps=[5, 64, 401, 801], filters=[1, 7, 5, 3]),
+    inputs=_inputs,
+    differentiable=("center", "fwhm"),
+    budget=Budget(1, 1),
+    errors=(ErrorCase("fwhm", lambda: _with_widths(2)),),
+    arithmetics=("complex", "real"),
+)

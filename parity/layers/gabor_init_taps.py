@@ -1,0 +1,73 @@
+"""Gabor filters as the taps of a plain convolution, and their energy."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from leaf_port import GaborInit
+from leaf_port.melfilters import Gabor
+from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+
+
+def tap_rounding(config: Config) -> Array:
+    """How far a float32 tap may be off: its phase is rounded by ``2^-24`` of itself.
+
+    ``|h| 2^-24 (1 + |phase|)``, for each of the real and imaginary taps: ``(taps, 1, 2 filters)``.
+    """
+    gabor = Gabor(
+        config["filters"],
+        config["min_freq"],
+        config["max_freq"],
+        config["sample_rate"],
+        config["taps"],
+        normalize_energy=config.get("normalize_energy", False),
+    )
+    taps = config["taps"]
+    t = np.arange(-(taps // 2), (taps + 1) // 2)
+    phase = np.abs(gabor.gabor_params_from_mels[:, :1] * t)
+    each = np.abs(gabor.gabor_filters.numpy()) * 2.0**-24 * (1.0 + phase)
+    both: Array = np.repeat(each, 2, axis=0).T[:, None, :]
+    return both
+
+
+class _Taps(torch.nn.Module):
+    """Holds the taps, so that their rounding can be disturbed."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        arguments = {k: v for k, v in config.items() if k not in ("filters", "taps")}
+        shape = (config["taps"], 1, 2 * config["filters"])
+        taps = GaborInit(**arguments)(shape, torch.float32)
+        self.register_buffer("taps", taps, persistent=False)
+
+    def forward(self) -> Any:
+        return self.taps
+
+
+def _official(config: Config) -> Ref:
+    arguments = {k: v for k, v in config.items() if k not in ("filters", "taps")}
+    shape = Ref("builtins.tuple")([config["taps"], 1, 2 * config["filters"]])
+    return Ref("leaf_audio.initializers.GaborInit")(**arguments)(shape)
+
+
+SPEC = LayerSpec(
+    name="gabor_init_taps",
+    mirrors="initializers.py, lines 69-89; melfilters.py, lines 101-109",
+    port=_Taps,
+    official=_official,
+    configs=grid(
+        filters=[40, 23, 7],
+        taps=[401, 200, 33],
+        sample_rate=[16000, 8000, 24000],
+        min_freq=[60.0, 0.0, 30.0],
+        max_freq=[7800.0, 4000.0, 12000.0],
+        normalize_energy=[False, True],
+    ),
+    constants=lambda config: {"taps": tap_rounding(config)},
+    budget=Budget(1, 1),
+    errors=(
+        ErrorCase("shape", lambda: GaborInit()((401, 1, 3), torch.float32)),
+        ErrorCase("n_filters", lambda: Gabor(n_filters=0)),
+    ),
+)

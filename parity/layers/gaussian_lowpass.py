@@ -1,0 +1,28 @@
+"""Gaussian windows of a size, from their widths."""
+
+import torch
+
+from leaf_port import impulse_responses
+from parity.spec import Budget, ErrorCase, LayerSpec, Ref, grid
+
+SPEC = LayerSpec(
+    name="gaussian_lowpass",
+    mirrors="impulse_responses.py, lines 104-119",
+    port=lambda config: lambda sigma: impulse_responses.gaussian_lowpass(sigma, config["taps"]),
+    official=lambda config: Ref("functools.partial")(
+        Ref("leaf_audio.impulse_responses.gaussian_lowpass"), filter_size=config["taps"]
+    ),
+    configs=grid(taps=[2, 3, 64, 401, 402], channels=[1, 7, 40]),
+    # Bounds: 2 / taps and 0.5.
+    inputs=lambda config, source: {
+        "sigma": source.uniform((1, 1, config["channels"], 1), -0.05, 0.6)
+    },
+    differentiable=("sigma",),
+    budget=Budget(1, 1),
+    errors=(
+        ErrorCase(
+            "filter_size", lambda: impulse_responses.gaussian_lowpass(torch.ones(1, 1, 3, 1), 0)
+        ),
+        ErrorCase("sigma", lambda: impulse_responses.gaussian_lowpass(torch.ones(3), 5)),
+    ),
+)

@@ -1,0 +1,75 @@
+"""Initial values: pre-emphasis, Gabor parameters, sinc edges, lowpass windows."""
+
+from typing import Any
+
+import torch
+
+from leaf_port import GaborInit, LowpassInit, PreempInit, SincInit, WindowType
+from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref
+
+_PORT = {"Preemp": PreempInit, "Gabor": GaborInit, "Sinc": SincInit, "Lowpass": LowpassInit}
+
+
+def _configs() -> list[Config]:
+    made: list[Config] = [{"kind": "Preemp", "shape": (2, 1, 1), "alpha": a} for a in (0.97, 0.5)]
+    bands = ((16000, 60.0, 7800.0), (8000, 0.0, 4000.0), (24000, 30.0, 7800.0), (44100, 60.0, 2e4))
+    for count, (rate, low, high) in zip((40, 23, 64, 80), bands, strict=True):
+        for normalized in (False, True):
+            made.append(
+                {
+                    "kind": "Gabor",
+                    "shape": (count, 2),
+                    "sample_rate": rate,
+                    "min_freq": low,
+                    "max_freq": high,
+                    "normalize_energy": normalized,
+                }
+            )
+    made += [{"kind": "Sinc", "shape": (n, 2), "sample_rate": r} for n, r in ((40, 16000), (7, 8000))]
+    for rate, taps in ((16000, 401), (8000, 201), (22050, 552)):
+        for kind in WindowType:
+            for shape in ((taps, 1, 3), (1, taps, 3, 1)):
+                window = {"sample_rate": rate, "window_type": kind.name}
+                made.append({"kind": "Lowpass", "shape": shape, **window})
+    return made
+
+
+def _arguments(config: Config) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in ("kind", "shape")}
+
+
+def _port(config: Config) -> Any:
+    arguments = _arguments(config)
+    if "window_type" in arguments:
+        arguments["window_type"] = WindowType[arguments["window_type"]]
+    return _PORT[config["kind"]](**arguments)(config["shape"], torch.float32)
+
+
+def _official(config: Config) -> Ref:
+    arguments = _arguments(config)
+    if "window_type" in arguments:
+        arguments["window_type"] = Ref(f"leaf_audio.utils.WindowType.{arguments['window_type']}")
+    initializer = Ref(f"leaf_audio.initializers.{config['kind']}Init")(**arguments)
+    return initializer(Ref("builtins.tuple")(list(config["shape"])), dtype="float32")
+
+
+def _wrong_shape() -> object:
+    return LowpassInit(16000)((200, 1, 3), torch.float32)
+
+
+SPEC = LayerSpec(
+    name="initializers",
+    mirrors="initializers.py, lines 27-157",
+    port=_port,
+    official=_official,
+    configs=_configs(),
+    budget=Budget(1, 1),
+    errors=(
+        ErrorCase("shape", lambda: PreempInit()((3, 1, 1), torch.float32)),
+        ErrorCase("shape", _wrong_shape),
+        ErrorCase("alpha", lambda: PreempInit(alpha=float("nan")), "gives NaN"),
+        ErrorCase("max_freq", lambda: GaborInit(sample_rate=8000, min_freq=60, max_freq=7800)),
+        ErrorCase("min_freq", lambda: GaborInit(min_freq=5000, max_freq=4000)),
+        ErrorCase("min_freq", lambda: GaborInit(min_freq=float("nan"))),
+    ),
+)

@@ -1,0 +1,25 @@
+"""Normalisation over the filters of a frame."""
+
+from leaf_port.normalization import LayerNormalization
+from parity.layers._common import keras, normal, uniform, wrong_inputs
+from parity.spec import Budget, ErrorCase, LayerSpec, Weight, grid
+
+SPEC = LayerSpec(
+    name="layer_normalization",
+    mirrors="frontend.py, line 280 (tf.keras.layers.LayerNormalization)",
+    port=lambda config: LayerNormalization(config["channels"]),
+    official=lambda _: keras("layers.LayerNormalization"),
+    configs=grid(frames=[1, 50, 101], channels=[2, 40, 5]),
+    inputs=lambda config, source: {
+        "inputs": source.normal((2, config["frames"], config["channels"]), 1.0, 0.5)
+    },
+    weights=lambda _: {
+        "gamma": Weight("gamma", uniform(0.5, 1.5)),
+        "beta": Weight("beta", normal(0.5)),
+    },
+    budget=Budget(1, 1),
+    errors=(
+        ErrorCase("num_channels", lambda: LayerNormalization(0)),
+        *wrong_inputs(lambda: LayerNormalization(3), 3),
+    ),
+)

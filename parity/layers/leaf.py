@@ -1,0 +1,150 @@
+"""LEAF, in the configurations that people use and at the edges of what it takes."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from leaf_port import (
+    PCEN,
+    ChannelWiseLearnablePooling1d,
+    GaborInit,
+    Leaf,
+    LowpassInit,
+    NormalizedConv1d,
+    log_compression,
+)
+from parity.layers._common import gabor_kernel, normal, uniform
+from parity.layers._frontends import (
+    GAUSSIAN,
+    INSTANCE_NORM,
+    PREEMPHASIS,
+    pcen_weights,
+    waveforms,
+    wrong_sizes,
+    wrong_waveforms,
+)
+from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight
+
+# A default Leaf of the reference shares its PCEN with every other one: it is given a fresh one.
+_FRESH_PCEN = {
+    "alpha": 0.96,
+    "smooth_coef": 0.04,
+    "delta": 2.0,
+    "floor": 1e-12,
+    "trainable": True,
+    "learn_smooth_coef": True,
+    "per_channel_smooth_coef": True,
+}
+_README = {"sample_rate": 24000, "min_freq": 60.0, "max_freq": 7800.0}
+_NARROW = {"sample_rate": 8000, "min_freq": 30.0, "max_freq": 3900.0}
+
+# Arguments of both; what differs between the two is below.
+_ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
+    "default": {},
+    "readme": {"learn_pooling": False, "n_filters": 64, "window_len": 32.0, "sample_rate": 24000, "preemp": True},
+    "even_window": {"n_filters": 23, "sample_rate": 8000, "window_len": 24.9, "window_stride": 8.0},
+    "instance_norm": {"n_filters": 10, "mean_var_norm": True},
+    "fixed_smoother": {"n_filters": 12},
+    "channel_wise": {"n_filters": 8},
+    "no_compression": {"n_filters": 5, "preemp": True},
+    "fixed_filters": {"n_filters": 6, "learn_filters": False},
+    "normalized": {"n_filters": 4},
+}
+
+
+def _port(config: Config) -> Leaf:
+    kind = config["kind"]
+    special: dict[str, Any] = {
+        "readme": {
+            "compression_fn": partial(log_compression, log_offset=1e-5),
+            "complex_conv_init": GaborInit(**_README),
+        },
+        "even_window": {"complex_conv_init": GaborInit(**_NARROW)},
+        "fixed_smoother": {"compression_fn": PCEN(12, floor=1e-12, trainable=True)},
+        "channel_wise": {
+            "pooling_cls": ChannelWiseLearnablePooling1d,
+            "pooling_init": LowpassInit(),
+        },
+        "no_compression": {"compression_fn": None},
+        "normalized": {"conv1d_cls": NormalizedConv1d},
+    }.get(kind, {})
+    arithmetic = config.get("arithmetic", "complex")
+    return Leaf(**_ARGUMENTS[kind], **special, arithmetic=arithmetic)
+
+
+def _official(config: Config) -> Ref:
+    kind = config["kind"]
+    pcen = Ref("leaf_audio.postprocessing.PCENLayer")
+    gabor = Ref("leaf_audio.initializers.GaborInit")
+    special: dict[str, Any] = {
+        "readme": {
+            "compression_fn": Ref("functools.partial")(
+                Ref("leaf_audio.frontend.log_compression"), log_offset=1e-5
+            ),
+            "complex_conv_init": gabor(**_README),
+        },
+        "even_window": {"complex_conv_init": gabor(**_NARROW)},
+        "fixed_smoother": {"compression_fn": pcen(floor=1e-12, trainable=True)},
+        "channel_wise": {
+            "pooling_cls": Ref("leaf_audio.pooling.ChannelWiseLearnablePooling1D"),
+            "pooling_init": Ref("leaf_audio.initializers.LowpassInit")(),
+        },
+        "no_compression": {"compression_fn": None},
+        "normalized": {"conv1d_cls": Ref("leaf_audio.convolution.NormalizedConv1D")},
+    }.get(kind, {})
+    special.setdefault("compression_fn", pcen(**_FRESH_PCEN))
+    return Ref("leaf_audio.frontend.Leaf")(**_ARGUMENTS[kind], **special)
+
+
+def _weights(config: Config) -> Mapping[str, Weight]:
+    kind = config["kind"]
+    filters = Weight("complex_conv.kernel", gabor_kernel)
+    if kind == "normalized":
+        filters = Weight("complex_conv.kernel", normal(0.1))
+    weights = {"_complex_conv/kernel": filters, **GAUSSIAN}
+    if kind == "channel_wise":
+        weights["_pooling/kernel"] = Weight("pooling.kernel", uniform(0.0, 0.3))
+    if kind in ("readme", "no_compression"):
+        weights |= PREEMPHASIS
+    else:
+        weights |= pcen_weights(learned=kind != "fixed_smoother")
+    return weights | (INSTANCE_NORM if kind == "instance_norm" else {})
+
+
+def _configs() -> list[Config]:
+    lengths = {
+        "default": (16000, 3333, 333, 1, 1600, 1601, 1759),
+        "readme": (2000, 4801),
+        "even_window": (1024, 777),
+        "instance_norm": (1700, 3200),
+        "fixed_smoother": (1500,),
+        "channel_wise": (1650,),
+        "no_compression": (1234,),
+        "fixed_filters": (999,),
+        "normalized": (1111,),
+    }
+    return [
+        {"kind": kind, "samples": samples, "batch": 1 if samples > 10000 else 2, "axis": samples % 2}
+        for kind, each in lengths.items()
+        for samples in each
+    ]
+
+
+SPEC = LayerSpec(
+    name="leaf",
+    mirrors="frontend.py, lines 80-219",
+    port=_port,
+    official=_official,
+    configs=_configs(),
+    inputs=waveforms,
+    weights=_weights,
+    budget=Budget(1, 1),
+    errors=(
+        *wrong_sizes(Leaf),
+        *wrong_waveforms(lambda: Leaf(n_filters=3)),
+        ErrorCase("window_len", lambda: Leaf(window_len=1e12), "exhausts the memory"),
+        ErrorCase("compression_fn", lambda: Leaf(compression_fn=PCEN), "fails later"),
+        ErrorCase("arithmetic", lambda: Leaf(arithmetic="half")),  # type: ignore[arg-type]
+    ),
+    arithmetics=("complex", "real"),
+)

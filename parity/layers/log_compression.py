@@ -1,0 +1,27 @@
+"""Logarithm of the energies."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from leaf_port import Leaf, log_compression
+from parity.layers._common import features
+from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, grid
+
+
+def _port(config: Config) -> Callable[..., Any]:
+    return partial(log_compression, log_offset=config["offset"])
+
+
+SPEC = LayerSpec(
+    name="log_compression",
+    mirrors="frontend.py, lines 43-47",
+    port=_port,
+    official=lambda config: Ref("functools.partial")(
+        Ref("leaf_audio.frontend.log_compression"), log_offset=config["offset"]
+    ),
+    configs=grid(frames=[1, 50], channels=[1, 40], offset=[1e-5, 1e-3]),
+    inputs=features,
+    budget=Budget(1, 1),
+    errors=(ErrorCase("compression_fn", lambda: Leaf(compression_fn="log")),),
+)

@@ -1,0 +1,41 @@
+"""Maximum over a window."""
+
+from leaf_port import MaxPooling1d
+from parity.layers._common import wrong_inputs
+from parity.source import Source
+from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+
+
+def _inputs(config: Config, source: Source) -> dict[str, Array]:
+    return {"inputs": source.normal((2, config["frames"], config["channels"])) ** 2}
+
+
+def _arguments(config: Config) -> dict[str, object]:
+    return {
+        "kernel_size": config["taps"],
+        "strides": config["stride"],
+        "padding": config["padding"],
+    }
+
+
+SPEC = LayerSpec(
+    name="max_pooling1d",
+    mirrors="pooling.py, lines 158-172",
+    port=lambda config: MaxPooling1d(config["channels"], **_arguments(config)),  # type: ignore[arg-type]
+    official=lambda config: Ref("leaf_audio.pooling.MaxPooling1D")(**_arguments(config)),
+    configs=grid(
+        frames=[400, 477, 560, 641, 401, 719],
+        taps=[101, 64, 25, 401],
+        channels=[1, 4, 3],
+        stride=[80, 1, 7, 33],
+        padding=["same", "valid"],
+    ),
+    inputs=_inputs,
+    budget=Budget(1, 1),
+    errors=(
+        ErrorCase("num_channels", lambda: MaxPooling1d(0, 5)),
+        ErrorCase("kernel_size", lambda: MaxPooling1d(1, 0)),
+        ErrorCase("padding", lambda: MaxPooling1d(1, 5, padding="full")),
+        *wrong_inputs(lambda: MaxPooling1d(3, 25), 3),
+    ),
+)

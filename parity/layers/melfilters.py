@@ -1,0 +1,74 @@
+"""The mel matrix of tf.signal."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from leaf_port.melfilters import linear_to_mel_weight_matrix
+from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+
+
+def matrix_rounding(
+    bins: int, filters: int, sample_rate: float, min_freq: float, max_freq: float
+) -> Array:
+    """How far a float32 weight of a triangle may be off: ``(bins, filters)``.
+
+    A slope is ``(m - m0) / (m1 - m0)`` with mels that are each rounded a few times by ``2^-24``, so it is off by
+    about ``2^-24 * 2 m / (m1 - m0)``. Zeros outside the triangles are exact.
+    """
+    matrix = linear_to_mel_weight_matrix(
+        filters, bins, sample_rate, min_freq, max_freq, np.float64
+    )
+    mels = 1127.0 * np.log(1.0 + np.linspace(0.0, sample_rate / 2, bins) / 700.0)
+    low, high = (1127.0 * np.log(1.0 + hertz / 700.0) for hertz in (min_freq, max_freq))
+    width = (high - low) / (filters + 1)
+    rounding: Array = (matrix > 0) * (2.0**-24 * 2.0 * mels[:, None] / width)
+    return rounding
+
+
+class _Matrix(torch.nn.Module):
+    """Holds the matrix, so that its rounding can be disturbed."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        matrix = linear_to_mel_weight_matrix(**config, dtype=np.float32)
+        self.register_buffer("matrix", torch.from_numpy(matrix), persistent=False)
+
+    def forward(self) -> Any:
+        return self.matrix
+
+
+def _constants(config: Config) -> dict[str, Array]:
+    bins, filters = config["num_spectrogram_bins"], config["num_mel_bins"]
+    band = config["lower_edge_hertz"], config["upper_edge_hertz"]
+    return {"matrix": matrix_rounding(bins, filters, config["sample_rate"], *band)}
+
+
+_REASON = (
+    "float32 slopes (m - m0) / (m1 - m0) lose the digits that m and m0 share; TensorFlow's float32 "
+    "logarithm is a unit off the right one in an eighth of the bins"
+)
+
+SPEC = LayerSpec(
+    name="melfilters",
+    mirrors="melfilters.py, lines 85-96 (tf.signal.linear_to_mel_weight_matrix)",
+    port=_Matrix,
+    official=lambda config: Ref("tensorflow.signal.linear_to_mel_weight_matrix")(**config),
+    configs=grid(
+        num_mel_bins=[40, 23, 80, 1],
+        num_spectrogram_bins=[257, 129, 513],
+        sample_rate=[16000, 8000, 22050],
+        lower_edge_hertz=[60.0, 0.0, 20.0],
+        upper_edge_hertz=[7800.0, 4000.0, 11000.0],
+    ),
+    constants=_constants,
+    budget=Budget(1, 1, relative=3e-5, reason=_REASON),
+    errors=(
+        ErrorCase("num_mel_bins", lambda: linear_to_mel_weight_matrix(0)),
+        ErrorCase(
+            "max_freq", lambda: linear_to_mel_weight_matrix(sample_rate=8000, upper_edge_hertz=4001)
+        ),
+        ErrorCase("min_freq", lambda: linear_to_mel_weight_matrix(lower_edge_hertz=-1.0)),
+    ),
+)

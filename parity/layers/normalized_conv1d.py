@@ -1,0 +1,42 @@
+"""Convolution with filters of unit norm."""
+
+from collections.abc import Mapping
+
+from leaf_port import NormalizedConv1d
+from parity.layers._common import audio, convolution_arguments, normal, uniform, wrong_inputs
+from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+
+
+def _weights(config: Config) -> Mapping[str, Weight]:
+    weights = {"kernel": Weight("kernel", normal(0.1), random=True)}
+    if config["bias"]:
+        weights["bias"] = Weight("bias", uniform(-0.5, 0.5), random=True)
+    return weights
+
+
+SPEC = LayerSpec(
+    name="normalized_conv1d",
+    mirrors="convolution.py, lines 207-243",
+    port=lambda config: NormalizedConv1d(
+        config["filters"], config["taps"], config["stride"], config["padding"], config["bias"]
+    ),
+    official=lambda config: Ref("leaf_audio.convolution.NormalizedConv1D")(
+        **convolution_arguments(config)
+    ),
+    configs=grid(
+        samples=[333, 400, 477, 560],
+        taps=[101, 200, 25],
+        filters=[4, 1, 5],
+        stride=[1, 3, 1, 7],
+        padding=["SAME", "VALID"],
+        bias=[False, True],
+    ),
+    inputs=audio,
+    weights=_weights,
+    initial=False,
+    budget=Budget(1, 1),
+    errors=(
+        ErrorCase("filters", lambda: NormalizedConv1d(0, 5)),
+        *wrong_inputs(lambda: NormalizedConv1d(8, 25)),
+    ),
+)

@@ -1,0 +1,30 @@
+"""Convolution by FFT over segments."""
+
+import torch
+
+from leaf_port import overlap_add_conv1d
+from parity.spec import Budget, ErrorCase, LayerSpec, Ref, grid
+
+SPEC = LayerSpec(
+    name="overlap_add_conv1d",
+    mirrors="convolution.py, lines 69-106",
+    port=lambda config: lambda x, h: overlap_add_conv1d(x, h, config["fft"]),
+    official=lambda config: Ref("functools.partial")(
+        Ref("leaf_audio.convolution.overlap_add_conv1d"), fft_length=config["fft"]
+    ),
+    configs=grid(
+        samples=[2, 333, 500, 1000, 1024], taps=[1, 32, 101], filters=[1, 4, 3], fft=[128, 512, 4096]
+    ),
+    inputs=lambda config, source: {
+        "inputs": source.audio(2, config["samples"], 1),
+        "filters": source.normal((config["taps"], 1, config["filters"]), 0.1),
+    },
+    differentiable=("inputs", "filters"),
+    budget=Budget(1, 1),
+    errors=(
+        ErrorCase(
+            "fft_length", lambda: overlap_add_conv1d(torch.ones(1, 9, 1), torch.ones(9, 1, 1), 8)
+        ),
+        ErrorCase("filters", lambda: overlap_add_conv1d(torch.ones(1, 9, 1), torch.ones(9))),
+    ),
+)

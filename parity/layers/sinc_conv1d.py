@@ -1,0 +1,53 @@
+"""Convolution with windowed sinc band-passes."""
+
+from collections.abc import Mapping
+
+from leaf_port import SincConv1d
+from parity.layers._common import audio, convolution_arguments, sinc_kernel, uniform, wrong_inputs
+from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+
+
+def _port(config: Config) -> SincConv1d:
+    return SincConv1d(
+        filters=config["filters"],
+        kernel_size=config["taps"],
+        strides=config["stride"],
+        padding=config["padding"],
+        use_bias=config["bias"],
+        sample_rate=config["rate"],
+    )
+
+
+def _weights(config: Config) -> Mapping[str, Weight]:
+    weights = {"kernel": Weight("kernel", sinc_kernel, random=True)}
+    if config["bias"]:
+        weights["bias"] = Weight("bias", uniform(-0.5, 0.5), random=True)
+    return weights
+
+
+SPEC = LayerSpec(
+    name="sinc_conv1d",
+    mirrors="convolution.py, lines 246-304",
+    port=_port,
+    official=lambda config: Ref("leaf_audio.convolution.SincConv1D")(
+        **convolution_arguments(config), sample_rate=config["rate"]
+    ),
+    configs=grid(
+        samples=[333, 400, 477, 560, 601],
+        taps=[101, 25, 401],
+        filters=[8, 2, 5],
+        stride=[1, 3, 1, 7],
+        padding=["SAME", "VALID"],
+        bias=[False, True],
+        rate=[16000, 16000, 8000],
+    ),
+    inputs=audio,
+    weights=_weights,
+    initial=False,
+    budget=Budget(1, 1),
+    errors=(
+        ErrorCase("kernel_size", lambda: SincConv1d(8, 200)),
+        ErrorCase("sample_rate", lambda: SincConv1d(8, 201, sample_rate=-1), "builds it"),
+        *wrong_inputs(lambda: SincConv1d(8, 25)),
+    ),
+)

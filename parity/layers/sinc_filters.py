@@ -1,0 +1,40 @@
+"""Sinc band-passes of a size, from their edges."""
+
+import torch
+
+from leaf_port import impulse_responses
+from parity.source import Source
+from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+
+
+def _inputs(config: Config, source: Source) -> dict[str, Array]:
+    low = source.uniform((1, config["filters"]), 50.0, 6000.0)
+    width = source.uniform((1, config["filters"]), 50.0, 2000.0)
+    return {"cutoff_freq_low": low, "cutoff_freq_high": low + width}
+
+
+SPEC = LayerSpec(
+    name="sinc_filters",
+    mirrors="impulse_responses.py, lines 60-101",
+    port=lambda config: lambda low, high: impulse_responses.sinc_filters(
+        low, high, config["taps"], config["rate"]
+    ),
+    official=lambda config: Ref("functools.partial")(
+        Ref("leaf_audio.impulse_responses.sinc_filters"),
+        size=config["taps"],
+        sample_rate=config["rate"],
+    ),
+    configs=grid(taps=[3, 64, 201, 401], filters=[1, 7, 5, 40], rate=[16000, 24000]),
+    inputs=_inputs,
+    differentiable=("cutoff_freq_low", "cutoff_freq_high"),
+    budget=Budget(1, 1),
+    errors=(
+        ErrorCase(
+            "size", lambda: impulse_responses.sinc_filters(torch.ones(1, 3), torch.ones(1, 3), 0)
+        ),
+        ErrorCase(
+            "cutoff_freq_high",
+            lambda: impulse_responses.sinc_filters(torch.ones(1, 3), torch.ones(1, 2), 5),
+        ),
+    ),
+)

@@ -1,0 +1,33 @@
+"""sin(x) / x of a frequency over time."""
+
+import torch
+
+from leaf_port import impulse_responses
+from parity.source import Source
+from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+
+
+def _inputs(config: Config, source: Source) -> dict[str, Array]:
+    return {
+        "t": source.uniform((config["taps"], 1), 1e-5, 0.0125),
+        "frequency": source.uniform((1, config["filters"]), 50.0, 8000.0),
+    }
+
+
+SPEC = LayerSpec(
+    name="sinc_impulse_response",
+    mirrors="impulse_responses.py, lines 55-57",
+    port=lambda _: impulse_responses.sinc_impulse_response,
+    official=lambda _: Ref("leaf_audio.impulse_responses.sinc_impulse_response"),
+    configs=grid(taps=[1, 64, 401], filters=[1, 7, 5]),
+    inputs=_inputs,
+    differentiable=("frequency",),
+    budget=Budget(1, 1),
+    errors=(
+        ErrorCase(
+            "frequency",
+            lambda: impulse_responses.sinc_impulse_response(torch.ones(5, 1), torch.ones(3)),
+            "broadcasts",
+        ),
+    ),
+)

@@ -1,0 +1,40 @@
+"""SincNet."""
+
+from collections.abc import Mapping
+
+from leaf_port import SincNet
+from parity.layers._common import normal, sinc_kernel, uniform
+from parity.layers._frontends import waveforms, wrong_sizes, wrong_waveforms
+from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+
+
+def _weights(_config: Config) -> Mapping[str, Weight]:
+    return {
+        "_complex_conv/kernel": Weight("complex_conv.kernel", sinc_kernel),
+        "_compress_fn/gamma": Weight("compress_fn.gamma", uniform(0.5, 1.5)),
+        "_compress_fn/beta": Weight("compress_fn.beta", normal(0.5)),
+    }
+
+
+SPEC = LayerSpec(
+    name="sincnet",
+    mirrors="frontend.py, lines 259-282",
+    port=lambda config: SincNet(n_filters=config["filters"], sample_rate=config["rate"]),
+    official=lambda config: Ref("leaf_audio.frontend.SincNet")(
+        n_filters=config["filters"], sample_rate=config["rate"]
+    ),
+    configs=grid(
+        samples=[16000, 1, 1760, 2222, 333],
+        filters=[40, 6, 9, 5],
+        batch=[1, 2, 2, 2, 2],
+        rate=[16000, 16000, 8000],
+    ),
+    inputs=waveforms,
+    weights=_weights,
+    budget=Budget(1, 1),
+    errors=(
+        *wrong_sizes(SincNet),
+        *wrong_waveforms(lambda: SincNet(n_filters=3)),
+        ErrorCase("kernel_size", lambda: SincNet(window_len=24.99)),
+    ),
+)

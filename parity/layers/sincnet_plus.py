@@ -1,0 +1,43 @@
+"""SincNet+."""
+
+from collections.abc import Mapping
+
+from leaf_port import SincNetPlus
+from parity.layers._common import sinc_kernel
+from parity.layers._frontends import (
+    GAUSSIAN,
+    pcen_weights,
+    waveforms,
+    wrong_sizes,
+    wrong_waveforms,
+)
+from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+
+
+def _weights(_config: Config) -> Mapping[str, Weight]:
+    kernel = Weight("complex_conv.kernel", sinc_kernel)
+    return {"_complex_conv/kernel": kernel, **GAUSSIAN, **pcen_weights(learned=False)}
+
+
+SPEC = LayerSpec(
+    name="sincnet_plus",
+    mirrors="frontend.py, lines 285-312",
+    port=lambda config: SincNetPlus(n_filters=config["filters"], sample_rate=config["rate"]),
+    official=lambda config: Ref("leaf_audio.frontend.SincNetPlus")(
+        n_filters=config["filters"], sample_rate=config["rate"]
+    ),
+    configs=grid(
+        samples=[16000, 1, 1760, 2222, 333],
+        filters=[40, 6, 9, 5],
+        batch=[1, 2, 2, 2, 2],
+        rate=[16000, 16000, 8000],
+    ),
+    inputs=waveforms,
+    weights=_weights,
+    budget=Budget(1, 1),
+    errors=(
+        *wrong_sizes(SincNetPlus),
+        *wrong_waveforms(lambda: SincNetPlus(n_filters=3)),
+        ErrorCase("kernel_size", lambda: SincNetPlus(window_len=24.99)),
+    ),
+)

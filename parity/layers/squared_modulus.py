@@ -1,0 +1,22 @@
+"""Squared modulus of alternating real and imaginary channels."""
+
+import torch
+
+from leaf_port import SquaredModulus
+from parity.spec import Budget, ErrorCase, LayerSpec, Ref, grid
+
+SPEC = LayerSpec(
+    name="squared_modulus",
+    mirrors="frontend.py, lines 50-77",
+    port=lambda _: SquaredModulus(),
+    official=lambda _: Ref("leaf_audio.frontend.SquaredModulus")(),
+    configs=grid(frames=[1, 57, 160], channels=[2, 14, 80]),
+    inputs=lambda config, source: {
+        "inputs": source.normal((2, config["frames"], config["channels"]))
+    },
+    budget=Budget(1, 1),
+    errors=(
+        ErrorCase("inputs", lambda: SquaredModulus()(torch.ones(2, 5, 3)), "drops the last channel"),
+        ErrorCase("inputs", lambda: SquaredModulus()(torch.ones(2, 5)), "fails"),
+    ),
+)

@@ -1,0 +1,42 @@
+"""Time-domain filterbanks."""
+
+from collections.abc import Mapping
+
+from leaf_port import TimeDomainFilterbanks
+from parity.layers._common import normal, uniform
+from parity.layers._frontends import waveforms, wrong_sizes, wrong_waveforms
+from parity.layers.gabor_init_taps import tap_rounding
+from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+
+_BAND = {"sample_rate": 16000, "min_freq": 60.0, "max_freq": 7800.0, "taps": 401}
+
+
+def _constants(config: Config) -> Mapping[str, Array]:
+    return {"complex_conv.kernel": tap_rounding({**_BAND, "filters": config["filters"]})}
+
+
+def _weights(_config: Config) -> Mapping[str, Weight]:
+    return {
+        "_complex_conv/kernel": Weight("complex_conv.kernel", normal(0.05)),
+        "_pooling/pool/kernel": Weight("pooling.kernel", uniform(0.0, 0.3)),
+    }
+
+
+SPEC = LayerSpec(
+    name="time_domain_filterbanks",
+    mirrors="frontend.py, lines 222-256",
+    port=lambda config: TimeDomainFilterbanks(n_filters=config["filters"]),
+    official=lambda config: Ref("leaf_audio.frontend.TimeDomainFilterbanks")(
+        n_filters=config["filters"]
+    ),
+    configs=grid(samples=[16000, 401, 1760, 2222], filters=[40, 6, 9, 5], batch=[1, 2, 2, 2]),
+    inputs=waveforms,
+    weights=_weights,
+    constants=_constants,
+    budget=Budget(1, 1),
+    errors=(
+        *wrong_sizes(TimeDomainFilterbanks),
+        *wrong_waveforms(lambda: TimeDomainFilterbanks(n_filters=3)),
+        ErrorCase("max_freq", lambda: TimeDomainFilterbanks(sample_rate=8000)),
+    ),
+)

@@ -1,0 +1,20 @@
+"""The unit norm of filters."""
+
+from leaf_port.constraints import UnitNorm
+from leaf_port import NormalizedConv1d
+from parity.layers._common import keras
+from parity.spec import Budget, ErrorCase, LayerSpec, grid
+
+SPEC = LayerSpec(
+    name="unit_norm",
+    mirrors="convolution.py, line 231 (tf.keras.constraints.UnitNorm)",
+    port=lambda _: UnitNorm(axis=0),
+    official=lambda _: keras("constraints.UnitNorm", axis=0),
+    configs=grid(taps=[1, 64, 401], filters=[1, 7, 40], scale=[1.0, 1e-8, 1e4]),
+    inputs=lambda config, source: {
+        "kernel": source.normal((config["taps"], 1, config["filters"]), config["scale"])
+    },
+    differentiable=("kernel",),
+    budget=Budget(1, 1),
+    errors=(ErrorCase("kernel_size", lambda: NormalizedConv1d(3, 0)),),
+)

@@ -1,0 +1,35 @@
+"""Mel scale and windows."""
+
+from typing import Any
+
+from leaf_port import utils
+from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, product
+
+_WINDOWS = {"hamming": "HAMMING", "hanning": "HANNING", "squared_hanning": "SQUARED_HANNING"}
+
+
+def _port(config: Config) -> Any:
+    if config["what"] in _WINDOWS:
+        return utils.window(utils.WindowType[_WINDOWS[config["what"]]], config["size"])
+    return getattr(utils, config["what"])(float(config["size"]))
+
+
+def _official(config: Config) -> Ref:
+    if config["what"] in _WINDOWS:
+        kind = Ref(f"leaf_audio.utils.WindowType.{_WINDOWS[config['what']]}")
+        return Ref("leaf_audio.utils.window")(kind, config["size"])
+    return Ref(f"leaf_audio.utils.{config['what']}")(float(config["size"]))
+
+
+SPEC = LayerSpec(
+    name="utils",
+    mirrors="utils.py, lines 24-87",
+    port=_port,
+    official=_official,
+    configs=product(what=["hz2mel", "mel2hz", *_WINDOWS], size=[2, 3, 64, 401, 7800]),
+    budget=Budget(1, 1),
+    errors=(
+        ErrorCase("window_type", lambda: utils.window("hann", 5)),  # type: ignore[arg-type]
+        ErrorCase("tmax", lambda: utils.window(utils.WindowType.HANNING, 1)),
+    ),
+)

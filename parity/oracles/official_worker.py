@@ -1,0 +1,260 @@
+"""Runs the official implementation, in its own interpreter; sent there whole by execnet.
+
+Self-contained: it imports NumPy, TensorFlow and leaf_audio only, and names no layer. A job says, as data,
+what to build and what to feed it (see ``parity.spec.Ref``).
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+import traceback
+import types
+import warnings
+
+
+def pack(array):
+    """An array as what execnet carries."""
+    import numpy as np
+
+    array = np.asarray(array, order="C")
+    return [array.dtype.str, list(array.shape), array.tobytes()]
+
+
+def unpack(packed):
+    """The inverse of :func:`pack`."""
+    import numpy as np
+
+    dtype, shape, data = packed
+    return np.frombuffer(data, dtype=dtype).reshape(shape)
+
+
+def stand_in_for_missing():
+    """Puts empty modules where lingvo or TensorFlow Addons are not installed; says which."""
+    missing = []
+    for name in ("lingvo.core.spectrum_augmenter", "tensorflow_addons"):
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            missing.append(name.partition(".")[0])
+            parts = name.split(".")
+            for end in range(1, len(parts) + 1):
+                sys.modules[".".join(parts[:end])] = types.ModuleType(parts[end - 1])
+            for end in range(1, len(parts)):
+                setattr(sys.modules[".".join(parts[:end])], parts[end], sys.modules[".".join(parts[: end + 1])])
+    return missing
+
+
+def versions():
+    """What answers: versions of everything that takes part."""
+    from importlib import metadata
+
+    found = {"python": sys.version.split()[0]}
+    names = ("numpy", "tensorflow", "tensorflow-cpu", "keras", "tf-keras", "tensorflow-addons", "lingvo")
+    for name in names:
+        try:
+            found[name.replace("-cpu", "")] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def with_losses(layer):
+    """A Keras layer that also gives the sum of its losses."""
+    import tensorflow as tf
+
+    class WithLosses(tf.Module):
+        def __init__(self):
+            self.layer = layer
+
+        def __call__(self, inputs):
+            outputs = layer(inputs)
+            return [outputs, tf.reshape(tf.add_n(layer.losses), [1])]
+
+    return WithLosses()
+
+
+HELPERS = {"with_losses": with_losses}
+
+
+def resolve(name):
+    """The object with a dotted name: a helper, or the longest importable module and attributes."""
+    if name in HELPERS:
+        return HELPERS[name]
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:end]))
+        except ImportError:
+            continue
+        for part in parts[end:]:
+            found = getattr(found, part)
+        return found
+    raise ImportError("no module of %r can be imported" % name)
+
+
+def evaluate(tree):
+    """What a Ref stands for."""
+    if isinstance(tree, (list, tuple)):
+        return [evaluate(item) for item in tree]
+    if not isinstance(tree, dict):
+        return tree
+    if "$name" in tree:
+        return resolve(tree["$name"])
+    if "$attribute" in tree:
+        return getattr(evaluate(tree["$attribute"]), tree["name"])
+    if "$call" in tree:
+        args = [evaluate(item) for item in tree["args"]]
+        kwargs = {key: evaluate(item) for key, item in tree["kwargs"].items()}
+        return evaluate(tree["$call"])(*args, **kwargs)
+    return {key: evaluate(item) for key, item in tree.items()}
+
+
+def variables(root):
+    """The variables below an object by their path in its graph, as a checkpoint names them."""
+    import tensorflow as tf
+
+    found, seen, queue = {}, {id(root)}, [("", root)]
+    while queue:
+        path, node = queue.pop(0)
+        if isinstance(node, tf.Variable):
+            found[path] = node
+            continue
+        for name, child in tf.train.TrackableView(node).children(node).items():
+            if id(child) not in seen:
+                seen.add(id(child))
+                queue.append((path + "/" + name if path else name, child))
+    return found
+
+
+def tensors(value):
+    """A result as a list of real tensors: complex ones get a last axis of real and imaginary part."""
+    import tensorflow as tf
+
+    if isinstance(value, (list, tuple)):
+        return [item for each in value for item in tensors(each)]
+    value = tf.convert_to_tensor(value)
+    if value.dtype.is_complex:
+        value = tf.stack([tf.math.real(value), tf.math.imag(value)], axis=-1)
+    return [value]
+
+
+class Patched:
+    """Random functions that give the arrays of a case, in order, instead of drawing."""
+
+    def __init__(self, names, draws):
+        self.targets = [(resolve(n.rpartition(".")[0]), n.rpartition(".")[2]) for n in names]
+        self.draws = list(draws)
+
+    def __enter__(self):
+        import tensorflow as tf
+
+        self.saved = [getattr(owner, name) for owner, name in self.targets]
+
+        def draw(*args, **kwargs):
+            value = tf.convert_to_tensor(self.draws.pop(0))
+            return tf.cast(value, kwargs.get("dtype", value.dtype))
+
+        for owner, name in self.targets:
+            setattr(owner, name, draw)
+        return self
+
+    def __exit__(self, kind, *_):
+        for (owner, name), original in zip(self.targets, self.saved):
+            setattr(owner, name, original)
+        if kind is None and self.draws:
+            raise RuntimeError("%d injected draws were not used" % len(self.draws))
+
+
+def build(job):
+    """What a job is about, built: a callable, its variables by path, or a value."""
+    import tensorflow as tf
+
+    target = evaluate(job["official"])
+    if not isinstance(target, tf.Module):
+        return target, {}
+    with Patched(job["patches"], map(unpack, job["draws"])):  # Keras makes weights at a first call
+        inputs = [tf.constant(unpack(packed)) for packed in job["inputs"].values()]
+        target(*inputs, **({"training": False} if job["training_argument"] else {}))
+    return target, variables(target)
+
+
+def set_weights(held, weights):
+    """Assigns weights by path; refuses other paths than there are."""
+    if weights and set(weights) != set(held):
+        raise KeyError("declared weights %s, found %s" % (sorted(weights), sorted(held)))
+    for path, packed in weights.items():
+        held[path].assign(unpack(packed))
+
+
+def call(job, target, inputs):
+    """The outputs, as real tensors."""
+    if not callable(target):
+        return tensors(target)
+    kwargs = {"training": job["training"]} if job["training_argument"] else {}
+    with Patched(job["patches"], map(unpack, job["draws"])):
+        return tensors(target(*inputs.values(), **kwargs))
+
+
+def answer(job, ask_cotangents):
+    """Builds, sets the weights, calls once, differentiates ``sum(output * cotangent)``."""
+    import tensorflow as tf
+
+    target, held = build(job)
+    initial = {path: pack(variable.numpy()) for path, variable in held.items()}
+    set_weights(held, job["weights"])
+    inputs = {name: tf.constant(unpack(packed)) for name, packed in job["inputs"].items()}
+    watched = {"input/" + name: inputs[name] for name in job["differentiable"]}
+    watched.update({"weight/" + path: held[path] for path in job["differentiable_weights"]})
+    with tf.GradientTape() as tape:
+        for tensor in watched.values():
+            tape.watch(tensor)
+        outputs = call(job, target, inputs)
+        cotangents = [unpack(packed) for packed in ask_cotangents([list(o.shape) for o in outputs])]
+        total = sum(
+            tf.reduce_sum(output * tf.constant(cotangent, output.dtype))
+            for output, cotangent in zip(outputs, cotangents)
+            if output.dtype.is_floating
+        )
+    gradients = tape.gradient(total, watched) if watched else {}
+    return {
+        "outputs": [pack(output.numpy()) for output in outputs],
+        "gradients": {
+            name: pack(tf.convert_to_tensor(gradient).numpy())
+            for name, gradient in gradients.items()
+            if gradient is not None
+        },
+        "initial": initial,
+        "state": {path: pack(held[path].numpy()) for path in held} if job["training"] else {},
+    }
+
+
+def serve(channel):
+    """Answers jobs until told to stop; a failing job sends its error and the loop goes on."""
+    try:
+        sys.path.insert(0, channel.receive())
+        os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_USE_LEGACY_KERAS="1", CUDA_VISIBLE_DEVICES="")
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        missing = stand_in_for_missing()
+        importlib.import_module("leaf_audio.frontend")
+        channel.send({"versions": versions(), "missing": missing})
+    except BaseException:
+        channel.send({"failed": traceback.format_exc()})
+        return
+
+    def ask_cotangents(shapes):
+        channel.send({"shapes": shapes})
+        return channel.receive()
+
+    for job in channel:
+        try:
+            channel.send({"answer": answer(job, ask_cotangents)})
+        except Exception:
+            channel.send({"error": traceback.format_exc()})
+
+
+if __name__ == "__channelexec__":
+    serve(channel)  # noqa: F821

@@ -1,0 +1,174 @@
+"""Asks the port: the same question, in float32 or float64, with noise or without."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from parity.source import Source
+from parity.spec import Answer, Array, Case, LayerSpec, Question, Weight
+
+
+def build(spec: LayerSpec, case: Case, arithmetic: str | None = None) -> Callable[..., Any]:
+    """The port's layer of a case, with its initial weights, in float32."""
+    config = dict(case.config)
+    if arithmetic is not None:
+        config["arithmetic"] = arithmetic
+    layer = spec.port(config)
+    if isinstance(layer, nn.Module):
+        layer.train(case.training)
+    return layer
+
+
+def held(layer: Callable[..., Any], weights: Mapping[str, Weight]) -> dict[str, Tensor]:
+    """Parameters and buffers of the port by official path."""
+    if not isinstance(layer, nn.Module):
+        return {}
+    named = dict(layer.named_parameters()) | dict(layer.named_buffers())
+    missing = sorted(weight.key for weight in weights.values() if weight.key not in named)
+    unmapped = sorted(set(layer.state_dict()) - {weight.key for weight in weights.values()})
+    if missing or unmapped:
+        raise KeyError(f"the port lacks {missing}; the declaration lacks {unmapped}")
+    return {path: named[weight.key] for path, weight in weights.items()}
+
+
+def ask(spec: LayerSpec, case: Case) -> Question:
+    """The question of a case, all its numbers drawn from its seed."""
+    source = Source(case.seed)
+    inputs = spec.inputs(case.config, source)
+    weights: dict[str, Array] = {}
+    declared = spec.weights(case.config)
+    if declared and not case.initial:
+        for path, tensor in held(build(spec, case), declared).items():
+            official_shape = declared[path].to_official(np.empty(tuple(tensor.shape))).shape
+            weights[path] = declared[path].draw(source, official_shape, case.config)
+    draws = list(spec.draws(case.config, source)) if spec.draws else []
+    return Question(case, inputs, weights, draws)
+
+
+def tensors(value: Any) -> list[Tensor]:
+    """A result as a list of real tensors: complex ones get a last axis of real and imaginary part."""
+    if isinstance(value, (list, tuple)):
+        return [item for each in value for item in tensors(each)]
+    tensor = value if isinstance(value, Tensor) else torch.from_numpy(np.asarray(value))
+    return [torch.view_as_real(tensor) if tensor.is_complex() else tensor]
+
+
+def _numpy(tensor: Tensor) -> Array:
+    return tensor.detach().cpu().numpy().copy()
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """How the port is run.
+
+    Attributes:
+        dtype: its precision.
+        arithmetic: of its filters, where it has a choice.
+        noise: a context in which forward and backward run; None for none.
+        seed: of the disturbance of constants; None for none.
+    """
+
+    dtype: torch.dtype = torch.float32
+    arithmetic: str | None = None
+    noise: Callable[[], Any] | None = None
+    seed: int | None = None
+
+
+def answer(spec: LayerSpec, question: Question, run: Run) -> Answer:
+    """What the port answers.
+
+    For the float64 runs the *initial* weights are the float32 ones: what is measured is the rounding
+    of the computation, not that of the weights.
+    """
+    case, declared = question.case, spec.weights(question.case.config)
+    layer = build(spec, case, run.arithmetic)
+    if isinstance(layer, nn.Module):
+        layer = layer.to(run.dtype)
+    if run.seed is not None:
+        _disturb_constants(spec, layer, question, run.seed)
+    weights = held(layer, declared)
+    initial = {path: declared[path].to_official(_numpy(tensor)) for path, tensor in weights.items()}
+    with torch.no_grad():
+        for path, value in question.weights.items():
+            weights[path].copy_(torch.from_numpy(declared[path].to_port(value).copy()))
+    inputs = {name: _tensor(value, run.dtype) for name, value in question.inputs.items()}
+    watched = {f"input/{name}": inputs[name] for name in spec.differentiable if name in inputs}
+    watched |= {f"weight/{path}": weights[path] for path in spec.differentiable_weights(case.config)}
+    for tensor in watched.values():
+        tensor.requires_grad_()
+    with _context(run):
+        outputs = tensors(_call(spec, layer, inputs, question, run.dtype))
+        gradients = _gradients(outputs, watched, question)
+    moved = {path: declared[path].to_official(_numpy(tensor)) for path, tensor in weights.items()}
+    return Answer(
+        outputs=[_numpy(output) for output in outputs],
+        gradients={
+            name: declared[name.removeprefix("weight/")].to_official(gradient)
+            if name.startswith("weight/")
+            else gradient
+            for name, gradient in gradients.items()
+        },
+        initial=initial,
+        state=moved if case.training else {},
+    )
+
+
+def _disturb_constants(
+    spec: LayerSpec, layer: Callable[..., Any], question: Question, seed: int
+) -> None:
+    """Moves what was computed when the layer was built by as much as it may be off."""
+    source = Source(seed)
+    named: dict[str, Tensor] = {}
+    if isinstance(layer, nn.Module):
+        named = dict(layer.named_parameters()) | dict(layer.named_buffers())
+    with torch.no_grad():
+        for key, size in spec.constants(question.case.config).items():
+            tensor = named[key]
+            step = torch.from_numpy(source.uniform(tensor.shape) * size)
+            tensor.add_(step.to(tensor.dtype))
+
+
+def _context(run: Run) -> Any:
+    return contextlib.nullcontext() if run.noise is None else run.noise()
+
+
+def _tensor(value: Array, dtype: torch.dtype) -> Tensor:
+    tensor = torch.from_numpy(value.copy())
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor
+
+
+def _call(
+    spec: LayerSpec,
+    layer: Callable[..., Any],
+    inputs: Mapping[str, Tensor],
+    question: Question,
+    dtype: torch.dtype,
+) -> Any:
+    if not callable(layer):
+        return layer
+    draws = [_tensor(draw, dtype) for draw in question.draws]
+    extra = (draws,) if spec.draws else ()
+    return spec.call(layer, *inputs.values(), *extra)
+
+
+def _gradients(
+    outputs: list[Tensor], watched: Mapping[str, Tensor], question: Question
+) -> dict[str, Array]:
+    terms = [
+        (output * torch.from_numpy(question.cotangent(i, output.shape)).to(output.dtype)).sum()
+        for i, output in enumerate(outputs)
+        if output.requires_grad
+    ]
+    if not terms or not watched:
+        return {}
+    grads = torch.autograd.grad(sum(terms), list(watched.values()), allow_unused=True)  # type: ignore[arg-type]
+    return {
+        name: _numpy(grad) for name, grad in zip(watched, grads, strict=True) if grad is not None
+    }

@@ -1,0 +1,170 @@
+"""How much rounding an answer carries, element by element: the unit of every budget.
+
+Monte Carlo arithmetic (Parker 1997): the port runs in float64 several times, and every operation's
+result is disturbed at random by as much as float32 could round it, forward and backward alike: by
+``2^-24`` of the magnitudes that enter it (for a product ``|x|``, for a convolution ``sum |h||x|``,
+for a sum ``sum |x|``). The root mean square of what this does to an element is its unit.
+
+So a quiet channel has a small unit beside a loud one, an ill-conditioned output a large one, and
+neither depends on how port and reference differ.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from parity import port
+from parity.spec import Answer, Array, LayerSpec, Question
+
+UNIT_ROUNDOFF = 2.0**-24
+RUNS = 12
+
+# Operations that copy, choose or compare: no rounding.
+_EXACT = frozenset(
+    """abs neg where cat stack clone copy_ fill_ zero_ zeros zeros_like ones ones_like full full_like
+    empty empty_like new_zeros new_full new_ones constant_pad_nd arange lift_fresh lift_fresh_copy detach
+    _to_copy gather scatter index index_put index_select sort argsort max_pool2d_with_indices
+    max_pool2d_with_indices_backward max_pool1d_with_indices relu threshold_backward amax amin
+    maximum minimum clamp roll flip floor ceil round sign sgn isnan isfinite eye slice_backward
+    select_backward unfold_backward complex real imag _conj_physical conj resolve_conj bernoulli
+    native_dropout _unsafe_view eq ne lt le gt ge logical_and logical_not logical_or any all
+    rand randn random_ uniform_ normal_ embedding repeat expand_copy""".split()
+)
+
+
+def _absolute(value: Any) -> Any:
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return value.abs()
+    if isinstance(value, Tensor) and value.is_complex():
+        return value.abs().to(value.dtype)
+    return value
+
+
+# Operations whose rounding follows the magnitudes that enter, not the result.
+_BY_MAGNITUDES = frozenset(
+    """convolution convolution_backward mm bmm addmm baddbmm sum mean dot mv add sub add_ sub_ rsub
+    avg_pool2d col2im im2col""".split()
+)
+_BY_NORM = frozenset(["_fft_r2c", "_fft_c2r", "_fft_c2c"])
+
+# Composite operations are taken apart, so that what they round inside is seen.
+_aten = torch.ops.aten
+_COMPOSITE = torch._decomp.get_decompositions(
+    [
+        _aten.native_layer_norm,
+        _aten.native_layer_norm_backward,
+        _aten.native_batch_norm,
+        _aten.native_batch_norm_backward,
+        _aten._native_batch_norm_legit,
+        _aten._native_batch_norm_legit_no_training,
+        _aten.var_mean,
+        _aten.std_mean,
+        _aten.addmm,
+        _aten.leaky_relu_backward,
+    ]
+)
+
+
+def _magnitude(name: str, func: Callable[..., Any], args: Any, kwargs: Any, out: Tensor) -> Tensor:
+    """What the rounding of ``out`` is proportional to."""
+    if name in _BY_NORM:  # every output mixes all inputs of its transform
+        source = args[0]
+        dims = args[1]
+        return source.abs().square().sum(dim=dims, keepdim=True).sqrt().expand(out.shape)
+    return out.abs()
+
+
+class Noise(TorchDispatchMode):
+    """Disturbs every floating result as float32 rounding could."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in _COMPOSITE:
+            with self:
+                return _COMPOSITE[func](*args, **kwargs)
+        name = func._schema.name.removeprefix("aten::")
+        plain = func(*args, **kwargs) if not name.endswith("_") else None
+        if name in _EXACT or (plain is not None and _is_view(func)):
+            return func(*args, **kwargs) if plain is None else plain
+        magnitudes = None
+        if name in _BY_MAGNITUDES:
+            arguments = [_absolute(argument) for argument in args]
+            if name in ("sub", "sub_", "rsub"):
+                magnitudes = arguments[0] + arguments[1] if len(arguments) > 1 else None
+            elif not name.endswith("_"):
+                magnitudes = func(*arguments, **kwargs)
+            else:
+                magnitudes = arguments[0] + arguments[1]
+        if plain is None:
+            plain = func(*args, **kwargs)
+            if isinstance(plain, Tensor):
+                self._disturb_(plain, magnitudes if magnitudes is not None else plain.abs())
+            return plain
+        return self._disturbed(name, func, args, kwargs, plain, magnitudes)
+
+    def _uniform(self, like: Tensor) -> Tensor:
+        draw = torch.rand(like.shape, generator=self._generator, dtype=torch.float64)
+        return (2.0 * draw - 1.0) * UNIT_ROUNDOFF
+
+    def _disturb_(self, out: Tensor, magnitude: Tensor) -> None:
+        if out.is_floating_point():
+            out.add_(self._uniform(out) * magnitude)
+
+    def _disturbed(
+        self, name: str, func: Any, args: Any, kwargs: Any, out: Any, magnitudes: Any
+    ) -> Any:
+        if isinstance(out, (tuple, list)):
+            sizes = magnitudes if magnitudes is not None else [None] * len(out)
+            made = [
+                self._disturbed(name, func, args, kwargs, each, size)
+                for each, size in zip(out, sizes, strict=True)
+            ]
+            return tuple(made) if isinstance(out, tuple) else made
+        if not isinstance(out, Tensor) or not (out.is_floating_point() or out.is_complex()):
+            return out
+        size = _magnitude(name, func, args, kwargs, out) if magnitudes is None else magnitudes
+        size = size.abs()
+        if out.is_complex():
+            disturbance = torch.complex(self._uniform(out) * size, self._uniform(out) * size)
+            return out + disturbance.to(out.dtype)
+        return out + self._uniform(out) * size
+
+
+def _is_view(func: Any) -> bool:
+    return any(returned.alias_info is not None for returned in func._schema.returns)
+
+
+def units(
+    spec: LayerSpec, question: Question, arithmetic: str | None = None, runs: int = RUNS
+) -> tuple[Answer, dict[str, Array]]:
+    """The float64 answer, and the unit of every element of every array in it.
+
+    Returns:
+        The undisturbed answer and, by the names of ``Answer.arrays()``, root mean squares.
+    """
+    exact = port.answer(spec, question, port.Run(torch.float64, arithmetic))
+    total = {name: np.zeros(array.shape) for name, array in exact.arrays().items()}
+    for seed in range(runs):
+        run = port.Run(torch.float64, arithmetic, functools.partial(Noise, seed), seed)
+        disturbed = port.answer(spec, question, run).arrays()
+        for name, array in exact.arrays().items():
+            if np.issubdtype(array.dtype, np.floating):
+                total[name] += (disturbed[name] - array) ** 2
+    return exact, {
+        # No float32 is nearer to a number than half a unit in its last place.
+        name: np.maximum(np.sqrt(array / runs), UNIT_ROUNDOFF * np.abs(exact.arrays()[name]))
+        for name, array in total.items()
+    }
