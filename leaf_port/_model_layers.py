@@ -75,7 +75,7 @@ class MaxPool(nn.Module):
             fix = "give longer clips, more filters or fewer blocks"
             raise LeafError(self.where, "inputs", expected, str(tuple(sizes)), fix)
         if len(self.window) == 1:  # F.max_pool1d would fix the length in an exported graph
-            return F.max_pool2d(inputs.unsqueeze(-1), (*self.window, 1)).squeeze(-1)
+            return F.max_pool2d(inputs.unsqueeze(-2), (1, *self.window)).squeeze(-2)
         return F.max_pool2d(inputs, self.window)
 
     def extra_repr(self) -> str:

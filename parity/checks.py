@@ -74,7 +74,11 @@ def check_all(spec: LayerSpec, only: str | None = None) -> Iterator[Result]:
         if only is not None and case.name != only:
             continue
         for arithmetic in arithmetics(spec):
-            yield check(spec, case, arithmetic, recording)
+            try:
+                yield check(spec, case, arithmetic, recording)
+            except Exception as error:  # told with its case; the other cases still run
+                what = f"raised {type(error).__name__}: {error}"
+                yield Result(spec, case, arithmetic, error=what)
 
 
 def check_error(error_case: ErrorCase) -> str | None:

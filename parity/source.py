@@ -32,16 +32,16 @@ class Source:
 
     def uniform(self, shape: Sequence[int], low: float = -1.0, high: float = 1.0) -> Array:
         """Uniform in ``[low, high)``, float32."""
-        return (low + (high - low) * self._unit(shape)).astype(np.float32)
+        return np.asarray(low + (high - low) * self._unit(shape), np.float32)
 
     def integers(self, shape: Sequence[int], low: int, high: int) -> Array:
         """Uniform in ``low .. high - 1``, int32."""
-        return (low + np.floor((high - low) * self._unit(shape))).astype(np.int32)
+        return np.asarray(low + np.floor((high - low) * self._unit(shape)), np.int32)
 
     def normal(self, shape: Sequence[int], deviation: float = 1.0, mean: float = 0.0) -> Array:
         """Nearly normal (the sum of twelve uniform numbers), float32."""
         total = sum(self._unit(shape) for _ in range(12)) - 6.0
-        return (mean + deviation * total).astype(np.float32)
+        return np.asarray(mean + deviation * total, np.float32)
 
     def audio(self, batch: int, samples: int, channels: int | None = None) -> Array:
         """Clips like recordings: tones under noise that swells, a click, a stretch of silence.
