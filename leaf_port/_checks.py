@@ -53,7 +53,9 @@ def frequency_range(where: str, low: float, high: float, sample_rate: float) -> 
         raise LeafError(where, "max_freq", expected, f"{high} Hz", fix)
 
 
-def window_samples(where: str, sample_rate: float, length_ms: float, stride_ms: float) -> tuple[int, int]:
+def window_samples(
+    where: str, sample_rate: float, length_ms: float, stride_ms: float
+) -> tuple[int, int]:
     """Window and stride in samples: ``int(rate * ms // 1000 + 1)``, ``int(rate * ms // 1000)``.
 
     Source: leaf_audio/frontend.py, lines 141-142 and 341-342.
@@ -87,7 +89,9 @@ def finite_tensor(where: str, argument: str, values: Tensor) -> Tensor:
     """``values``, if an initialiser gave finite numbers only."""
     if values.device.type != "meta" and not bool(torch.isfinite(values).all()):
         got = "NaN or infinity among them"
-        raise LeafError(where, argument, "an initialiser of finite values", got, "check its arguments")
+        raise LeafError(
+            where, argument, "an initialiser of finite values", got, "check its arguments"
+        )
     return values
 
 
@@ -108,6 +112,11 @@ def same_dtype(where: str, inputs: Tensor, weight: Tensor) -> None:
         raise LeafError(where, "inputs", f"{weight.dtype}, as the weights", str(inputs.dtype), fix)
 
 
+def _shape(inputs: Tensor) -> str:
+    """The shape in words; asked for only when raising: symbolic sizes cannot be traced to text."""
+    return str(tuple(inputs.shape))
+
+
 def shaped(
     where: str,
     inputs: Tensor,
@@ -125,28 +134,32 @@ def shaped(
         argument: what it is called.
     """
     floating(where, inputs, argument)
-    got = str(tuple(inputs.shape))
     if inputs.ndim != len(shape):
-        raise LeafError(where, argument, f"shape {names}", got, "add or drop an axis")
+        raise LeafError(where, argument, f"shape {names}", _shape(inputs), "add or drop an axis")
     for axis, (size, wanted) in enumerate(zip(inputs.shape, shape, strict=True)):
         if wanted is None and size < 1 and axis > 0:
-            raise LeafError(where, argument, f"shape {names}, none empty", got, "give some samples")
+            raise LeafError(
+                where, argument, f"shape {names}, none empty", _shape(inputs), "give some samples"
+            )
         if wanted is not None and size != wanted:
             expected = f"shape {names} with {wanted} along axis {axis}"
-            raise LeafError(where, argument, expected, got, "match the layer to its input")
+            raise LeafError(
+                where, argument, expected, _shape(inputs), "match the layer to its input"
+            )
 
 
 def waveform(where: str, inputs: Tensor) -> Tensor:
     """``(batch, samples)`` or ``(batch, samples, 1)`` as ``(batch, samples, 1)``."""
     floating(where, inputs)
-    got = str(tuple(inputs.shape))
     if inputs.ndim not in (2, 3):
         fix = "add the batch axis: x[None]" if inputs.ndim == 1 else "flatten the other axes"
         expected = "shape (batch, samples) or (batch, samples, 1)"
-        raise LeafError(where, "inputs", expected, got, fix)
+        raise LeafError(where, "inputs", expected, _shape(inputs), fix)
     if inputs.ndim == 3 and inputs.shape[2] != 1:
         fix = "mix to mono, or put the channels on the batch axis; (batch, 1, samples) needs x.mT"
-        raise LeafError(where, "inputs", "one channel: (batch, samples, 1)", got, fix)
+        raise LeafError(where, "inputs", "one channel: (batch, samples, 1)", _shape(inputs), fix)
     if inputs.shape[1] < 1:
-        raise LeafError(where, "inputs", "at least one sample", got, "give a longer clip")
+        raise LeafError(
+            where, "inputs", "at least one sample", _shape(inputs), "give a longer clip"
+        )
     return inputs if inputs.ndim == 3 else inputs.unsqueeze(-1)

@@ -1,7 +1,8 @@
 """Convolutions by FFT, with the wrap-around of the official ones (leaf_audio/convolution.py).
 
-Neither equals the direct convolution at the edges: :func:`fft_conv1d` is circular over the next power
-of two, :func:`overlap_add_conv1d` rolls what its last segment leaves over into the first samples.
+Neither equals the direct convolution at the edges: :func:`fft_conv1d` is circular over the next
+power of two, :func:`overlap_add_conv1d` rolls what its last segment leaves over into the first
+samples.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ def _check(where: str, inputs: Tensor, filters: Tensor) -> None:
 def fft_conv1d(inputs: Tensor, filters: Tensor) -> tuple[Tensor, Tensor]:
     """Circular correlation by FFT over the next power of two, and the L1 norm of the filters' FFT.
 
-    ``y = roll(irfft(rfft(x, N) conj(rfft(h, N))), K // 2 - 1)[:T]`` with ``N = upper_power_of_2(T)``.
-    Equal to a SAME convolution away from the edges.
+    ``y = roll(irfft(rfft(x, N) conj(rfft(h, N))), K // 2 - 1)[:T]`` with ``N =
+    upper_power_of_2(T)``. Equal to a SAME convolution away from the edges.
 
     Args:
         inputs: ``(batch, time, 1)``.

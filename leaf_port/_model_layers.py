@@ -45,10 +45,10 @@ class SameConv1d(nn.Conv1d):
         super().__init__(in_channels, filters, taps, stride, dilation=dilation, bias=False)
         glorot(self)
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor) -> Tensor:
         """Pads, then convolves."""
         taps, stride, dilation = self.kernel_size[0], self.stride[0], self.dilation[0]
-        return super().forward(pad_time(input, taps, stride, dilation))
+        return super().forward(pad_time(inputs, taps, stride, dilation))
 
 
 class MaxPool(nn.Module):
@@ -138,12 +138,12 @@ class MapSequential(nn.Sequential):
     in_channels: int
     out_channels: int
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor) -> Tensor:
         """Checks the map and applies the children in order."""
         where = type(self).__name__
-        _checks.shaped(where, input, (None, self.in_channels, None, None), MAP)
-        _checks.same_dtype(where, input, next(self.parameters()))
-        output = input
+        _checks.shaped(where, inputs, (None, self.in_channels, None, None), MAP)
+        _checks.same_dtype(where, inputs, next(self.parameters()))
+        output = inputs
         for layer in self:
             output = layer(output)
         return output

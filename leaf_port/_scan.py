@@ -1,9 +1,9 @@
 """First-order linear recurrences without a loop over time.
 
-``m[t] = decay m[t - 1] + b[t]`` is the sum of ``decay^k b[t - k]``. Adding a copy shifted by 1, then by 2,
-4, 8 … with the decay squared each time gathers all terms in ``ceil(log2(time))`` steps. All terms
-have the sign of ``b``, so nothing cancels, and a rounding error is made log2(time) times instead
-of ``time`` times.
+``m[t] = decay m[t - 1] + b[t]`` is the sum of ``decay^k b[t - k]``. Adding a copy shifted by 1,
+then by 2, 4, 8 … with the decay squared each time gathers all terms in ``ceil(log2(time))``
+steps. All terms have the sign of ``b``, so nothing cancels, and a rounding error is made
+log2(time) times instead of ``time`` times.
 """
 
 from __future__ import annotations
@@ -44,5 +44,5 @@ def diagonal_recurrence(b: Tensor, decay: Tensor, initial: Tensor) -> Tensor:
 
 
 def matrix_recurrence(b: Tensor, decay: Tensor, initial: Tensor) -> Tensor:
-    """``m[t] = m[t - 1] @ decay + b[t]``, ``m[-1] = initial``; ``decay`` is ``(channels, channels)``."""
+    """``m[t] = m[t - 1] @ decay + b[t]``; ``decay`` is ``(channels, channels)``."""
     return _doubling(_add_first(b, initial @ decay), decay, torch.matmul)

@@ -1,7 +1,7 @@
 """Convolution layers of the frontends (leaf_audio/convolution.py).
 
-All take and give the official layout, ``(batch, time, channels)``. Inside, time is last, as torch's kernels
-want it; the transposes are views.
+All take and give the official layout, ``(batch, time, channels)``. Inside, time is last, as
+torch's kernels want it; the transposes are views.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ def conv1d(
     Args:
         inputs: ``(batch, time, in_channels)``.
         kernel: ``(filters, in_channels, taps)``.
-        stride, dilation: in samples.
+        stride: hop, in samples.
         padding_: ``"SAME"`` or ``"VALID"``.
+        dilation: distance between two taps, in samples.
 
     Returns:
         ``(batch, frames, filters)``.
@@ -188,7 +189,10 @@ class GaborConv1d(_Conv1d):
         where = type(self).__name__
         super().__init__(
             _checks.at_least(where, "filters", filters, 2),
-            kernel_size, strides, padding, kernel_regularizer,
+            kernel_size,
+            strides,
+            padding,
+            kernel_regularizer,
         )
         initializer = kernel_initializer or GlorotUniform()
         self.kernel = parameter(where, initializer, (filters // 2, 2), trainable)
@@ -198,7 +202,7 @@ class GaborConv1d(_Conv1d):
         self.arithmetic = _arithmetic.check_arithmetic(where, arithmetic)
 
     def impulse_responses(self) -> Tensor:
-        """The wavelets as they are convolved: ``(filters // 2, kernel_size, 2)``, real and imaginary."""
+        """The wavelets as they are convolved: ``(filters // 2, kernel_size, 2)``."""
         kernel = self.constraints["kernel"](self.kernel)
         if self.sort_filters:
             kernel = kernel[torch.argsort(kernel[:, 0], stable=True)]
@@ -207,7 +211,7 @@ class GaborConv1d(_Conv1d):
         return impulse_responses.gabor_filters_real(kernel, self.kernel_size)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """``(batch, time, 1)`` to ``(batch, frames, filters)``, real and imaginary parts alternating."""
+        """``(batch, time, 1)`` to ``(batch, frames, filters)``: real, imaginary, real …."""
         self._check_inputs(inputs, self.kernel)
         filters = self.impulse_responses().transpose(1, 2)  # (n, 2, taps)
         return self._convolve(inputs, filters.reshape(-1, 1, self.kernel_size))
@@ -250,7 +254,8 @@ class SincConv1d(_Conv1d):
 
     ``low = min_low_hz + |k0|``, ``high = clip(low + min_band_hz + |k1|, min_low_hz, rate / 2)``.
     Section 2 of https://arxiv.org/abs/1808.00158; leaf_audio/convolution.py, lines 246-304. As in
-    the official code the filters are sampled at 16 kHz whatever ``sample_rate`` says; it bounds the upper edge only.
+    the official code the filters are sampled at 16 kHz whatever ``sample_rate`` says; it bounds
+    the upper edge only.
 
     Args:
         filters: twice the number of output channels (the frontends ask for ``2 * n_filters``).
@@ -286,7 +291,10 @@ class SincConv1d(_Conv1d):
         where = type(self).__name__
         super().__init__(
             _checks.at_least(where, "filters", filters, 2),
-            kernel_size, strides, padding, kernel_regularizer,
+            kernel_size,
+            strides,
+            padding,
+            kernel_regularizer,
         )
         if kernel_size % 2 == 0:
             fix = "change window_len or sample_rate so that the window has an odd number of samples"
@@ -331,8 +339,9 @@ class SincConv1d(_Conv1d):
 class FFTConv1d(Conv1d):
     """:class:`Conv1d` computed by :func:`fft_conv1d` (leaf_audio/convolution.py, lines 109-130).
 
-    Circular at the edges; ``strides`` and ``padding`` change nothing, as in the official code (whose
-    causal padding calls a Keras function that takes other arguments by now, and fails). With a regulariser that has an ``l1``, :meth:`frequency_penalty` is part of
+    Circular at the edges; ``strides`` and ``padding`` change nothing, as in the official code
+    (whose causal padding calls a Keras function that takes other arguments by now, and fails).
+    With a regulariser that has an ``l1``, :meth:`frequency_penalty` is part of
     :func:`~leaf_port.regularizers.regularization_loss`, beside the penalty of the kernel itself.
 
     Args:
@@ -354,8 +363,14 @@ class FFTConv1d(Conv1d):
         activation: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__(
-            filters, kernel_size, strides, padding, use_bias,
-            kernel_initializer, kernel_regularizer, trainable,
+            filters,
+            kernel_size,
+            strides,
+            padding,
+            use_bias,
+            kernel_initializer,
+            kernel_regularizer,
+            trainable,
         )
         self.activation = activation
 
@@ -388,6 +403,12 @@ def build(conv1d_cls: ConvFactory, arithmetic: Arithmetic, **arguments: Any) -> 
 
 
 __all__: Sequence[str] = [
-    "Conv1d", "FFTConv1d", "GaborConv1d", "NormalizedConv1d", "SincConv1d", "conv1d", "fft_conv1d",
+    "Conv1d",
+    "FFTConv1d",
+    "GaborConv1d",
+    "NormalizedConv1d",
+    "SincConv1d",
+    "conv1d",
+    "fft_conv1d",
     "overlap_add_conv1d",
 ]

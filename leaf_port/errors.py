@@ -23,4 +23,6 @@ class LeafError(ValueError):
         self.fix = fix
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.argument}: expected {self.expected}, got {self.got}; {self.fix}"
+        return (
+            f"{self.where}: {self.argument}: expected {self.expected}, got {self.got}; {self.fix}"
+        )

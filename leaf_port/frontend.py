@@ -18,7 +18,14 @@ from leaf_port import _arithmetic, _checks, convolution, melfilters, pooling
 from leaf_port._arithmetic import Arithmetic
 from leaf_port._clip import maximum
 from leaf_port.errors import LeafError
-from leaf_port.initializers import Constant, GaborInit, Initializer, LowpassInit, PreempInit, SincInit
+from leaf_port.initializers import (
+    Constant,
+    GaborInit,
+    Initializer,
+    LowpassInit,
+    PreempInit,
+    SincInit,
+)
 from leaf_port.normalization import InstanceNormalization, LayerNormalization
 from leaf_port.postprocessing import PCEN, SpecAugment, log_compression
 from leaf_port.regularizers import Regularizer
@@ -33,8 +40,8 @@ SMALLEST_ENERGY = 1e-5
 class SquaredModulus(nn.Module):
     """``y[c] = x[2c]^2 + x[2c + 1]^2``: real and imaginary parts alternate along the channels.
 
-    The official layer takes twice the mean of the pair of squares, which is the same float for float.
-    Source: frontend.py, lines 50-77.
+    The official layer takes twice the mean of the pair of squares, which is the same float for
+    float. Source: frontend.py, lines 50-77.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -69,9 +76,9 @@ class Leaf(nn.Module):
             ``int(sample_rate * window_len // 1000 + 1)`` samples.
         window_stride: hop of the pooling, in ms.
         compression_fn: from pooled energies to features, a module or function; None for none;
-            ``"pcen"`` for a fresh ``PCEN(alpha=0.96, smooth_coef=0.04, delta=2, floor=1e-12)`` that is trained,
-            with a smoothing coefficient for each channel. (All official default Leafs of a process
-            share one.)
+            ``"pcen"`` for a fresh ``PCEN(alpha=0.96, smooth_coef=0.04, delta=2, floor=1e-12)``
+            that is trained, with a smoothing coefficient for each channel. (All official default
+            Leafs of a process share one.)
         preemp: whether a learnable pre-emphasis of two taps comes first.
         preemp_init: its initialiser; ``PreempInit()`` by default.
         complex_conv_init: initialiser of the convolution;
@@ -168,7 +175,7 @@ class Leaf(nn.Module):
         """
         outputs = self.complex_conv(inputs)
         outputs = self.activation(outputs)
-        return self.pooling(outputs)  # type: ignore[no-any-return]
+        return self.pooling(outputs)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Features of a batch of waveforms.
@@ -192,7 +199,9 @@ class Leaf(nn.Module):
         return outputs
 
 
-def _compression(where: str, compression: Compression | str | None, channels: int) -> Compression | None:
+def _compression(
+    where: str, compression: Compression | str | None, channels: int
+) -> Compression | None:
     """The compression itself: ``"pcen"`` as a layer of its own for each frontend."""
     if compression == PCEN_DEFAULT:
         return PCEN(
@@ -250,8 +259,8 @@ class TimeDomainFilterbanks(Leaf):
 class SincNet(Leaf):
     """SincNet: sinc filters, LeakyReLU, max pooling, layer normalisation over the filters.
 
-    https://arxiv.org/abs/1808.00158, section 2; frontend.py, lines 259-282. The sinc filters do not follow
-    ``sample_rate`` (see :class:`~leaf_port.convolution.SincConv1d`).
+    https://arxiv.org/abs/1808.00158, section 2; frontend.py, lines 259-282. The sinc filters do
+    not follow ``sample_rate`` (see :class:`~leaf_port.convolution.SincConv1d`).
 
     Args:
         n_filters: number of filters.
@@ -298,13 +307,14 @@ class SincNetPlus(Leaf):
 class MelFilterbanks(nn.Module):
     """Mel filterbanks: squared magnitude of a short-time Fourier transform, triangles, logarithm.
 
-    Source: frontend.py, lines 315-364. Frame ``n`` starts at sample ``n * stride``; the clip is padded
-    with zeros at its end. Nothing is learned.
+    Source: frontend.py, lines 315-364. Frame ``n`` starts at sample ``n * stride``; the clip is
+    padded with zeros at its end. Nothing is learned.
 
     Args:
         n_filters: number of filters.
         sample_rate: in Hz.
-        n_fft: size of the transform, in samples. A longer window is cut to it, as in the official code.
+        n_fft: size of the transform, in samples. A longer window is cut to it, as in the
+            official code.
         window_len: in ms; ``int(sample_rate * window_len // 1000 + 1)`` samples.
         window_stride: in ms.
         compression_fn: from energies to features; None for none.
@@ -346,7 +356,12 @@ class MelFilterbanks(nn.Module):
         """Window and mel matrix in the dtype of ``like``; no part of the state."""
         dtype = np.float64 if like.dtype == torch.float64 else np.float32
         mel_filters = melfilters.linear_to_mel_weight_matrix(
-            self.n_filters, self.n_fft // 2 + 1, self.sample_rate, self.min_freq, self.max_freq, dtype
+            self.n_filters,
+            self.n_fft // 2 + 1,
+            self.sample_rate,
+            self.min_freq,
+            self.max_freq,
+            dtype,
         )
         window = periodic_hann(self.window_size, dtype)
         for name, value in (("mel_filters", mel_filters), ("window", window)):
@@ -358,7 +373,7 @@ class MelFilterbanks(nn.Module):
         return self
 
     def frames(self, inputs: Tensor) -> Tensor:
-        """``tf.signal.frame(..., pad_end=True)``: ``(batch, samples)`` to ``(batch, frames, window)``."""
+        """``tf.signal.frame(pad_end=True)``: (batch, samples) to (batch, frames, window)."""
         length = inputs.shape[1]
         count = (length + self.window_stride - 1) // self.window_stride
         needed = (count - 1) * self.window_stride + self.window_size
@@ -366,7 +381,7 @@ class MelFilterbanks(nn.Module):
         return padded.unfold(1, self.window_size, self.window_stride)[:, :count]
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """``(batch, samples)`` or ``(batch, samples, 1)`` to ``(batch, ceil(samples / stride), filters)``."""
+        """``(batch, samples[, 1])`` to ``(batch, ceil(samples / stride), filters)``."""
         waveform = _checks.waveform("MelFilterbanks", inputs).squeeze(-1)
         _checks.same_dtype("MelFilterbanks", waveform, self.window)
         stft = torch.fft.rfft(self.frames(waveform) * self.window, n=self.n_fft)

@@ -1,7 +1,7 @@
 """Impulse responses of the filters, as pure functions (leaf_audio/impulse_responses.py).
 
-The operations stand in the order of the official code: at a phase of 600 radians another order of the
-same float32 products moves a tap by 3e-5 of its envelope.
+The operations stand in the order of the official code: at a phase of 600 radians another order of
+the same float32 products moves a tap by 3e-5 of its envelope.
 
 Taps below ``1e-30`` are zero. Float32 has its denormals below ``1.2e-38``, and they slow a
 convolution three- to tenfold; nothing that small reaches an output.
@@ -30,7 +30,7 @@ def _check_gabor(t: Tensor, center: Tensor, fwhm: Tensor) -> None:
 
 
 def _gabor_envelope(t: Tensor, fwhm: Tensor) -> tuple[Tensor, Tensor]:
-    """``1 / (sqrt(2 pi) fwhm)``, ``(filters, 1)``, and ``exp(-t^2 / (2 fwhm^2))``, ``(filters, size)``."""
+    """``1 / (sqrt(2 pi) fwhm)``: (filters, 1); ``exp(-t^2 / (2 fwhm^2))``: (filters, size)."""
     two_pi = torch.full((), 2.0 * math.pi, dtype=fwhm.dtype, device=fwhm.device)
     scale = (1.0 / (torch.sqrt(two_pi) * fwhm))[:, None]
     gaussian = torch.exp((1.0 / (2.0 * fwhm**2))[:, None] * -(t**2))
@@ -86,7 +86,8 @@ def gabor_filters(kernel: Tensor, size: int = 401) -> Tensor:
     """Gabor filters of ``size`` taps, in complex arithmetic.
 
     Args:
-        kernel: ``(filters, 2)``: centre frequency (radians per sample), standard deviation (samples).
+        kernel: ``(filters, 2)``: centre frequency in radians per sample, standard deviation in
+            samples.
         size: number of taps, centred on tap ``size // 2``.
 
     Returns:

@@ -1,7 +1,7 @@
 """Initialisers: callables that take a shape and give the values of a parameter.
 
-As in Keras they are handed the shape of the parameter and a dtype, so a layer takes any of them, or any
-function of the user's with the same two arguments (leaf_audio/initializers.py).
+As in Keras they are handed the shape of the parameter and a dtype, so a layer takes any of them,
+or any function of the user's with the same two arguments (leaf_audio/initializers.py).
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Constant:
         self.value = _checks.finite("Constant", "value", value)
 
     def __call__(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """The value, in every place."""
         return torch.full(tuple(shape), self.value, dtype=dtype)
 
 
@@ -57,6 +58,7 @@ class Identity:
         self.gain = _checks.finite("Identity", "gain", gain)
 
     def __call__(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """The matrix of ``shape``."""
         return self.gain * torch.eye(*shape, dtype=dtype)
 
 
@@ -68,9 +70,10 @@ class GlorotUniform:
     """
 
     def __call__(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """A fresh draw."""
         field = math.prod(shape[:-2])
-        fan_in, fan_out = (shape[-2] * field, shape[-1] * field) if len(shape) > 1 else shape * 2
-        limit = math.sqrt(6.0 / (fan_in + fan_out))
+        fans = 2 * shape[0] if len(shape) == 1 else field * (shape[-2] + shape[-1])
+        limit = math.sqrt(6.0 / fans)
         return torch.empty(tuple(shape), dtype=dtype).uniform_(-limit, limit)
 
 
@@ -91,6 +94,7 @@ class PreempInit:
         self.alpha = _checks.finite("PreempInit", "alpha", alpha)
 
     def __call__(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """The two taps."""
         if tuple(shape) != (2, 1, 1):
             fix = "use it for a pre-emphasis layer of one filter with two taps"
             raise LeafError("PreempInit", "shape", "(2, 1, 1)", tuple(shape), fix)
@@ -132,13 +136,16 @@ class GaborInit:
         self.normalize_energy = normalize_energy
 
     def __call__(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """Parameters or taps, by the rank of ``shape``."""
         if len(shape) == 2:
             params = self._gabor(shape[0], 401).gabor_params_from_mels
             return torch.from_numpy(params).to(dtype)
         taps, _, channels = shape
         if channels % 2:
             fix = "give an even number of output channels"
-            raise LeafError("GaborInit", "shape", "pairs of real and imaginary taps", tuple(shape), fix)
+            raise LeafError(
+                "GaborInit", "shape", "pairs of real and imaginary taps", tuple(shape), fix
+            )
         filters = torch.view_as_real(self._gabor(channels // 2, taps).gabor_filters)
         return filters.permute(1, 0, 2).reshape(taps, 1, channels).to(dtype)
 
@@ -173,6 +180,7 @@ class SincInit:
         self.min_band_hz = _checks.finite("SincInit", "min_band_hz", min_band_hz)
 
     def __call__(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """``(filters, 2)``."""
         highest = 0.5 * self.sample_rate - (self.min_low_hz + self.min_band_hz)
         mels = np.linspace(utils.hz2mel(self.min_low_hz), utils.hz2mel(highest), shape[0] + 1)
         edges = utils.mel2hz(mels)
@@ -202,6 +210,7 @@ class LowpassInit:
         self.window_type = window_type
 
     def __call__(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """The window, repeated over the channels."""
         size = int(self.sample_rate * self.window_len // 1000 + 1)
         taps_axis = 0 if len(shape) == 3 else 1
         if len(shape) not in (3, 4) or shape[taps_axis] != size:

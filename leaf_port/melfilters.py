@@ -1,8 +1,8 @@
 """Mel filters, and the Gabor filters that match them (leaf_audio/melfilters.py).
 
-Everything here is computed once, when a layer is built, in float32 NumPy and in the operation order of
-``tf.signal``: a centre frequency is the *index* of a maximum and a bandwidth is a *count* of bins,
-so a value that rounds differently can move a filter by a whole bin.
+Everything here is computed once, when a layer is built, in float32 NumPy and in the operation
+order of ``tf.signal``: a centre frequency is the *index* of a maximum and a bandwidth is a
+*count* of bins, so a value that rounds differently can move a filter by a whole bin.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ _f32 = np.float32
 def _hertz_to_mel(hertz: Float) -> Float:
     """The mel scale of tf.signal: ``1127 ln(1 + f / 700)``.
 
-    The logarithm is rounded from float64, so it is the same on every machine; TensorFlow's own float32
-    logarithm is one unit off it in an eighth of the bins, differently from version to version.
+    The logarithm is rounded from float64, so it is the same on every machine; TensorFlow's own
+    float32 logarithm is one unit off it in an eighth of the bins, differently from version to
+    version.
     """
     one, scale, corner = (hertz.dtype.type(value) for value in (1.0, 1127.0, 700.0))
     return scale * np.log((one + hertz / corner).astype(np.float64)).astype(hertz.dtype)
@@ -132,7 +133,10 @@ class Gabor:
             lower_edge_hertz=self.min_freq,
             upper_edge_hertz=self.max_freq,
         ).T
-        return filters / self._mel_filters_areas(filters) if self.normalize_energy else filters
+        if not self.normalize_energy:
+            return filters
+        with np.errstate(invalid="ignore"):  # a filter without a bin: NaN, as the official one
+            return filters / self._mel_filters_areas(filters)
 
     def _mel_filters_areas(self, filters: Float) -> Float:
         """Area under each mel filter, in radians: ``(n_filters, 1)``. Source: lines 78-83."""
@@ -157,7 +161,8 @@ class Gabor:
         widths = (magnitudes >= halves).sum(axis=1, dtype=_f32)
         coefficient = np.sqrt(_f32(2.0) * np.log(_f32(2.0))) * _f32(self.n_fft)
         frequencies = centers * _f32(2) * _f32(np.pi) / _f32(self.n_fft)
-        return np.stack([frequencies, coefficient / (_f32(np.pi) * widths)], axis=1)
+        with np.errstate(divide="ignore"):  # a NaN filter has no width: infinity, as there
+            return np.stack([frequencies, coefficient / (_f32(np.pi) * widths)], axis=1)
 
     @property
     def gabor_filters(self) -> Tensor:

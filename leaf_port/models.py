@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -209,12 +210,12 @@ class PANNWavBlock(nn.Sequential):
             self.append(nn.ReLU())
         self.append(MaxPool(where, (window,)))
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor) -> Tensor:
         """Applies the children in order, with the channels on axis 1 in between."""
         where = "PANNWavBlock"
-        _checks.shaped(where, input, (None, None, self.in_channels), "(batch, time, channels)")
-        _checks.same_dtype(where, input, next(self.parameters()))
-        output = input.mT
+        _checks.shaped(where, inputs, (None, None, self.in_channels), "(batch, time, channels)")
+        _checks.same_dtype(where, inputs, next(self.parameters()))
+        output = inputs.mT
         for layer in self:
             output = layer(output)
         return output.mT
@@ -290,7 +291,8 @@ class WaveGram(nn.Module):
         _checks.same_dtype("WaveGram", x, self.pre_conv0.weight)
         x = F.relu(self.pre_bn0(self.pre_conv0(x.mT)))
         x = self.pre_blocks(x.mT).mT.unsqueeze(-1)  # (batch, channels, time, 1)
-        output: Tensor = self.last_block(x)
+        # Not a view: torch 2.13 cannot compile the training of one of dynamic length.
+        output: Tensor = self.last_block(x.contiguous(memory_format=torch.channels_last))
         return output.permute(0, 3, 2, 1)
 
 

@@ -66,7 +66,7 @@ class BatchNormalization(_Affine):
 
     Precision: the statistics are torch.var_mean's, to float32 rounding in either memory format.
     (torch.batch_norm adds up channels-last maps in plain float32 on the CPU, and so does
-    TensorFlow: their variances are off by up to 1e-3 over 256,000 values after a ReLU.)
+    TensorFlow: over 256,000 values after a ReLU their variances are off by about 1e-3.)
 
     Raises:
         LeafError: bad argument, or an input of another rank, size or dtype, or empty in training.

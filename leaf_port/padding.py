@@ -1,8 +1,8 @@
 """TensorFlow's SAME and VALID padding.
 
 SAME depends on the stride *and* on the length of the input, and when the total is odd the
-extra sample goes to the right, so a fixed symmetric padding of ``kernel_size // 2`` is right only by
-accident (16,000 samples, kernel 401, stride 160: TensorFlow pads 120 and 121, not 200 and 200).
+extra sample goes to the right, so a fixed symmetric padding of ``kernel_size // 2`` is right only
+by accident (16,000 samples, kernel 401, stride 160: TensorFlow pads 120 and 121, not 200 and 200).
 Source: https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2.
 """
 
@@ -23,8 +23,8 @@ def same_padding(
 ) -> tuple[int, int]:
     """Samples that TensorFlow's SAME adds before and after an axis.
 
-    ``total = max((ceil(length / stride) - 1) * stride + (kernel_size - 1) * dilation + 1 - length, 0)``,
-    ``left = total // 2``, ``right = total - left``.
+    ``total = max((ceil(length / stride) - 1) * stride + (kernel_size - 1) * dilation + 1 -
+    length, 0)``, ``left = total // 2``, ``right = total - left``.
 
     Args:
         length: length of the axis, in samples.
@@ -65,7 +65,9 @@ def pad_time(
 
     Args:
         x: ``(..., time)``.
-        kernel_size, stride, dilation: of the window that follows, in samples.
+        kernel_size: taps of the window that follows.
+        stride: its hop, in samples.
+        dilation: distance between two of its taps, in samples.
         padding: ``"SAME"`` or ``"VALID"`` (which adds nothing).
         value: what the added samples hold (0 for a convolution, minus infinity for a maximum).
 

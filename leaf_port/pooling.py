@@ -1,7 +1,7 @@
 """Pooling layers of the frontends (leaf_audio/pooling.py).
 
-All take ``(batch, time, channels)`` and give ``(batch, frames, channels)``. All take the same arguments,
-so a frontend can be built with any of them; what a layer does not use it says.
+All take ``(batch, time, channels)`` and give ``(batch, frames, channels)``. All take the same
+arguments, so a frontend can be built with any of them; what a layer does not use it says.
 """
 
 from __future__ import annotations
@@ -154,4 +154,6 @@ class MaxPooling1d(_Pooling1d):
     def forward(self, inputs: Tensor) -> Tensor:
         """``(batch, time, channels)`` to ``(batch, frames, channels)``."""
         x = self._time_last(inputs, value=-torch.inf)
-        return F.max_pool1d(x, self.kernel_size, self.strides).transpose(1, 2)
+        # In two dimensions: torch.export fixes the length that max_pool1d sees.
+        window, hop = (1, self.kernel_size), (1, self.strides)
+        return F.max_pool2d(x.unsqueeze(2), window, hop).squeeze(2).transpose(1, 2)

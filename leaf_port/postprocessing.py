@@ -43,7 +43,9 @@ class ExponentialMovingAverage(nn.Module):
         trainable: bool = False,
     ) -> None:
         super().__init__()
-        self.num_channels = _checks.at_least("ExponentialMovingAverage", "num_channels", num_channels)
+        self.num_channels = _checks.at_least(
+            "ExponentialMovingAverage", "num_channels", num_channels
+        )
         _checks.finite("ExponentialMovingAverage", "coeff_init", coeff_init)
         shape = (num_channels if per_channel else 1,)
         self.smooth = parameter(
@@ -51,7 +53,7 @@ class ExponentialMovingAverage(nn.Module):
         )
 
     def forward(self, inputs: Tensor, initial_state: Tensor) -> Tensor:
-        """``inputs`` (batch, time, channels), ``initial_state`` (batch, channels): smoothed inputs."""
+        """Smoothed ``inputs`` (batch, time, channels) from ``initial_state`` (batch, channels)."""
         _check_channels(self, inputs, self.num_channels)
         w = clip_by_value(self.smooth, 0.0, 1.0)
         return _scan.diagonal_recurrence(w * inputs, 1.0 - w, initial_state)
@@ -74,7 +76,7 @@ class FixedSmoother(nn.Module):
         self.recurrent_kernel = parameter(where, Identity(1.0 - smooth_coef), shape, False)
 
     def forward(self, inputs: Tensor, initial_state: Tensor) -> Tensor:
-        """``inputs`` (batch, time, channels), ``initial_state`` (batch, channels): smoothed inputs."""
+        """Smoothed ``inputs`` (batch, time, channels) from ``initial_state`` (batch, channels)."""
         return _scan.matrix_recurrence(inputs @ self.kernel, self.recurrent_kernel, initial_state)
 
 
@@ -83,8 +85,8 @@ class PCEN(nn.Module):
 
     ``y = (x / (floor + m)^min(alpha, 1) + delta)^(1 / r) - delta^(1 / r)`` with
     ``r = max(root, 1)`` and ``m`` the smoothed ``x`` whose initial state is the first frame.
-    https://arxiv.org/abs/1607.05666, equation 1; postprocessing.py, lines 68-164. As in the official code
-    delta is not kept from going negative, and a negative one gives NaN.
+    https://arxiv.org/abs/1607.05666, equation 1; postprocessing.py, lines 68-164. As in the
+    official code delta is not kept from going negative, and a negative one gives NaN.
 
     Parameters: ``alpha``, ``delta``, ``root`` ``(num_channels,)``; ``ema.smooth`` with
     ``learn_smooth_coef``, else ``ema.kernel`` and ``ema.recurrent_kernel``.
@@ -146,6 +148,7 @@ class PCEN(nn.Module):
         return (gained + self.delta) ** one_over_root - self.delta**one_over_root
 
     def extra_repr(self) -> str:
+        """What ``print`` shows of it."""
         return f"num_channels={self.num_channels}, floor={self.floor}"
 
 
@@ -181,7 +184,9 @@ class SpecAugment(nn.Module):
     ) -> None:
         super().__init__()
         name = "SpecAugment"
-        self.freq_mask_max_bins = _checks.at_least(name, "freq_mask_max_bins", freq_mask_max_bins, 0)
+        self.freq_mask_max_bins = _checks.at_least(
+            name, "freq_mask_max_bins", freq_mask_max_bins, 0
+        )
         self.freq_mask_count = _checks.at_least(name, "freq_mask_count", freq_mask_count, 0)
         self.time_mask_max_frames = _checks.at_least(
             name, "time_mask_max_frames", time_mask_max_frames, 0
@@ -250,6 +255,10 @@ def _check_channels(layer: nn.Module, inputs: Tensor, channels: int) -> None:
 
 
 __all__ = [
-    "PCEN", "ExponentialMovingAverage", "FixedSmoother", "SpecAugment",
-    "SpecAugmentDraws", "log_compression",
+    "PCEN",
+    "ExponentialMovingAverage",
+    "FixedSmoother",
+    "SpecAugment",
+    "SpecAugmentDraws",
+    "log_compression",
 ]

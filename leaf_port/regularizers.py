@@ -26,6 +26,7 @@ class L1L2:
         self.l2 = _checks.finite("L1L2", "l2", l2)
 
     def __call__(self, weight: Tensor) -> Tensor:
+        """The penalty of a weight, a scalar."""
         return self.l1 * weight.abs().sum() + self.l2 * weight.square().sum()
 
 
@@ -37,7 +38,8 @@ def regularization_loss(module: nn.Module, num_samples: int | None = None) -> Te
 
     Args:
         module: a layer or model.
-        num_samples: length of the input that the loss belongs to, in samples. Needed where there is a
+        num_samples: length of the input that the loss belongs to, in samples. Needed where there
+        is a
             regularised :class:`~leaf_port.convolution.FFTConv1d`, whose penalty depends on it.
 
     Returns:

@@ -15,12 +15,12 @@ Scalar = TypeVar("Scalar", float, npt.NDArray[np.float64])
 
 def hz2mel(f: Scalar) -> Scalar:
     """Hertz to mel (O'Shaughnessy): ``2595 log10(1 + f / 700)``. Source: utils.py, lines 24-35."""
-    return 2595 * np.log10(1 + f / 700)  # type: ignore[return-value]
+    return 2595 * np.log10(1 + f / 700)
 
 
 def mel2hz(m: Scalar) -> Scalar:
     """Mel to hertz: ``700 (10^(m / 2595) - 1)``. Source: utils.py, lines 38-49."""
-    return 700 * (np.power(10, m / 2595) - 1)  # type: ignore[return-value]
+    return 700 * (np.power(10, m / 2595) - 1)
 
 
 class WindowType(enum.Enum):
@@ -54,7 +54,9 @@ def window(window_type: WindowType, tmax: int) -> npt.NDArray[np.float64]:
         raise LeafError("window", "window_type", f"one of {choices}", repr(window_type), "give one")
     shortest = 1 if window_type is WindowType.HAMMING else 2
     if tmax < shortest:
-        raise LeafError("window", "tmax", f"at least {shortest} samples", tmax, "ask for a longer one")
+        raise LeafError(
+            "window", "tmax", f"at least {shortest} samples", tmax, "ask for a longer one"
+        )
     n = np.arange(tmax, dtype=np.float64)
     if window_type is WindowType.HAMMING:
         return 0.54 - 0.46 * np.cos(2 * np.pi * n / tmax)

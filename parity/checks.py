@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 
+import torch
+
 from leaf_port.errors import LeafError
 from parity import compare, port, rounding
 from parity.compare import Difference
+from parity.layers import all_specs
 from parity.oracles import recorded
 from parity.spec import Answer, Case, ErrorCase, LayerSpec
 
@@ -17,15 +20,15 @@ class Result:
     """What came of one case in one arithmetic.
 
     Attributes:
-        spec: the declaration.
-        case: the case.
+        layer: name of the declaration.
+        case: name of the case.
         arithmetic: of the port's filters; None where it has no choice.
         differences: one an array.
         error: what was raised instead of an answer.
     """
 
-    spec: LayerSpec
-    case: Case
+    layer: str
+    case: str
     arithmetic: str | None
     differences: Sequence[Difference] = ()
     error: str = ""
@@ -39,7 +42,7 @@ class Result:
     @property
     def again(self) -> str:
         """The command that runs this case alone."""
-        return f"python -m parity run --layer {self.spec.name} --case '{self.case.name}'"
+        return f"python -m parity run --layer {self.layer} --case '{self.case}'"
 
 
 def arithmetics(spec: LayerSpec) -> Sequence[str | None]:
@@ -47,38 +50,37 @@ def arithmetics(spec: LayerSpec) -> Sequence[str | None]:
     return spec.arithmetics or (None,)
 
 
-def check(spec: LayerSpec, case: Case, arithmetic: str | None, recording: recorded.Recording) -> Result:
-    """Compares the port's float32 answer with the recorded one."""
+def check(spec: LayerSpec, case: Case, recording: recorded.Recording) -> Iterator[Result]:
+    """Compares the port's float32 answers, in each arithmetic, with the recorded one."""
     question = port.ask(spec, case)
     expected = recording.answer(spec, question)
-    got = port.answer(spec, question, port.Run(arithmetic=arithmetic))
-    _, unit = rounding.units(spec, question, arithmetic)
-    _drop_weights_that_were_given(got, expected, case)
-    weights = spec.weights(case.config)
-    drawn = {f"initial/{path}" for path, weight in weights.items() if weight.random}
-    return Result(
-        spec, case, arithmetic, compare.compare(got, expected, unit, spec.budget, drawn)
-    )
+    _, unit = rounding.units(spec, question, arithmetics(spec)[0])
+    drawn = {
+        f"initial/{path}" for path, weight in spec.weights(case.config).items() if weight.random
+    }
+    for arithmetic in arithmetics(spec):
+        got = port.answer(spec, question, port.Run(arithmetic=arithmetic))
+        _drop_weights_that_were_given(got, case)
+        differences = compare.compare(got, expected, unit, spec.budget, drawn)
+        yield Result(spec.name, case.name, arithmetic, differences)
 
 
-def _drop_weights_that_were_given(got: Answer, expected: Answer, case: Case) -> None:
-    """Initial weights are compared in the cases that run with them."""
+def _drop_weights_that_were_given(got: Answer, case: Case) -> None:
+    """Initial weights are compared in the cases that run with them; recordings hold no others."""
     if not case.initial:
-        got.initial, expected.initial = {}, {}
+        got.initial = {}
 
 
-def check_all(spec: LayerSpec, only: str | None = None) -> Iterator[Result]:
-    """All cases of a layer in all arithmetics, or the one named."""
-    recording = recorded.load(spec)
-    for case in spec.cases():
-        if only is not None and case.name != only:
-            continue
-        for arithmetic in arithmetics(spec):
-            try:
-                yield check(spec, case, arithmetic, recording)
-            except Exception as error:  # told with its case; the other cases still run
-                what = f"raised {type(error).__name__}: {error}"
-                yield Result(spec, case, arithmetic, error=what)
+def check_named(layer: str, case_name: str) -> list[Result]:
+    """The results of one case, found by names: what a worker process is asked."""
+    spec = all_specs()[layer]
+    case = next(each for each in spec.cases() if each.name == case_name)
+    torch.set_num_threads(1)
+    try:
+        return list(check(spec, case, recorded.load(spec)))
+    except Exception as error:  # told with its case; the other cases still run
+        what = f"raised {type(error).__name__}: {error}"
+        return [Result(layer, case_name, None, error=what)]
 
 
 def check_error(error_case: ErrorCase) -> str | None:

@@ -53,7 +53,9 @@ def ask(spec: LayerSpec, case: Case) -> Question:
 
 
 def tensors(value: Any) -> list[Tensor]:
-    """A result as a list of real tensors: complex ones get a last axis of real and imaginary part."""
+    """A result as a list of real tensors: complex ones get a last axis of real and imaginary
+    part.
+    """
     if isinstance(value, (list, tuple)):
         return [item for each in value for item in tensors(each)]
     tensor = value if isinstance(value, Tensor) else torch.from_numpy(np.asarray(value))
@@ -84,8 +86,8 @@ class Run:
 def answer(spec: LayerSpec, question: Question, run: Run) -> Answer:
     """What the port answers.
 
-    For the float64 runs the *initial* weights are the float32 ones: what is measured is the rounding
-    of the computation, not that of the weights.
+    For the float64 runs the *initial* weights are the float32 ones: what is measured is the
+    rounding of the computation, not that of the weights.
     """
     case, declared = question.case, spec.weights(question.case.config)
     layer = build(spec, case, run.arithmetic)
@@ -100,7 +102,9 @@ def answer(spec: LayerSpec, question: Question, run: Run) -> Answer:
             weights[path].copy_(torch.from_numpy(declared[path].to_port(value).copy()))
     inputs = {name: _tensor(value, run.dtype) for name, value in question.inputs.items()}
     watched = {f"input/{name}": inputs[name] for name in spec.differentiable if name in inputs}
-    watched |= {f"weight/{path}": weights[path] for path in spec.differentiable_weights(case.config)}
+    watched |= {
+        f"weight/{path}": weights[path] for path in spec.differentiable_weights(case.config)
+    }
     for tensor in watched.values():
         tensor.requires_grad_()
     with _context(run):

@@ -10,7 +10,7 @@ from rich.progress import Progress
 from leaf_port.errors import LeafError
 from parity import port
 from parity.oracles import recorded
-from parity.oracles.official import NotInThisStack, Official
+from parity.oracles.official import NotInThisStackError, Official
 from parity.spec import Answer, LayerSpec, Question, digest
 
 
@@ -59,7 +59,7 @@ def record(specs: Sequence[LayerSpec], write: bool, console: Console) -> bool:
             task = progress.add_task(spec.name, total=len(spec.cases()))
             try:
                 answers = answers_of(spec, official, progress, task)
-            except (RuntimeError, NotInThisStack) as error:
+            except (RuntimeError, NotInThisStackError) as error:
                 console.print(f"{spec.name}: not recorded: {error}", markup=False)
                 changed = True
                 continue

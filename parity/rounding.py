@@ -28,14 +28,18 @@ RUNS = 12
 
 # Operations that copy, choose or compare: no rounding.
 _EXACT = frozenset(
-    """abs neg where cat stack clone copy_ fill_ zero_ zeros zeros_like ones ones_like full full_like
-    empty empty_like new_zeros new_full new_ones constant_pad_nd arange lift_fresh lift_fresh_copy detach
-    _to_copy gather scatter index index_put index_select sort argsort max_pool2d_with_indices
-    max_pool2d_with_indices_backward max_pool1d_with_indices relu threshold_backward amax amin
-    maximum minimum clamp roll flip floor ceil round sign sgn isnan isfinite eye slice_backward
-    select_backward unfold_backward complex real imag _conj_physical conj resolve_conj bernoulli
-    native_dropout _unsafe_view eq ne lt le gt ge logical_and logical_not logical_or any all
-    rand randn random_ uniform_ normal_ embedding repeat expand_copy""".split()
+    name
+    for line in (
+        "abs neg where cat stack clone copy_ fill_ zero_ zeros zeros_like ones ones_like full",
+        "full_like empty empty_like new_zeros new_full new_ones constant_pad_nd arange eye",
+        "lift_fresh lift_fresh_copy detach _to_copy gather scatter index index_put index_select",
+        "sort argsort max_pool2d_with_indices max_pool2d_with_indices_backward relu",
+        "threshold_backward amax amin maximum minimum clamp roll flip floor ceil round sign sgn",
+        "isnan isfinite slice_backward select_backward unfold_backward complex real imag",
+        "_conj_physical conj resolve_conj bernoulli native_dropout _unsafe_view eq ne lt le gt ge",
+        "logical_and logical_not logical_or bitwise_and bitwise_not any all rand randn repeat",
+    )
+    for name in line.split()
 )
 
 
@@ -49,8 +53,12 @@ def _absolute(value: Any) -> Any:
 
 # Operations whose rounding follows the magnitudes that enter, not the result.
 _BY_MAGNITUDES = frozenset(
-    """convolution convolution_backward mm bmm addmm baddbmm sum mean dot mv add sub add_ sub_ rsub
-    avg_pool2d col2im im2col""".split()
+    name
+    for line in (
+        "convolution convolution_backward mm bmm addmm baddbmm sum mean dot mv add sub add_ sub_",
+        "rsub avg_pool2d col2im im2col",
+    )
+    for name in line.split()
 )
 _BY_NORM = frozenset(["_fft_r2c", "_fft_c2r", "_fft_c2c"])
 
@@ -89,7 +97,11 @@ class Noise(TorchDispatchMode):
         self._generator = torch.Generator().manual_seed(seed)
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
         if func in _COMPOSITE:

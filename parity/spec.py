@@ -1,8 +1,8 @@
 """What a layer's declaration is.
 
-A layer is declared once, in ``parity/layers/NAME.py``. The declaration says how the port and the reference
-are built, which weights correspond, what they are fed and how far they may differ; the checks, the
-recordings and the table follow from it and name no layer.
+A layer is declared once, in ``parity/layers/NAME.py``. The declaration says how the port and the
+reference are built, which weights correspond, what they are fed and how far they may differ; the
+checks, the recordings and the table follow from it and name no layer.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Ref:
         self.tree: dict[str, Any] = {"$name": name} if tree is None else tree
 
     def __call__(self, *args: Any, **kwargs: Any) -> Ref:
+        """The call of what this stands for."""
         call = {"$call": self.tree, "args": _plain(args), "kwargs": _plain(kwargs)}
         return Ref(tree=call)
 
@@ -91,8 +92,9 @@ class Budget:
         gradient: the same for gradients.
         relative: greatest difference of a whole output, in relative terms (Frobenius norm).
         relative_gradient: the same for each gradient.
-        worst: the greatest values observed (forward, gradient: units; then relative), with the versions.
-        reason: what explains a ``relative`` above 1e-6 or a ``relative_gradient`` above 1e-5.
+        worst: the greatest values observed (forward, gradient: units; then relative), with the
+        versions. reason: what explains a ``relative`` above 1e-6 or a ``relative_gradient`` above
+        1e-5.
     """
 
     forward: float
@@ -114,7 +116,8 @@ class ErrorCase:
     Attributes:
         argument: which argument the error must name.
         act: what is done.
-        official: what the official implementation does with it ("refuses", or what passes silently).
+        official: what the official implementation does with it ("refuses", or what passes
+        silently).
     """
 
     argument: str
@@ -210,7 +213,8 @@ class LayerSpec:
             arrays of ``draws``.
         draws: gives those arrays.
         arithmetics: arithmetics that the port can be built in (``config["arithmetic"]``).
-        constants: how far values that are computed once, when the port's layer is built, may be off by
+        constants: how far values that are computed once, when the port's layer is built, may be
+        off by
             rounding, element by element: by the port's name of them. Derived in the declaration.
     """
 

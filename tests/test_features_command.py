@@ -231,7 +231,7 @@ def test_the_summary_of_a_pipe_is_tab_separated(clip: Path) -> None:
 
 def shown(row: summary.Row) -> str:
     """What a terminal shows of a row."""
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         console = Console(force_terminal=True, width=100, record=True, file=nowhere)
         summary.show([row], console)
         return console.export_text()

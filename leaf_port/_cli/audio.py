@@ -74,8 +74,10 @@ def find_clips(arguments: Sequence[Path]) -> list[Source]:
     found: dict[str, Path] = {}
     for argument in arguments:
         for path in _clips_of(argument):
-            found.setdefault(os.path.abspath(path), path)
-    common = os.path.commonpath([os.path.abspath(a if a.is_dir() else a.parent) for a in arguments])
+            found.setdefault(str(path.absolute()), path)
+    common = os.path.commonpath(
+        [str((a if a.is_dir() else a.parent).absolute()) for a in arguments]
+    )
     return _named({Path(os.path.relpath(key, common)): path for key, path in found.items()})
 
 

@@ -126,7 +126,7 @@ class Staging:
     def _publish(self) -> None:
         for temporary, path in list(self._temporaries.items()):
             try:
-                os.replace(temporary, path)
+                temporary.replace(path)
             except OSError as error:
                 raise _refusal(path, error) from error
             del self._temporaries[temporary]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def printable(text: object) -> str:
-    """``text`` on one line, in characters that any output takes: ``a\\nb`` becomes ``a\\\\nb``.
+    r"""``text`` on one line, in characters that any output takes: ``a\nb`` becomes ``a\\nb``.
 
     A file name may hold line feeds, tabs or bytes that are no text at all.
     """

@@ -22,7 +22,9 @@ SPEC = LayerSpec(
     name="channel_wise_learnable_pooling1d",
     mirrors="pooling.py, lines 67-106",
     port=lambda config: ChannelWiseLearnablePooling1d(config["channels"], **_arguments(config)),  # type: ignore[arg-type]
-    official=lambda config: Ref("leaf_audio.pooling.ChannelWiseLearnablePooling1D")(**_arguments(config)),
+    official=lambda config: Ref("leaf_audio.pooling.ChannelWiseLearnablePooling1D")(
+        **_arguments(config)
+    ),
     configs=grid(
         frames=[400, 477, 560, 641, 401, 719],
         taps=[101, 64, 25, 401],

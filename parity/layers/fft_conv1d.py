@@ -10,9 +10,7 @@ SPEC = LayerSpec(
     mirrors="convolution.py, lines 33-66",
     port=lambda _: fft_conv1d,
     official=lambda _: Ref("leaf_audio.convolution.fft_conv1d"),
-    configs=grid(
-        samples=[2, 256, 257, 500, 1000, 1024], taps=[1, 32, 101, 401], filters=[1, 4, 3]
-    ),
+    configs=grid(samples=[2, 256, 257, 500, 1000, 1024], taps=[1, 32, 101, 401], filters=[1, 4, 3]),
     inputs=lambda config, source: {
         "inputs": source.audio(2, config["samples"], 1),
         "filters": source.normal((config["taps"], 1, config["filters"]), 0.1),

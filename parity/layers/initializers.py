@@ -14,18 +14,14 @@ def _configs() -> list[Config]:
     made: list[Config] = [{"kind": "Preemp", "shape": (2, 1, 1), "alpha": a} for a in (0.97, 0.5)]
     bands = ((16000, 60.0, 7800.0), (8000, 0.0, 4000.0), (24000, 30.0, 7800.0), (44100, 60.0, 2e4))
     for count, (rate, low, high) in zip((40, 23, 64, 80), bands, strict=True):
-        for normalized in (False, True):
-            made.append(
-                {
-                    "kind": "Gabor",
-                    "shape": (count, 2),
-                    "sample_rate": rate,
-                    "min_freq": low,
-                    "max_freq": high,
-                    "normalize_energy": normalized,
-                }
-            )
-    made += [{"kind": "Sinc", "shape": (n, 2), "sample_rate": r} for n, r in ((40, 16000), (7, 8000))]
+        band = {"sample_rate": rate, "min_freq": low, "max_freq": high}
+        made += [
+            {"kind": "Gabor", "shape": (count, 2), **band, "normalize_energy": normalized}
+            for normalized in (False, True)
+        ]
+    made += [
+        {"kind": "Sinc", "shape": (n, 2), "sample_rate": r} for n, r in ((40, 16000), (7, 8000))
+    ]
     for rate, taps in ((16000, 401), (8000, 201), (22050, 552)):
         for kind in WindowType:
             for shape in ((taps, 1, 3), (1, taps, 3, 1)):

@@ -35,13 +35,19 @@ _FRESH_PCEN = {
     "learn_smooth_coef": True,
     "per_channel_smooth_coef": True,
 }
-_README = {"sample_rate": 24000, "min_freq": 60.0, "max_freq": 7800.0}
-_NARROW = {"sample_rate": 8000, "min_freq": 30.0, "max_freq": 3900.0}
+_README: Mapping[str, Any] = {"sample_rate": 24000, "min_freq": 60.0, "max_freq": 7800.0}
+_NARROW: Mapping[str, Any] = {"sample_rate": 8000, "min_freq": 30.0, "max_freq": 3900.0}
 
 # Arguments of both; what differs between the two is below.
 _ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
-    "readme": {"learn_pooling": False, "n_filters": 64, "window_len": 32.0, "sample_rate": 24000, "preemp": True},
+    "readme": {
+        "learn_pooling": False,
+        "n_filters": 64,
+        "window_len": 32.0,
+        "sample_rate": 24000,
+        "preemp": True,
+    },
     "even_window": {"n_filters": 23, "sample_rate": 8000, "window_len": 24.9, "window_stride": 8.0},
     "instance_norm": {"n_filters": 10, "mean_var_norm": True},
     "fixed_smoother": {"n_filters": 12},
@@ -54,7 +60,7 @@ _ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
 
 def _port(config: Config) -> Leaf:
     kind = config["kind"]
-    special: dict[str, Any] = {
+    special: dict[str, dict[str, Any]] = {
         "readme": {
             "compression_fn": partial(log_compression, log_offset=1e-5),
             "complex_conv_init": GaborInit(**_README),
@@ -67,16 +73,16 @@ def _port(config: Config) -> Leaf:
         },
         "no_compression": {"compression_fn": None},
         "normalized": {"conv1d_cls": NormalizedConv1d},
-    }.get(kind, {})
+    }
     arithmetic = config.get("arithmetic", "complex")
-    return Leaf(**_ARGUMENTS[kind], **special, arithmetic=arithmetic)
+    return Leaf(**_ARGUMENTS[kind], **special.get(kind, {}), arithmetic=arithmetic)
 
 
 def _official(config: Config) -> Ref:
     kind = config["kind"]
     pcen = Ref("leaf_audio.postprocessing.PCENLayer")
     gabor = Ref("leaf_audio.initializers.GaborInit")
-    special: dict[str, Any] = {
+    special: dict[str, dict[str, Any]] = {
         "readme": {
             "compression_fn": Ref("functools.partial")(
                 Ref("leaf_audio.frontend.log_compression"), log_offset=1e-5
@@ -91,9 +97,9 @@ def _official(config: Config) -> Ref:
         },
         "no_compression": {"compression_fn": None},
         "normalized": {"conv1d_cls": Ref("leaf_audio.convolution.NormalizedConv1D")},
-    }.get(kind, {})
-    special.setdefault("compression_fn", pcen(**_FRESH_PCEN))
-    return Ref("leaf_audio.frontend.Leaf")(**_ARGUMENTS[kind], **special)
+    }
+    arguments = {"compression_fn": pcen(**_FRESH_PCEN)} | special.get(kind, {})
+    return Ref("leaf_audio.frontend.Leaf")(**_ARGUMENTS[kind], **arguments)
 
 
 def _weights(config: Config) -> Mapping[str, Weight]:
@@ -108,7 +114,7 @@ def _weights(config: Config) -> Mapping[str, Weight]:
         weights |= PREEMPHASIS
     else:
         weights |= pcen_weights(learned=kind != "fixed_smoother")
-    return weights | (INSTANCE_NORM if kind == "instance_norm" else {})
+    return {**weights, **(INSTANCE_NORM if kind == "instance_norm" else {})}
 
 
 def _configs() -> list[Config]:
@@ -124,7 +130,12 @@ def _configs() -> list[Config]:
         "normalized": (1111,),
     }
     return [
-        {"kind": kind, "samples": samples, "batch": 1 if samples > 10000 else 2, "axis": samples % 2}
+        {
+            "kind": kind,
+            "samples": samples,
+            "batch": 1 if samples > 10000 else 2,
+            "axis": samples % 2,
+        }
         for kind, each in lengths.items()
         for samples in each
     ]
@@ -143,7 +154,7 @@ SPEC = LayerSpec(
         *wrong_sizes(Leaf),
         *wrong_waveforms(lambda: Leaf(n_filters=3)),
         ErrorCase("window_len", lambda: Leaf(window_len=1e12), "exhausts the memory"),
-        ErrorCase("compression_fn", lambda: Leaf(compression_fn=PCEN), "fails later"),
+        ErrorCase("compression_fn", lambda: Leaf(compression_fn=PCEN), "fails later"),  # type: ignore[arg-type]
         ErrorCase("arithmetic", lambda: Leaf(arithmetic="half")),  # type: ignore[arg-type]
     ),
     arithmetics=("complex", "real"),

@@ -36,6 +36,6 @@ SPEC = LayerSpec(
         ErrorCase("num_channels", lambda: MaxPooling1d(0, 5)),
         ErrorCase("kernel_size", lambda: MaxPooling1d(1, 0)),
         ErrorCase("padding", lambda: MaxPooling1d(1, 5, padding="full")),
-        *wrong_inputs(lambda: MaxPooling1d(3, 25), 3),
+        *wrong_inputs(lambda: MaxPooling1d(3, 25), 3)[:-1],  # any precision: it has no weights
     ),
 )

@@ -14,12 +14,10 @@ def matrix_rounding(
 ) -> Array:
     """How far a float32 weight of a triangle may be off: ``(bins, filters)``.
 
-    A slope is ``(m - m0) / (m1 - m0)`` with mels that are each rounded a few times by ``2^-24``, so it is off by
-    about ``2^-24 * 2 m / (m1 - m0)``. Zeros outside the triangles are exact.
+    A slope is ``(m - m0) / (m1 - m0)`` with mels that are each rounded a few times by ``2^-24``,
+    so it is off by about ``2^-24 * 2 m / (m1 - m0)``. Zeros outside the triangles are exact.
     """
-    matrix = linear_to_mel_weight_matrix(
-        filters, bins, sample_rate, min_freq, max_freq, np.float64
-    )
+    matrix = linear_to_mel_weight_matrix(filters, bins, sample_rate, min_freq, max_freq, np.float64)
     mels = 1127.0 * np.log(1.0 + np.linspace(0.0, sample_rate / 2, bins) / 700.0)
     low, high = (1127.0 * np.log(1.0 + hertz / 700.0) for hertz in (min_freq, max_freq))
     width = (high - low) / (filters + 1)

@@ -13,7 +13,10 @@ SPEC = LayerSpec(
         Ref("leaf_audio.convolution.overlap_add_conv1d"), fft_length=config["fft"]
     ),
     configs=grid(
-        samples=[2, 333, 500, 1000, 1024], taps=[1, 32, 101], filters=[1, 4, 3], fft=[128, 512, 4096]
+        samples=[2, 333, 500, 1000, 1024],
+        taps=[1, 32, 101],
+        filters=[1, 4, 3],
+        fft=[128, 512, 4096],
     ),
     inputs=lambda config, source: {
         "inputs": source.audio(2, config["samples"], 1),

@@ -16,8 +16,8 @@ def _inputs(config: Config, source: Source) -> dict[str, Array]:
 SPEC = LayerSpec(
     name="sinc_filters",
     mirrors="impulse_responses.py, lines 60-101",
-    port=lambda config: lambda low, high: impulse_responses.sinc_filters(
-        low, high, config["taps"], config["rate"]
+    port=lambda config: (
+        lambda low, high: impulse_responses.sinc_filters(low, high, config["taps"], config["rate"])
     ),
     official=lambda config: Ref("functools.partial")(
         Ref("leaf_audio.impulse_responses.sinc_filters"),

@@ -49,12 +49,14 @@ def _draws(config: Config, source: Source) -> Sequence[Array]:
 def _call(layer: SpecAugment, inputs: Tensor, draws: list[Tensor]) -> Tensor:
     fields, rest = [], list(draws)
     nothing = inputs.new_zeros(2, 0)
-    for used in (layer.time_warp_max_frames and layer.time_warp_max_ratio > 0,
-                 layer.time_mask_max_frames and layer.time_mask_count and layer.time_mask_max_ratio > 0,
-                 layer.freq_mask_max_bins and layer.freq_mask_count):
+    for used in (
+        layer.time_warp_max_frames and layer.time_warp_max_ratio > 0,
+        layer.time_mask_max_frames and layer.time_mask_count and layer.time_mask_max_ratio > 0,
+        layer.freq_mask_max_bins and layer.freq_mask_count,
+    ):
         fields += [rest.pop(0), rest.pop(0)] if used else [nothing, nothing]
     fields[0] = fields[0].to(inputs.dtype)
-    return layer(inputs, SpecAugmentDraws(*fields))  # type: ignore[no-any-return]
+    return layer(inputs, SpecAugmentDraws(*fields))
 
 
 SPEC = LayerSpec(

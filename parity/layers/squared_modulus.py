@@ -16,7 +16,9 @@ SPEC = LayerSpec(
     },
     budget=Budget(1, 1),
     errors=(
-        ErrorCase("inputs", lambda: SquaredModulus()(torch.ones(2, 5, 3)), "drops the last channel"),
+        ErrorCase(
+            "inputs", lambda: SquaredModulus()(torch.ones(2, 5, 3)), "drops the last channel"
+        ),
         ErrorCase("inputs", lambda: SquaredModulus()(torch.ones(2, 5)), "fails"),
     ),
 )

@@ -1,7 +1,7 @@
 """The unit norm of filters."""
 
-from leaf_port.constraints import UnitNorm
 from leaf_port import NormalizedConv1d
+from leaf_port.constraints import UnitNorm
 from parity.layers._common import keras
 from parity.spec import Budget, ErrorCase, LayerSpec, grid
 

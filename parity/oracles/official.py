@@ -29,7 +29,7 @@ START_SECONDS = 300.0
 ANSWER_SECONDS = 300.0
 
 
-class NotInThisStack(Exception):
+class NotInThisStackError(Exception):
     """The reference's interpreter lacks a package that this layer needs."""
 
 
@@ -64,13 +64,15 @@ class Official:
             self.close()
             last = hello["failed"].strip().splitlines()[-1]
             fix = "install the packages of the reference stack into it"
-            raise LeafError("official oracle", PYTHON, "an interpreter that imports leaf_audio", last, fix)
+            raise LeafError(
+                "official oracle", PYTHON, "an interpreter that imports leaf_audio", last, fix
+            )
         self.versions = dict(hello["versions"], leaf_audio=_commit(checkout))
         self.missing: list[str] = hello["missing"]
 
     def _receive(self, seconds: float) -> dict[str, Any]:
         try:
-            return self._channel.receive(timeout=seconds)  # type: ignore[no-any-return]
+            return self._channel.receive(timeout=seconds)
         except (EOFError, self._channel.TimeoutError) as error:
             self.close()
             what = "it died" if isinstance(error, EOFError) else f"nothing within {seconds:.0f} s"
@@ -81,7 +83,7 @@ class Official:
         """What the official implementation answers.
 
         Raises:
-            NotInThisStack: a package is missing there.
+            NotInThisStackError: a package is missing there.
             RuntimeError: the official code raised; the message holds its traceback.
         """
         config, training = question.case.config, question.case.training
@@ -107,7 +109,7 @@ class Official:
         if "error" in reply:
             text: str = reply["error"]
             if any(f"module '{name}" in text for name in self.missing):
-                raise NotInThisStack(", ".join(self.missing))
+                raise NotInThisStackError(", ".join(self.missing))
             raise RuntimeError(f"{spec.name} [{question.case.name}]: official code raised\n{text}")
         raw = reply["answer"]
         named = {

@@ -1,7 +1,7 @@
 """Runs the official implementation, in its own interpreter; sent there whole by execnet.
 
-Self-contained: it imports NumPy, TensorFlow and leaf_audio only, and names no layer. A job says, as data,
-what to build and what to feed it (see ``parity.spec.Ref``).
+Self-contained: it imports NumPy, TensorFlow and leaf_audio only, and names no layer. A job says,
+as data, what to build and what to feed it (see ``parity.spec.Ref``).
 """
 
 from __future__ import annotations
@@ -43,7 +43,11 @@ def stand_in_for_missing():
             for end in range(1, len(parts) + 1):
                 sys.modules[".".join(parts[:end])] = types.ModuleType(parts[end - 1])
             for end in range(1, len(parts)):
-                setattr(sys.modules[".".join(parts[:end])], parts[end], sys.modules[".".join(parts[: end + 1])])
+                setattr(
+                    sys.modules[".".join(parts[:end])],
+                    parts[end],
+                    sys.modules[".".join(parts[: end + 1])],
+                )
     return missing
 
 
@@ -52,7 +56,15 @@ def versions():
     from importlib import metadata
 
     found = {"python": sys.version.split()[0]}
-    names = ("numpy", "tensorflow", "tensorflow-cpu", "keras", "tf-keras", "tensorflow-addons", "lingvo")
+    names = (
+        "numpy",
+        "tensorflow",
+        "tensorflow-cpu",
+        "keras",
+        "tf-keras",
+        "tensorflow-addons",
+        "lingvo",
+    )
     for name in names:
         try:
             found[name.replace("-cpu", "")] = metadata.version(name)
@@ -130,7 +142,9 @@ def variables(root):
 
 
 def tensors(value):
-    """A result as a list of real tensors: complex ones get a last axis of real and imaginary part."""
+    """A result as a list of real tensors: complex ones get a last axis of real and imaginary
+    part.
+    """
     import tensorflow as tf
 
     if isinstance(value, (list, tuple)):
@@ -235,7 +249,9 @@ def serve(channel):
     """Answers jobs until told to stop; a failing job sends its error and the loop goes on."""
     try:
         sys.path.insert(0, channel.receive())
-        os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_USE_LEGACY_KERAS="1", CUDA_VISIBLE_DEVICES="")
+        os.environ.update(
+            TF_CPP_MIN_LOG_LEVEL="3", TF_USE_LEGACY_KERAS="1", CUDA_VISIBLE_DEVICES=""
+        )
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
         missing = stand_in_for_missing()

@@ -1,15 +1,14 @@
 """What the official implementation answered when it was asked, kept in ``parity/recordings``.
 
-One safetensors file a layer: the arrays of every case's answer, and in its metadata the versions that
-answered and, for each case, the seed and the SHA-256 of question and answer. Inputs, weights and
-cotangents are not kept: they come from the seed, and their hash tells whether they still do.
+One safetensors file a layer: the arrays of every case's answer, and in its metadata the versions
+that answered and, for each case, the seed and the SHA-256 of question and answer. Inputs, weights
+and cotangents are not kept: they come from the seed, and their hash tells whether they still do.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import safetensors
 import safetensors.numpy
 
 from leaf_port.errors import LeafError
-from parity.spec import Answer, LayerSpec, Question, digest
+from parity.spec import Answer, Array, LayerSpec, Question, digest
 
 FOLDER = Path(__file__).parent.parent / "recordings"
 RECORD_AGAIN = "record it again: python -m parity record"
@@ -77,7 +76,9 @@ def load(spec: LayerSpec, folder: Path = FOLDER) -> Recording:
             record = json.loads(file.metadata()["record"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise LeafError("recorded oracle", path.name, "a recording", str(error), RECORD_AGAIN) from error
+        raise LeafError(
+            "recorded oracle", path.name, "a recording", str(error), RECORD_AGAIN
+        ) from error
     answers = {name: _answer(name, arrays) for name in record["cases"]}
     return Recording(record["versions"], answers, record["cases"])
 
@@ -104,7 +105,8 @@ def save(
     folder: Path = FOLDER,
 ) -> Path:
     """Writes a layer's recordings, whole or not at all."""
-    arrays, entries = {}, {}
+    arrays: dict[str, Array] = {}
+    entries: dict[str, dict[str, Any]] = {}
     for name, (question, answer) in answers.items():
         named = answer.arrays()
         arrays |= {f"{name}|{array_name}": array for array_name, array in named.items()}
@@ -118,5 +120,5 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     safetensors.numpy.save_file(arrays, partial, metadata={"record": record})
-    os.replace(partial, path)
+    partial.replace(path)
     return path
