@@ -110,7 +110,7 @@ def answer(spec: LayerSpec, question: Question, run: Run) -> Answer:
     with _context(run):
         outputs = tensors(_call(spec, layer, inputs, question, run.dtype))
         gradients = _gradients(outputs, watched, question)
-    moved = {path: declared[path].to_official(_numpy(tensor)) for path, tensor in weights.items()}
+    state = {path: declared[path].to_official(_numpy(weights[path])) for path in spec.state(case)}
     return Answer(
         outputs=[_numpy(output) for output in outputs],
         gradients={
@@ -120,7 +120,7 @@ def answer(spec: LayerSpec, question: Question, run: Run) -> Answer:
             for name, gradient in gradients.items()
         },
         initial=initial,
-        state=moved if case.training else {},
+        state=state,
     )
 
 

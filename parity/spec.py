@@ -245,6 +245,11 @@ class LayerSpec:
         """Official paths of the weights whose gradient is compared."""
         return [path for path, weight in self.weights(config).items() if weight.differentiable]
 
+    def state(self, case: Case) -> list[str]:
+        """Official paths of what a call in training mode changes: moving statistics."""
+        weights = self.weights(case.config) if case.training else {}
+        return [path for path, weight in weights.items() if not weight.differentiable]
+
     def cases(self) -> list[Case]:
         """All recorded cases."""
         made: list[Case] = []
@@ -294,7 +299,7 @@ class Answer:
         outputs: in order; complex ones with real and imaginary part along a last axis.
         gradients: by ``input/NAME`` and ``weight/PATH`` (official path and layout).
         initial: initial weights by official path, official layout.
-        state: weights after a call in training mode, by official path.
+        state: moving statistics after a call in training mode, by official path.
     """
 
     outputs: list[Array]

@@ -35,7 +35,11 @@ SPEC = LayerSpec(
     inputs=_inputs,
     weights=lambda _: {"kernel": Weight("kernel", uniform(-0.1, 0.5), random=True)},
     initial=False,
-    budget=Budget(1, 1),
+    budget=Budget(
+        forward=9.8,
+        gradient=6.8,
+        worst="4.9, 3.4 units; 1.3e-07, 7.0e-08 relative; torch 2.13.0, TF 2.13.1",
+    ),
     errors=(
         ErrorCase("num_channels", lambda: ChannelWiseLearnablePooling1d(0, 5)),
         ErrorCase("kernel_size", lambda: ChannelWiseLearnablePooling1d(1, 0)),

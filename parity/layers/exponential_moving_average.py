@@ -31,7 +31,11 @@ SPEC = LayerSpec(
     inputs=_inputs,
     weights=lambda _: {"smooth": Weight("smooth", uniform(-0.01, 0.3))},  # bounds: 0, 1
     differentiable=("inputs", "initial_state"),
-    budget=Budget(1, 1),
+    budget=Budget(
+        forward=5.5,
+        gradient=7.9,
+        worst="2.7, 3.9 units; 9.3e-08, 6.4e-07 relative; torch 2.13.0, TF 2.13.1",
+    ),
     errors=(
         ErrorCase("num_channels", lambda: ExponentialMovingAverage(0, 0.04)),
         ErrorCase("coeff_init", lambda: ExponentialMovingAverage(3, float("nan")), "gives NaN"),

@@ -16,7 +16,11 @@ SPEC = LayerSpec(
         "filters": source.normal((config["taps"], 1, config["filters"]), 0.1),
     },
     differentiable=("inputs", "filters"),
-    budget=Budget(1, 1),
+    budget=Budget(
+        forward=32,
+        gradient=5.5,
+        worst="16, 2.7 units; 4.8e-06, 5.4e-06 relative; torch 2.13.0, TF 2.13.1",
+    ),
     errors=(
         ErrorCase("inputs", lambda: fft_conv1d(torch.ones(1, 1, 1), torch.ones(3, 1, 2))),
         ErrorCase("inputs", lambda: fft_conv1d(torch.ones(1, 9, 2), torch.ones(3, 1, 2)), "odd"),

@@ -33,7 +33,11 @@ SPEC = LayerSpec(
     inputs=_inputs,
     weights=lambda _: {"pool/kernel": Weight("kernel", uniform(-0.1, 0.5), random=True)},
     initial=False,
-    budget=Budget(1, 1),
+    budget=Budget(
+        forward=0,
+        gradient=18,
+        worst="0, 8.7 units; 0.0e+00, 2.0e-07 relative; torch 2.13.0, TF 2.13.1",
+    ),
     errors=(
         ErrorCase("num_channels", lambda: LearnablePooling1d(0, 5)),
         ErrorCase("kernel_size", lambda: LearnablePooling1d(1, 0)),

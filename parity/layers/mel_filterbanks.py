@@ -66,7 +66,13 @@ SPEC = LayerSpec(
     ),
     inputs=waveforms,
     constants=_constants,
-    budget=Budget(1, 1, relative=1e-5, reason=_REASON),
+    budget=Budget(
+        forward=80,
+        gradient=64,
+        relative=1e-5,
+        worst="40, 32 units; 1.3e-06, 7.3e-06 relative; torch 2.13.0, TF 2.13.1",
+        reason=_REASON,
+    ),
     errors=(
         *wrong_sizes(MelFilterbanks),
         *wrong_waveforms(lambda: MelFilterbanks(n_filters=3)),

@@ -14,7 +14,11 @@ SPEC = LayerSpec(
     inputs=lambda config, source: {
         "inputs": source.normal((2, config["frames"], config["channels"]))
     },
-    budget=Budget(1, 1),
+    budget=Budget(
+        forward=6.6,
+        gradient=0,
+        worst="3.3, 0 units; 1.9e-08, 0.0e+00 relative; torch 2.13.0, TF 2.13.1",
+    ),
     errors=(
         ErrorCase(
             "inputs", lambda: SquaredModulus()(torch.ones(2, 5, 3)), "drops the last channel"

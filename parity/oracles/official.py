@@ -94,6 +94,7 @@ class Official:
                 "weights": {path: pack(value) for path, value in question.weights.items()},
                 "differentiable": [name for name in spec.differentiable if name in question.inputs],
                 "differentiable_weights": list(spec.differentiable_weights(config)),
+                "state": spec.state(question.case),
                 "training": training,
                 "training_argument": spec.training_argument,
                 "patches": list(spec.patches),

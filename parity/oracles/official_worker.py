@@ -241,7 +241,7 @@ def answer(job, ask_cotangents):
             if gradient is not None
         },
         "initial": initial,
-        "state": {path: pack(held[path].numpy()) for path in held} if job["training"] else {},
+        "state": {path: pack(held[path].numpy()) for path in held if path in job["state"]},
     }
 
 

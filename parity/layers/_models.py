@@ -1,0 +1,81 @@
+"""What the declarations of the classifiers share: layouts, and weights found by walking the port."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from leaf_port.normalization import BatchNormalization
+from parity.layers._common import normal, uniform
+from parity.source import Source
+from parity.spec import Array, Config, Weight
+
+_KERNEL_AXES = {4: (3, 2, 0, 1), 3: (2, 1, 0), 2: (1, 0)}  # HWIO, WIO, IO to OIHW, OIW, OI
+
+
+def channels_last(layer: nn.Module, inputs: Tensor) -> Tensor:
+    """Calls a layer on ``(batch, channels, frames, filters)`` with the official layout."""
+    return layer(inputs.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+
+def from_waveform(layer: nn.Module, inputs: Tensor) -> Tensor:
+    """Calls a model on a waveform; its map comes in the official layout."""
+    return layer(inputs).permute(0, 2, 3, 1)
+
+
+def maps(config: Config, source: Source) -> dict[str, Array]:
+    """Feature maps in the official layout: ``(batch, frames, filters, channels)``."""
+    frames, filters = config["map"]
+    return {"inputs": source.normal((2, frames, filters, config.get("channels", 1)))}
+
+
+def _own(layer: nn.Module) -> Iterator[tuple[str, str, Weight]]:
+    """A layer's weights: official name, the port's, and the rest."""
+    if isinstance(layer, BatchNormalization):
+        yield "gamma", "gamma", Weight("", uniform(0.5, 1.5))
+        yield "beta", "beta", Weight("", normal(0.3))
+        yield "moving_mean", "moving_mean", Weight("", normal(0.2), differentiable=False)
+        variance = Weight("", uniform(0.5, 1.5), differentiable=False)
+        yield "moving_variance", "moving_variance", variance
+        return
+    kernel = layer.weight
+    assert isinstance(kernel, Tensor)  # noqa: S101
+    deviation = 1.0 / (kernel[0].numel() ** 0.5)
+    axes = _KERNEL_AXES[kernel.ndim]
+    yield "kernel", "weight", Weight("", normal(deviation), axes, random=True)
+    if getattr(layer, "bias", None) is not None:
+        yield "bias", "bias", Weight("", normal(0.1))
+
+
+def walk(module: nn.Module, path: str = "", key: str = "") -> dict[str, Weight]:
+    """The weights below a model by official path.
+
+    Keras numbers the members of a Sequential that have weights; torch numbers all of them.
+    """
+    children = [(name, child) for name, child in module.named_children() if _has_weights(child)]
+    if not children:
+        return {
+            f"{path}{official}": Weight(
+                key + own, weight.draw, weight.axes, weight.random, weight.differentiable
+            )
+            for official, own, weight in _own(module)
+        }
+    found: dict[str, Weight] = {}
+    for index, (name, child) in enumerate(children):
+        sequential = isinstance(module, nn.Sequential)
+        step = f"layer_with_weights-{index}" if sequential else name
+        found |= walk(child, f"{path}{step}/", f"{key}{name}.")
+    return found
+
+
+def _has_weights(module: nn.Module) -> bool:
+    return next(module.parameters(), None) is not None
+
+
+def weights_of(build: Any) -> Any:
+    """A declaration's ``weights``, from the function that builds the port."""
+
+    def weights(config: Config) -> Mapping[str, Weight]:
+        return walk(build(config))
+
+    return weights

@@ -1,0 +1,68 @@
+"""The whole classifier: frontend, encoder, pooling, head."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from leaf_port import Leaf, log_compression
+from leaf_port.models import AudioClassifier, ConvNet
+from parity.layers._common import below, gabor_kernel
+from parity.layers._frontends import GAUSSIAN, waveforms
+from parity.layers._models import walk
+from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+
+
+def _frontend() -> Leaf:
+    return Leaf(n_filters=9, compression_fn=partial(log_compression, log_offset=1e-5))
+
+
+def _port(config: Config) -> AudioClassifier:
+    frontend = _frontend() if config["frontend"] else None
+    encoder = ConvNet([4, 5]) if config["encoder"] else None
+    return AudioClassifier(11, frontend, encoder)
+
+
+def _official(config: Config) -> Ref:
+    frontend = Ref("leaf_audio.frontend.Leaf")(
+        n_filters=9,
+        compression_fn=Ref("functools.partial")(
+            Ref("leaf_audio.frontend.log_compression"), log_offset=1e-5
+        ),
+    )
+    encoder = Ref("leaf_audio.models.ConvNet")(filters=[4, 5])
+    return Ref("leaf_audio.models.AudioClassifier")(
+        11,
+        frontend=frontend if config["frontend"] else None,
+        encoder=encoder if config["encoder"] else None,
+    )
+
+
+def _weights(config: Config) -> Mapping[str, Weight]:
+    classifier = _port(config)
+    found = walk(classifier.head, "_head/", "head.")
+    if classifier.encoder is not None:
+        found |= walk(classifier.encoder, "_encoder/", "encoder.")
+    leaf = {"_complex_conv/kernel": Weight("complex_conv.kernel", gabor_kernel), **GAUSSIAN}
+    return {**found, **(below("_frontend", "frontend", leaf) if config["frontend"] else {})}
+
+
+SPEC = LayerSpec(
+    name="audio_classifier",
+    mirrors="models.py, lines 25-59",
+    port=_port,
+    official=_official,
+    configs=grid(samples=[4000, 2711], frontend=[True, True], encoder=[True, False]),
+    inputs=waveforms,
+    weights=_weights,
+    initial=False,
+    training=True,
+    training_argument=True,
+    budget=Budget(
+        forward=4.3,
+        gradient=8.8,
+        worst="2.1, 4.4 units; 8.6e-07, 2.8e-05 relative; torch 2.13.0, TF 2.13.1",
+    ),
+    errors=(
+        ErrorCase("num_outputs", lambda: AudioClassifier(0, _frontend())),
+        ErrorCase("encoder", lambda: AudioClassifier(3, _frontend(), "convnet")),  # type: ignore[arg-type]
+    ),
+)

@@ -1,0 +1,69 @@
+"""Preparation of the clips in the official example: cut or pad, and loudness."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from leaf_port import data
+from parity.source import Source
+from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+
+
+def _port(config: Config) -> Callable[..., Any]:
+    if config["what"] == "loudness":
+        return lambda samples: data.loudness_normalization(samples, config["db"])
+
+    def align(samples: torch.Tensor, draws: Sequence[torch.Tensor] = ()) -> torch.Tensor:
+        room = max(samples.shape[0] - config["length"], 0) + 1
+        return data.align(samples, config["length"], offset=int(draws[0]) % room)
+
+    return align
+
+
+def _official(config: Config) -> Ref:
+    partial = Ref("functools.partial")
+    if config["what"] == "loudness":
+        return partial(Ref("example.data.loudness_normalization"), target_db=config["db"])
+    return partial(Ref("example.data.align"), seq_len=config["length"])
+
+
+def _draws(config: Config, source: Source) -> Sequence[Array]:
+    return [source.integers((1,), 0, 2**20)] if config["what"] == "align" else []
+
+
+def _inputs(config: Config, source: Source) -> dict[str, Array]:
+    clip = source.audio(1, config["samples"])[0]
+    return {"inputs": clip * config["gain"]}
+
+
+def _call(layer: Callable[..., Any], inputs: torch.Tensor, draws: Sequence[torch.Tensor]) -> Any:
+    return layer(inputs, draws) if draws else layer(inputs)
+
+
+SPEC = LayerSpec(
+    name="audio_preparation",
+    mirrors="example/data.py, lines 29-48",
+    port=_port,
+    official=_official,
+    configs=grid(
+        what=["loudness", "align"],
+        samples=[800, 333, 500, 501],
+        gain=[1.0, 1e-3, 30.0],
+        db=[15.0, 3.0],
+        length=[500, 700],
+    ),
+    inputs=_inputs,
+    draws=_draws,
+    patches=("tensorflow.python.ops.random_ops.random_uniform",),
+    call=_call,
+    budget=Budget(
+        forward=0,
+        gradient=0,
+        worst="0, 0 units; 0.0e+00, 0.0e+00 relative; torch 2.13.0, TF 2.13.1",
+    ),
+    errors=(
+        ErrorCase("samples", lambda: data.align(torch.ones(2, 5))),
+        ErrorCase("seq_len", lambda: data.align(torch.ones(5), 0)),
+    ),
+)

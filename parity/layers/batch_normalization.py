@@ -1,0 +1,64 @@
+"""Keras' batch normalisation: fused over the last axis of a map, plain elsewhere."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from leaf_port.normalization import BatchNormalization
+from parity.layers._common import keras
+from parity.layers._models import walk
+from parity.source import Source
+from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, grid
+
+# The port's layout has the official last axis second; frames and filters follow.
+_TO_PORT = {(4, 3): (0, 3, 1, 2), (4, 2): (0, 3, 1, 2), (3, 2): (0, 1, 2)}
+_TO_OFFICIAL = {(4, 3): (0, 2, 3, 1), (4, 2): (0, 2, 3, 1), (3, 2): (0, 1, 2)}
+_PORT_AXIS = {(4, 3): 1, (4, 2): 3, (3, 2): 2}
+
+
+class _Permuted(BatchNormalization):
+    """The layer, called in the official layout."""
+
+    def __init__(self, features: int, kind: tuple[int, int]) -> None:
+        super().__init__(features, _PORT_AXIS[kind])
+        self.kind = kind
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        permuted = inputs.permute(_TO_PORT[self.kind])
+        return super().forward(permuted).permute(_TO_OFFICIAL[self.kind])
+
+
+def _port(config: Config) -> BatchNormalization:
+    rank, axis = config["rank"], config["axis"]
+    return _Permuted(config["shape"][axis], (rank, axis))
+
+
+def _inputs(config: Config, source: Source) -> dict[str, Array]:
+    return {"inputs": source.normal(config["shape"][: config["rank"]], 1.0, 0.7)}
+
+
+def _three_axes() -> Any:
+    return BatchNormalization(3)(torch.ones(2, 4, 5, 6))
+
+
+SPEC = LayerSpec(
+    name="batch_normalization",
+    mirrors="models.py, lines 67, 121, 146, 180 (tf.keras.layers.BatchNormalization)",
+    port=_port,
+    official=lambda config: keras("layers.BatchNormalization", axis=config["axis"]),
+    configs=grid(rank=[4, 4, 3], axis=[3, 2, 2], shape=[(2, 7, 6, 5), (3, 5, 4, 1), (2, 30, 3)]),
+    inputs=_inputs,
+    weights=lambda config: walk(_port(config)),
+    training=True,
+    training_argument=True,
+    budget=Budget(
+        forward=8.9,
+        gradient=7,
+        worst="4.4, 3.5 units; 1.2e-07, 3.1e-07 relative; torch 2.13.0, TF 2.13.1",
+    ),
+    errors=(
+        ErrorCase("num_features", lambda: BatchNormalization(0)),
+        ErrorCase("inputs", _three_axes),
+    ),
+)

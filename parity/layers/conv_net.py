@@ -1,0 +1,30 @@
+"""The official convolutional encoder."""
+
+from leaf_port.models import ConvNet
+from parity.layers._models import channels_last, maps, weights_of
+from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, grid
+
+
+def _port(config: Config) -> ConvNet:
+    return ConvNet(config["filters"])
+
+
+SPEC = LayerSpec(
+    name="conv_net",
+    mirrors="models.py, lines 94-102",
+    port=_port,
+    official=lambda config: Ref("leaf_audio.models.ConvNet")(filters=list(config["filters"])),
+    configs=grid(map=[(25, 16), (33, 9)], filters=[(4, 6, 5), (3, 4)]),
+    inputs=maps,
+    weights=weights_of(_port),
+    call=channels_last,
+    initial=False,
+    training=True,
+    training_argument=True,
+    budget=Budget(
+        forward=35,
+        gradient=38,
+        worst="17, 19 units; 1.5e-06, 2.9e-06 relative; torch 2.13.0, TF 2.13.1",
+    ),
+    errors=(ErrorCase("filters", lambda: ConvNet([])),),
+)

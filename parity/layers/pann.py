@@ -1,0 +1,33 @@
+"""PANN's encoder."""
+
+from leaf_port.models import PANN
+from parity.layers._models import channels_last, maps, weights_of
+from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, grid
+
+
+def _port(config: Config) -> PANN:
+    return PANN(config["depth"], dropout_rate=0.0, num_features=config["map"][1])
+
+
+SPEC = LayerSpec(
+    name="pann",
+    mirrors="models.py, lines 196-214",
+    port=_port,
+    official=lambda config: Ref("leaf_audio.models.PANN")(config["depth"], dropout_rate=0.0),
+    configs=grid(map=[(21, 8), (10, 5)], depth=[1, 2]),
+    inputs=maps,
+    weights=weights_of(_port),
+    call=channels_last,
+    initial=False,
+    training=True,
+    training_argument=True,
+    budget=Budget(
+        forward=8.7,
+        gradient=18,
+        worst="4.3, 8.8 units; 6.1e-07, 1.3e-06 relative; torch 2.13.0, TF 2.13.1",
+    ),
+    errors=(
+        ErrorCase("depth", lambda: PANN(0, num_features=8)),
+        ErrorCase("dropout_rate", lambda: PANN(1, dropout_rate=1.5, num_features=8)),
+    ),
+)

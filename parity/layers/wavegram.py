@@ -1,0 +1,26 @@
+"""The learned frontend of PANN."""
+
+from leaf_port.models import WaveGram
+from parity.layers._frontends import waveforms, wrong_waveforms
+from parity.layers._models import from_waveform, walk
+from parity.spec import Budget, LayerSpec, Ref, grid
+
+SPEC = LayerSpec(
+    name="wavegram",
+    mirrors="models.py, lines 161-193",
+    port=lambda _: WaveGram(),
+    official=lambda _: Ref("leaf_audio.models.WaveGram")(),
+    configs=grid(samples=[1003]),
+    inputs=waveforms,
+    weights=lambda _: walk(WaveGram()),
+    call=from_waveform,
+    initial=False,
+    training=True,
+    training_argument=True,
+    budget=Budget(
+        forward=6.5,
+        gradient=17,
+        worst="3.2, 8 units; 3.3e-06, 6.1e-06 relative; torch 2.13.0, TF 2.13.1",
+    ),
+    errors=wrong_waveforms(WaveGram),
+)
