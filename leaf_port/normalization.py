@@ -197,8 +197,8 @@ class LayerNormalization(_Affine):
         """Normalises the last axis."""
         where = "LayerNormalization"
         _checks.floating(where, inputs)
-        if inputs.ndim < 2 or inputs.shape[-1] != self.size:
-            expected = f"shape (batch, ..., {self.size})"
+        if inputs.ndim < 2 or inputs.shape[-1] != self.size or 0 in inputs.shape[1:]:
+            expected = f"shape (batch, ..., {self.size}), none empty"
             fix = "match the layer to its input"
             raise LeafError(where, "inputs", expected, str(tuple(inputs.shape)), fix)
         _checks.same_dtype(where, inputs, self.gamma)

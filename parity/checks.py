@@ -54,14 +54,14 @@ def check(spec: LayerSpec, case: Case, recording: recorded.Recording) -> Iterato
     """Compares the port's float32 answers, in each arithmetic, with the recorded one."""
     question = port.ask(spec, case)
     expected = recording.answer(spec, question)
-    _, unit = rounding.units(spec, question, arithmetics(spec)[0])
+    rounded = rounding.units(spec, question, arithmetics(spec)[0])
     drawn = {
         f"initial/{path}" for path, weight in spec.weights(case.config).items() if weight.random
     }
     for arithmetic in arithmetics(spec):
         got = port.answer(spec, question, port.Run(arithmetic=arithmetic))
         _drop_weights_that_were_given(got, case)
-        differences = compare.compare(got, expected, unit, spec.budget, drawn)
+        differences = compare.compare(got, expected, rounded, spec.budget, drawn)
         yield Result(spec.name, case.name, arithmetic, differences)
 
 

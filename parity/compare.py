@@ -30,6 +30,8 @@ class Difference:
         relative: Frobenius norm of the difference over that of the reference.
         units: greatest difference of an element, in units of its rounding.
         explained: whether ``relative`` is above the limit, and rounding alone explains it.
+        port_to_exact: relative difference between the port and its own float64 answer.
+        official_to_exact: the same of the reference.
         message: what is wrong, with the worst element.
     """
 
@@ -39,12 +41,27 @@ class Difference:
     relative: float = 0.0
     units: float = 0.0
     explained: bool = False
+    port_to_exact: float = 0.0
+    official_to_exact: float = 0.0
     message: str = ""
 
     @property
     def is_gradient(self) -> bool:
         """Whether it concerns a gradient."""
         return self.array.startswith("gradients/")
+
+
+@dataclasses.dataclass(frozen=True)
+class Rounded:
+    """What float64 says of a question.
+
+    Attributes:
+        exact: the port's float64 arrays.
+        units: how much rounding each of their elements carries in float32.
+    """
+
+    exact: dict[str, Array]
+    units: dict[str, Array]
 
 
 def relative_difference(got: Array, expected: Array) -> float:
@@ -113,14 +130,18 @@ def _compare_values(
 
 
 def compare(
-    got: Answer, expected: Answer, unit: dict[str, Array], budget: Budget, random: set[str]
+    got: Answer,
+    expected: Answer,
+    rounded: Rounded,
+    budget: Budget,
+    random: set[str],
 ) -> list[Difference]:
     """One difference an array; an array that only one side has is a difference too.
 
     Args:
         got: the port's answer.
         expected: the reference's.
-        unit: of each of the port's arrays.
+        rounded: float64 answer and units of rounding.
         budget: what is allowed.
         random: names of arrays that are drawn at random, of which shape and dtype are compared
         only.
@@ -136,5 +157,22 @@ def compare(
         expected_array = theirs[name]
         if name in random and ours[name].shape == expected_array.shape:
             expected_array = ours[name]
-        found.append(compare_array(name, ours[name], expected_array, unit[name], budget))
+        unit, exact = rounded.units[name], rounded.exact[name]
+        difference = compare_array(name, ours[name], expected_array, unit, budget)
+        found.append(_beside_exact(difference, ours[name], expected_array, exact))
     return found
+
+
+def _beside_exact(difference: Difference, got: Array, expected: Array, exact: Array) -> Difference:
+    """Adds how far either side is from float64, where all is finite."""
+    if difference.aspect != "values":
+        return difference
+    finite = np.isfinite(expected) & np.isfinite(exact)
+    got, expected, exact = (np.where(finite, array, 0) for array in (got, expected, exact))
+    ours, theirs = relative_difference(got, exact), relative_difference(expected, exact)
+    message = difference.message
+    if message:
+        message += f"; to float64: port {ours:.1e}, official {theirs:.1e}"
+    return dataclasses.replace(
+        difference, port_to_exact=ours, official_to_exact=theirs, message=message
+    )

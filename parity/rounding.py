@@ -21,7 +21,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from parity import port
-from parity.spec import Answer, Array, LayerSpec, Question
+from parity.compare import Rounded
+from parity.spec import LayerSpec, Question
 
 UNIT_ROUNDOFF = 2.0**-24
 RUNS = 12
@@ -161,22 +162,24 @@ def _is_view(func: Any) -> bool:
 
 def units(
     spec: LayerSpec, question: Question, arithmetic: str | None = None, runs: int = RUNS
-) -> tuple[Answer, dict[str, Array]]:
+) -> Rounded:
     """The float64 answer, and the unit of every element of every array in it.
 
     Returns:
-        The undisturbed answer and, by the names of ``Answer.arrays()``, root mean squares.
+        The undisturbed arrays and the root mean squares of their disturbances, by the names of
+        ``Answer.arrays()``.
     """
-    exact = port.answer(spec, question, port.Run(torch.float64, arithmetic))
-    total = {name: np.zeros(array.shape) for name, array in exact.arrays().items()}
+    exact = port.answer(spec, question, port.Run(torch.float64, arithmetic)).arrays()
+    total = {name: np.zeros(array.shape) for name, array in exact.items()}
     for seed in range(runs):
         run = port.Run(torch.float64, arithmetic, functools.partial(Noise, seed), seed)
         disturbed = port.answer(spec, question, run).arrays()
-        for name, array in exact.arrays().items():
+        for name, array in exact.items():
             if np.issubdtype(array.dtype, np.floating):
-                total[name] += (disturbed[name] - array) ** 2
-    return exact, {
-        # No float32 is nearer to a number than half a unit in its last place.
-        name: np.maximum(np.sqrt(array / runs), UNIT_ROUNDOFF * np.abs(exact.arrays()[name]))
-        for name, array in total.items()
-    }
+                finite = np.isfinite(array) & np.isfinite(disturbed[name])
+                apart = np.subtract(disturbed[name], array, where=finite, out=np.zeros(array.shape))
+                total[name] += apart**2
+    # No float32 is nearer to a number than half a unit in its last place.
+    least = {name: UNIT_ROUNDOFF * np.abs(array) for name, array in exact.items()}
+    spread = {name: np.sqrt(array / runs) for name, array in total.items()}
+    return Rounded(exact, {name: np.maximum(spread[name], least[name]) for name in exact})

@@ -1,4 +1,4 @@
-"""What the declarations of the classifiers share: layouts, and weights found by walking the port."""
+"""What the declarations of the classifiers share: layouts, weights found by walking the port."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

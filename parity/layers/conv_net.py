@@ -24,7 +24,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=35,
         gradient=38,
+        relative=3e-6,
         worst="17, 19 units; 1.5e-06, 2.9e-06 relative; torch 2.13.0, TF 2.13.1",
+        reason="TensorFlow's fused batch normalisation adds up the variance in plain float32: on "
+        "these maps it is 1.4e-6 off float64, the port 2e-7; it grows with the size of the map",
     ),
     errors=(ErrorCase("filters", lambda: ConvNet([])),),
 )

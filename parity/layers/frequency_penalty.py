@@ -39,7 +39,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=35,
         gradient=2.7,
+        relative=2e-6,
         worst="17, 1.3 units; 3.8e-06, 5.0e-06 relative; torch 2.13.0, TF 2.13.1",
+        reason="TensorFlow adds up the magnitudes of the spectrum one by one in float32: the sum "
+        "is 1e-6 off float64, the port's 7e-8",
     ),
     errors=(ErrorCase("l1", lambda: L1L2(l1=float("nan")), "gives NaN"),),
 )
