@@ -1,0 +1,93 @@
+"""The comparison: each aspect that is off is told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from parity import compare
+from parity.compare import Rounded
+from parity.spec import Answer, Array, Budget
+
+BUDGET = Budget(forward=2.0, gradient=5.0)
+VALUE = np.array([1.0, -2.0, 1e-3], np.float32)
+UNIT = np.abs(VALUE) * 2.0**-24
+
+
+def one(got: Array, expected: Array = VALUE, unit: Array = UNIT) -> compare.Difference:
+    """The difference of one output."""
+    return compare.compare_array("output/0", got, expected, unit, BUDGET)
+
+
+def test_equal_is_fine() -> None:
+    """No difference, no units."""
+    difference = one(VALUE.copy())
+    assert difference.ok
+    assert difference.units == difference.relative == 0.0
+
+
+def test_units_are_those_of_the_element() -> None:
+    """An error that is small beside the loud elements is large beside its own rounding."""
+    got = VALUE.copy()
+    got[2] *= np.float32(1 + 2.0**-20)
+    difference = one(got)
+    assert not difference.ok
+    assert difference.relative < BUDGET.relative
+    assert difference.units == pytest.approx(16, rel=2.0**-3)
+    assert "(2,)" in difference.message
+
+
+@pytest.mark.parametrize(
+    ("got", "aspect"),
+    [
+        (VALUE.astype(np.float64), "dtype"),
+        (VALUE[:2], "shape"),
+        (np.array([np.nan, -2.0, 1e-3], np.float32), "finite"),
+        (np.array([np.inf, -2.0, 1e-3], np.float32), "finite"),
+    ],
+)
+def test_aspects(got: Array, aspect: str) -> None:
+    """Dtype, shape and finiteness are told as such."""
+    difference = one(got)
+    assert not difference.ok
+    assert difference.aspect == aspect
+
+
+def test_non_finite_must_agree_in_kind_and_sign() -> None:
+    """NaN with NaN, infinity with the same infinity; the rest is still compared."""
+    odd = np.array([np.nan, np.inf, 1e-3], np.float32)
+    assert one(odd.copy(), odd).ok
+    assert not one(np.array([np.nan, -np.inf, 1e-3], np.float32), odd).ok
+    assert not one(np.array([np.nan, np.inf, 2e-3], np.float32), odd).ok
+
+
+def test_relative_above_the_limit_must_be_rounding() -> None:
+    """Accepted only where the units are as large."""
+    got = VALUE * np.float32(1 + 1e-5)
+    assert not one(got).ok
+    rounded = one(got, unit=np.abs(VALUE) * 1e-5)
+    assert rounded.ok
+    assert rounded.explained
+
+
+def test_missing_and_surplus_arrays_are_told() -> None:
+    """A gradient that only one side has."""
+    ours = Answer([VALUE], {"input/inputs": VALUE})
+    theirs = Answer([VALUE], {"weight/kernel": VALUE})
+    names = ours.arrays() | theirs.arrays()
+    rounded = Rounded(dict(names), dict.fromkeys(names, UNIT))
+    found = {d.array: d for d in compare.compare(ours, theirs, rounded, BUDGET, set())}
+    assert found["gradients/input/inputs"].message == "the official has none"
+    assert found["gradients/weight/kernel"].message == "the port has none"
+    assert found["output/0"].ok
+
+
+def test_random_weights_are_compared_in_shape_only() -> None:
+    """Glorot's draws differ; their shape does not."""
+    ours, theirs = Answer([], initial={"k": VALUE}), Answer([], initial={"k": VALUE[::-1].copy()})
+    rounded = Rounded(ours.arrays(), {"initial/k": UNIT})
+    (difference,) = compare.compare(ours, theirs, rounded, BUDGET, {"initial/k"})
+    assert difference.ok
+    theirs.initial["k"] = VALUE[:2]
+    (difference,) = compare.compare(ours, theirs, rounded, BUDGET, {"initial/k"})
+    assert difference.aspect == "shape"

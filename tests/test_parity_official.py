@@ -1,0 +1,66 @@
+"""The live official implementation: one clear error where it cannot run, else the same answers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from leaf_port import LeafError
+from parity import port
+from parity.layers import all_specs
+from parity.oracles import official, recorded
+from parity.oracles.official import Official
+
+SPECS = all_specs()
+
+
+def test_unset_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which, and what it should hold."""
+    monkeypatch.delenv(official.PYTHON, raising=False)
+    with pytest.raises(LeafError, match=official.PYTHON):
+        Official()
+    monkeypatch.setenv(official.PYTHON, sys.executable)
+    monkeypatch.delenv(official.CHECKOUT, raising=False)
+    with pytest.raises(LeafError, match=official.CHECKOUT):
+        Official()
+
+
+def test_interpreter_without_the_official_code(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The error gives the reason of the failed import."""
+    monkeypatch.setenv(official.PYTHON, sys.executable)
+    monkeypatch.setenv(official.CHECKOUT, str(tmp_path))
+    with pytest.raises(LeafError, match="No module named"):
+        Official()
+
+
+@pytest.mark.usefixtures("live")
+@pytest.mark.parametrize("layer", ["gabor_conv1d", "pcen", "max_pooling1d", "sinc_filters"])
+def test_live_answer_is_the_recorded_one(layer: str) -> None:
+    """Same versions: the same bits; other versions are compared by `record --check`."""
+    spec = SPECS[layer]
+    recording = recorded.load(spec)
+    question = port.ask(spec, spec.cases()[0])
+    with Official() as live:
+        answer = live.answer(spec, question)
+        if live.versions != recording.versions:
+            pytest.skip(f"recorded with {recording.versions}, live {live.versions}")
+    kept = recording.answer(spec, question).arrays()
+    got = answer.arrays()
+    assert all(got[name].shape == array.shape for name, array in kept.items())
+    assert all((got[name] == array).all() for name, array in kept.items())
+
+
+@pytest.mark.usefixtures("live")
+def test_an_error_in_the_official_code_does_not_end_the_worker() -> None:
+    """It is told, and the next question is answered."""
+    spec = SPECS["utils"]
+    broken = port.ask(SPECS["pcen"], SPECS["pcen"].cases()[0])
+    with Official() as live:
+        broken.inputs.clear()
+        with pytest.raises(RuntimeError, match="official code raised"):
+            live.answer(SPECS["pcen"], broken)
+        assert live.answer(spec, port.ask(spec, spec.cases()[0])).outputs

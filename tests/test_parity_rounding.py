@@ -1,0 +1,68 @@
+"""Units of rounding: as large as what float32 really does, element by element."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from parity import port, rounding
+from parity.layers import all_specs
+from parity.spec import Case
+
+SPECS = all_specs()
+
+
+@pytest.mark.parametrize("layer", ["gabor_conv1d", "pcen", "sinc_conv1d", "layer_normalization"])
+def test_units_have_the_size_of_real_float32_errors(layer: str) -> None:
+    """The port's own float32 error is of the order of a unit: no unit hides ten of them."""
+    spec = SPECS[layer]
+    case = spec.cases()[-1]
+    question = port.ask(spec, case)
+    rounded = rounding.units(spec, question, None)
+    single = port.answer(spec, question, port.Run()).arrays()["output/0"]
+    error = np.abs(single - rounded.exact["output/0"])
+    in_units = np.median(error / rounded.units["output/0"])
+    assert 0.02 < in_units < 5
+
+
+def test_a_quiet_channel_has_a_small_unit() -> None:
+    """The unit follows the element, not the greatest value of the output."""
+    with rounding.Noise(1):
+        loud_and_quiet = torch.tensor([1.0, 1e-6], dtype=torch.float64) * 3.0
+    apart = (loud_and_quiet - torch.tensor([3.0, 3e-6], dtype=torch.float64)).abs()
+    assert 0 < apart[0] <= 3 * 2.0**-24
+    assert 0 < apart[1] <= 3e-6 * 2.0**-24
+
+
+def test_cancellation_is_seen() -> None:
+    """A sum is disturbed by the magnitudes that enter it, not by its own."""
+    x = torch.tensor([1.0, -1.0, 1e-9], dtype=torch.float64)
+    with rounding.Noise(1):
+        total = x.sum()
+    assert abs(total.item() - 1e-9) > 1e-12
+
+
+def test_views_and_choices_are_exact() -> None:
+    """Nothing is disturbed that rounds nothing."""
+    x = torch.arange(6.0, dtype=torch.float64).reshape(2, 3)
+    with rounding.Noise(1):
+        same = torch.cat([x.T.reshape(-1)[:4].flip(0), x[0].clamp(0, 1)])
+    assert torch.equal(same, torch.cat([x.T.reshape(-1)[:4].flip(0), x[0].clamp(0, 1)]))
+
+
+def test_units_are_the_same_twice() -> None:
+    """The disturbances are seeded."""
+    spec = SPECS["gaussian_lowpass"]
+    question = port.ask(spec, spec.cases()[0])
+    first, second = (rounding.units(spec, question, None).units for _ in range(2))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_question_depends_on_the_case_alone() -> None:
+    """The same numbers whenever asked; others for another case."""
+    spec = SPECS["leaf"]
+    case = spec.cases()[-1]
+    assert port.ask(spec, case).digest() == port.ask(spec, case).digest()
+    other = Case(case.layer, {**case.config, "samples": 1112})
+    assert port.ask(spec, case).digest() != port.ask(spec, other).digest()
