@@ -51,7 +51,7 @@ def run(
     case: Annotated[str | None, typer.Option(help="Only the case of this name.")] = None,
 ) -> None:
     """Check the port against the recorded official answers; exit code 1 if anything is off."""
-    ok = report.run(_chosen(layer), case, Console())
+    ok = report.run(_chosen(layer), case, report.console())
     raise typer.Exit(0 if ok else 1)
 
 
