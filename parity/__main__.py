@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from leaf_port.errors import LeafError
+from parity import live as live_runner
 from parity import record as recorder
 from parity import report
 from parity.layers import all_specs
@@ -52,6 +53,20 @@ def run(
 ) -> None:
     """Check the port against the recorded official answers; exit code 1 if anything is off."""
     ok = report.run(_chosen(layer), case, report.console())
+    raise typer.Exit(0 if ok else 1)
+
+
+@app.command()
+def live(
+    layer: Layers = None,
+    examples: Annotated[int, typer.Option(help="Drawn examples for each layer.")] = 100,
+    case: Annotated[str | None, typer.Option(help="One case, as a failure prints it.")] = None,
+) -> None:
+    """Compare the port with the live official implementation on drawn examples.
+
+    LEAF_REFERENCE_PYTHON and LEAF_AUDIO_PATH as for `record`; exit code 1 if anything is off.
+    """
+    ok = live_runner.run(_chosen(layer), examples, case, report.console())
     raise typer.Exit(0 if ok else 1)
 
 

@@ -19,9 +19,8 @@ from parity.compare import EXPLAINED_BY_ROUNDING
 from parity.oracles import recorded
 from parity.spec import LayerSpec
 
-
 LONGEST_NAME = 32  # no name of a layer is cut
-WIDTH = 150  # of the table where the output is no terminal
+WIDTH = 175  # of the table where the output is no terminal
 
 
 def console() -> Console:
