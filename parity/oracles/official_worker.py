@@ -88,7 +88,22 @@ def with_losses(layer):
     return WithLosses()
 
 
-HELPERS = {"with_losses": with_losses}
+def amplitude_of_gabor_filters(taps, index):
+    """``amplitude`` of one Gabor filter of a kernel."""
+    import tensorflow as tf
+    from leaf_audio import impulse_responses
+
+    def call(kernel):
+        filters = impulse_responses.gabor_filters(kernel, taps)
+        return impulse_responses.amplitude(tf.transpose(filters), index)
+
+    return call
+
+
+HELPERS = {
+    "with_losses": with_losses,
+    "amplitude_of_gabor_filters": amplitude_of_gabor_filters,
+}
 
 
 def resolve(name):
