@@ -13,6 +13,8 @@ import leaf_port as lp
 from leaf_port import models, normalization
 from parity.source import Source
 
+torch.set_num_threads(1)  # small operations: the threads of two workers would wait for each other
+
 Make = Callable[[], nn.Module]
 
 FRONTENDS: dict[str, Make] = {
@@ -22,6 +24,7 @@ FRONTENDS: dict[str, Make] = {
     "SincNetPlus": lambda: lp.SincNetPlus(n_filters=4),
     "MelFilterbanks": lambda: lp.MelFilterbanks(n_filters=4),
 }
+LEARNED = [name for name in FRONTENDS if name != "MelFilterbanks"]
 SAMPLES = 1700  # 11 frames; not a multiple of the stride
 WAVE = (2, 300, 1)
 FEATURES = (2, 31, 3)
@@ -92,7 +95,9 @@ def move(module: nn.Module, seed: int = 1) -> nn.Module:
     with torch.no_grad():
         for parameter in module.parameters():
             factor, step = (torch.from_numpy(source.uniform(parameter.shape)) for _ in range(2))
-            parameter.mul_(1.0 + 0.05 * factor.to(parameter)).add_(0.01 * step.to(parameter))
+            parameter.mul_(1.0 + 0.05 * factor.to(parameter))
+            if parameter.requires_grad:  # the fixed smoother's zeros stay: energies are positive
+                parameter.add_(0.01 * step.to(parameter))
     return module
 
 

@@ -1,14 +1,16 @@
 """Tolerances from the rounding of the computation itself; no tests in here.
 
 The unit of an element is the root mean square, over some runs, of what float32 rounding at every
-operation does to it (:class:`parity.rounding.Noise`). The noise is uniform within a unit roundoff of
-each result; rounding to the nearest errs by 0.72 of that on average, so the *difference* of two
-answers has a standard deviation of about one unit. A normal variable over a root mean square of
-n runs has Student's distribution with n degrees of freedom, whose quantile is what is allowed.
+operation does to it (:class:`parity.rounding.Noise`). That noise is uniform within a unit roundoff
+of each result; rounding to the nearest errs 0.74 times as far (root mean square over the
+mantissas), so the *difference* of two answers has a standard deviation of about one unit. A normal
+variable over a root mean square of n runs has Student's distribution with n degrees of freedom,
+whose quantile is what is allowed.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -44,6 +46,16 @@ def units(compute: Compute) -> list[Tensor]:
 def allowed(count: int) -> float:
     """How many units the difference of two answers of ``count`` elements may reach."""
     return float(stats.t.isf(BY_CHANCE / (2 * max(count, 1)), RUNS))
+
+
+def chain(taps: int) -> float:
+    """How many units a sum of products takes where kernels differ in the order they add up.
+
+    The noise counts a convolution as one rounding (0.58 units of its magnitudes). A kernel adds in
+    at least eight lanes of a vector register, so rounds n = taps / 8 partial sums, which grow
+    linearly at the most: 0.42 sqrt(n / 3).
+    """
+    return max(1.0, 0.42 / 0.58 * math.sqrt(taps / 8 / 3))
 
 
 def apart(first: Tensor, second: Tensor, unit: Tensor) -> float:
