@@ -189,6 +189,56 @@ def no_inputs(_config: Config, _source: Source) -> dict[str, Array]:
     return {}
 
 
+@dataclasses.dataclass
+class Answer:
+    """What the port or an oracle computed.
+
+    Attributes:
+        outputs: in order; complex ones with real and imaginary part along a last axis.
+        gradients: by ``input/NAME`` and ``weight/PATH`` (official path and layout).
+        initial: initial weights by official path, official layout.
+        state: moving statistics after a call in training mode, by official path.
+    """
+
+    outputs: list[Array]
+    gradients: dict[str, Array] = dataclasses.field(default_factory=dict)
+    initial: dict[str, Array] = dataclasses.field(default_factory=dict)
+    state: dict[str, Array] = dataclasses.field(default_factory=dict)
+
+    def arrays(self) -> dict[str, Array]:
+        """All arrays under one name each."""
+        named = {f"output/{index}": output for index, output in enumerate(self.outputs)}
+        for kind in ("gradients", "initial", "state"):
+            named |= {f"{kind}/{name}": array for name, array in getattr(self, kind).items()}
+        return named
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """What the exact oracle is given: a case's numbers, the floats in float64.
+
+    Attributes:
+        config: of the case.
+        inputs: by name, in order.
+        weights: by official path, in the official layout; always all of them.
+        draws: for the official random functions.
+        training: whether the layer runs in training mode.
+    """
+
+    config: Config
+    inputs: Mapping[str, Array]
+    weights: Mapping[str, Array]
+    draws: Sequence[Array]
+    training: bool
+
+
+def exactly(*outputs: Array | float, state: Mapping[str, Array] | None = None) -> Answer:
+    """An exact answer; complex outputs get a last axis of real and imaginary part."""
+    arrays = [np.asarray(output) for output in outputs]
+    split = [np.stack([a.real, a.imag], axis=-1) if np.iscomplexobj(a) else a for a in arrays]
+    return Answer(split, state=dict(state or {}))
+
+
 @dataclasses.dataclass(frozen=True)
 class LayerSpec:
     """The declaration of a layer, function or model.
@@ -198,6 +248,7 @@ class LayerSpec:
         mirrors: file and lines of the official implementation.
         port: builds the port's module or function from a configuration.
         official: the same of the reference.
+        exact: the float64 answer, from the formulas alone: see ``parity/oracles/exact``.
         configs: the configurations that are recorded.
         budget: see :class:`Budget`.
         errors: what the port refuses.
@@ -222,6 +273,7 @@ class LayerSpec:
     mirrors: str
     port: Callable[[Config], Callable[..., Any]]
     official: Callable[[Config], Ref]
+    exact: Callable[[Given], Answer]
     configs: Sequence[Config]
     budget: Budget
     errors: Sequence[ErrorCase]
@@ -289,30 +341,6 @@ class Question:
         arrays = {**self.inputs, **{f"weight/{name}": w for name, w in self.weights.items()}}
         arrays |= {f"draw/{index}": draw for index, draw in enumerate(self.draws)}
         return digest(arrays)
-
-
-@dataclasses.dataclass
-class Answer:
-    """What the port or an oracle computed.
-
-    Attributes:
-        outputs: in order; complex ones with real and imaginary part along a last axis.
-        gradients: by ``input/NAME`` and ``weight/PATH`` (official path and layout).
-        initial: initial weights by official path, official layout.
-        state: moving statistics after a call in training mode, by official path.
-    """
-
-    outputs: list[Array]
-    gradients: dict[str, Array] = dataclasses.field(default_factory=dict)
-    initial: dict[str, Array] = dataclasses.field(default_factory=dict)
-    state: dict[str, Array] = dataclasses.field(default_factory=dict)
-
-    def arrays(self) -> dict[str, Array]:
-        """All arrays under one name each."""
-        named = {f"output/{index}": output for index, output in enumerate(self.outputs)}
-        for kind in ("gradients", "initial", "state"):
-            named |= {f"{kind}/{name}": array for name, array in getattr(self, kind).items()}
-        return named
 
 
 def digest(arrays: Mapping[str, Array]) -> str:

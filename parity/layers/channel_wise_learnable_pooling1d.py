@@ -2,8 +2,9 @@
 
 from leaf_port import ChannelWiseLearnablePooling1d
 from parity.layers._common import uniform, wrong_inputs
+from parity.oracles.exact import pooling
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
 
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
@@ -35,6 +36,14 @@ SPEC = LayerSpec(
     inputs=_inputs,
     weights=lambda _: {"kernel": Weight("kernel", uniform(-0.1, 0.5), random=True)},
     initial=False,
+    exact=lambda given: exactly(
+        pooling.channel_wise(
+            given.inputs["inputs"],
+            given.weights["kernel"],
+            given.config["stride"],
+            given.config["padding"],
+        )
+    ),
     budget=Budget(
         forward=9.8,
         gradient=6.8,

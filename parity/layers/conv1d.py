@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from leaf_port import Conv1d
 from parity.layers._common import audio, keras, normal, uniform, wrong_inputs
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Weight, grid
+from parity.oracles.exact import convolution
+from parity.spec import Answer, Budget, Config, ErrorCase, Given, LayerSpec, Weight, exactly, grid
 
 
 def _weights(config: Config) -> Mapping[str, Weight]:
@@ -12,6 +13,14 @@ def _weights(config: Config) -> Mapping[str, Weight]:
     if config["bias"]:
         weights["bias"] = Weight("bias", uniform(-0.5, 0.5))
     return weights
+
+
+def _exact(given: Given) -> Answer:
+    config, weights = given.config, given.weights
+    made = convolution.conv1d(
+        given.inputs["inputs"], weights["kernel"], config["stride"], config["padding"]
+    )
+    return exactly(convolution.with_bias(made, weights.get("bias")))
 
 
 SPEC = LayerSpec(
@@ -39,6 +48,7 @@ SPEC = LayerSpec(
     inputs=audio,
     weights=_weights,
     initial=False,
+    exact=_exact,
     budget=Budget(
         forward=5.2,
         gradient=14,

@@ -2,7 +2,8 @@
 
 from leaf_port.models import ConvBlock
 from parity.layers._models import channels_last, maps, weights_of
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.oracles.exact import models
+from parity.spec import Answer, Budget, Config, ErrorCase, Given, LayerSpec, Ref, exactly, grid
 
 
 def _port(config: Config) -> ConvBlock:
@@ -12,6 +13,18 @@ def _port(config: Config) -> ConvBlock:
         max_pooling=config["pooling"],
         in_channels=config["channels"],
     )
+
+
+def _exact(given: Given) -> Answer:
+    config = given.config
+    made, state = models.conv_block(
+        given.inputs["inputs"],
+        given.weights,
+        config["activation"],
+        config["pooling"],
+        given.training,
+    )
+    return exactly(made, state=state)
 
 
 SPEC = LayerSpec(
@@ -34,6 +47,7 @@ SPEC = LayerSpec(
     initial=False,
     training=True,
     training_argument=True,
+    exact=_exact,
     budget=Budget(
         forward=13,
         gradient=11,

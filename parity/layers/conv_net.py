@@ -2,11 +2,18 @@
 
 from leaf_port.models import ConvNet
 from parity.layers._models import channels_last, maps, weights_of
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.oracles.exact import models
+from parity.spec import Answer, Budget, Config, ErrorCase, Given, LayerSpec, Ref, exactly, grid
 
 
 def _port(config: Config) -> ConvNet:
     return ConvNet(config["filters"])
+
+
+def _exact(given: Given) -> Answer:
+    depth = len(given.config["filters"])
+    made, state = models.conv_net(given.inputs["inputs"], given.weights, depth, given.training)
+    return exactly(made, state=state)
 
 
 SPEC = LayerSpec(
@@ -21,6 +28,7 @@ SPEC = LayerSpec(
     initial=False,
     training=True,
     training_argument=True,
+    exact=_exact,
     budget=Budget(
         forward=35,
         gradient=38,

@@ -4,8 +4,9 @@ import torch
 
 from leaf_port import ExponentialMovingAverage
 from parity.layers._common import features, uniform
+from parity.oracles.exact import compression
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
 
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
@@ -31,6 +32,11 @@ SPEC = LayerSpec(
     inputs=_inputs,
     weights=lambda _: {"smooth": Weight("smooth", uniform(-0.01, 0.3))},  # bounds: 0, 1
     differentiable=("inputs", "initial_state"),
+    exact=lambda given: exactly(
+        compression.moving_average(
+            given.inputs["inputs"], given.weights["smooth"], given.inputs["initial_state"]
+        )
+    ),
     budget=Budget(
         forward=5.5,
         gradient=7.9,

@@ -3,7 +3,8 @@
 import torch
 
 from leaf_port import fft_conv1d
-from parity.spec import Budget, ErrorCase, LayerSpec, Ref, grid
+from parity.oracles.exact import fft
+from parity.spec import Budget, ErrorCase, LayerSpec, Ref, exactly, grid
 
 SPEC = LayerSpec(
     name="fft_conv1d",
@@ -16,6 +17,10 @@ SPEC = LayerSpec(
         "filters": source.normal((config["taps"], 1, config["filters"]), 0.1),
     },
     differentiable=("inputs", "filters"),
+    exact=lambda given: exactly(
+        fft.circular(given.inputs["inputs"], given.inputs["filters"]),
+        fft.spectrum_norm(given.inputs["filters"], given.config["samples"]),
+    ),
     budget=Budget(
         forward=32,
         gradient=5.5,

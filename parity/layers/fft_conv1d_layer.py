@@ -7,7 +7,19 @@ from torch import Tensor
 
 from leaf_port import FFTConv1d
 from parity.layers._common import audio, normal, uniform, wrong_inputs
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.oracles.exact import convolution, fft, models
+from parity.spec import (
+    Answer,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    Weight,
+    exactly,
+    grid,
+)
 
 
 def _port(config: Config) -> FFTConv1d:
@@ -32,6 +44,12 @@ def _without_length() -> Tensor:
     return FFTConv1d(2, 5).frequency_penalty(None)
 
 
+def _exact(given: Given) -> Answer:
+    made = fft.circular(given.inputs["inputs"], given.weights["kernel"])
+    made = convolution.with_bias(made, given.weights.get("bias"))
+    return exactly(models.relu(made) if given.config["relu"] else made)
+
+
 SPEC = LayerSpec(
     name="fft_conv1d_layer",
     mirrors="convolution.py, lines 109-130",
@@ -54,6 +72,7 @@ SPEC = LayerSpec(
     inputs=audio,
     weights=_weights,
     initial=False,
+    exact=_exact,
     budget=Budget(
         forward=3.5,
         gradient=2.1,

@@ -4,7 +4,19 @@ from torch import Tensor
 
 from leaf_port import L1L2, FFTConv1d, regularization_loss
 from parity.layers._common import audio, keras, normal
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.oracles.exact import fft
+from parity.spec import (
+    Answer,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    Weight,
+    exactly,
+    grid,
+)
 
 
 def _port(config: Config) -> FFTConv1d:
@@ -26,6 +38,12 @@ def _official(config: Config) -> Ref:
     return Ref("with_losses")(layer)
 
 
+def _exact(given: Given) -> Answer:
+    clip, kernel, config = given.inputs["inputs"], given.weights["layer/kernel"], given.config
+    penalty = fft.penalty(kernel, clip.shape[1], config["l1"], config["l2"])
+    return exactly(fft.circular(clip, kernel), penalty)
+
+
 SPEC = LayerSpec(
     name="frequency_penalty",
     mirrors="convolution.py, lines 121-122 (and tf.keras.regularizers.L1L2)",
@@ -36,6 +54,7 @@ SPEC = LayerSpec(
     weights=lambda _: {"layer/kernel": Weight("kernel", normal(0.1), random=True)},
     call=_call,
     initial=False,
+    exact=_exact,
     budget=Budget(
         forward=35,
         gradient=2.7,

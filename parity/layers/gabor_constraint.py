@@ -4,8 +4,9 @@ import numpy as np
 
 from leaf_port.constraints import GaborConstraint
 from parity.layers._common import gabor_kernel
+from parity.oracles.exact import gabor
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
 
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
@@ -22,6 +23,7 @@ SPEC = LayerSpec(
     configs=grid(taps=[5, 64, 401], filters=[2, 7, 40]),
     inputs=_inputs,
     differentiable=("kernel",),
+    exact=lambda given: exactly(gabor.constrain(given.inputs["kernel"], given.config["taps"])),
     budget=Budget(
         forward=0,
         gradient=0,

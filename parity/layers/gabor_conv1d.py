@@ -4,7 +4,19 @@ from collections.abc import Mapping
 
 from leaf_port import GaborConv1d
 from parity.layers._common import audio, convolution_arguments, gabor_kernel, uniform, wrong_inputs
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.oracles.exact import convolution, gabor
+from parity.spec import (
+    Answer,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    Weight,
+    exactly,
+    grid,
+)
 
 
 def _port(config: Config) -> GaborConv1d:
@@ -26,6 +38,13 @@ def _weights(config: Config) -> Mapping[str, Weight]:
     return weights
 
 
+def _exact(given: Given) -> Answer:
+    config, weights = given.config, given.weights
+    taps = gabor.taps(weights["kernel"], config["taps"], config["sort"])
+    made = convolution.conv1d(given.inputs["inputs"], taps, config["stride"], config["padding"])
+    return exactly(convolution.with_bias(made, weights.get("bias")))
+
+
 SPEC = LayerSpec(
     name="gabor_conv1d",
     mirrors="convolution.py, lines 153-204",
@@ -45,6 +64,7 @@ SPEC = LayerSpec(
     inputs=audio,
     weights=_weights,
     initial=False,
+    exact=_exact,
     budget=Budget(
         forward=3.4,
         gradient=2.8,

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from leaf_port import impulse_responses
+from parity.oracles.exact import gabor
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
 
 
 def _port(config: Config) -> Callable[..., Any]:
@@ -39,6 +40,7 @@ SPEC = LayerSpec(
     configs=grid(taps=[5, 64, 401, 801], filters=[1, 7, 5, 3]),
     inputs=_inputs,
     differentiable=("center", "fwhm"),
+    exact=lambda given: exactly(gabor.impulse_response(*given.inputs.values())),
     budget=Budget(
         forward=2.6,
         gradient=1.1,

@@ -7,7 +7,19 @@ import torch
 
 from leaf_port import GaborInit
 from leaf_port.melfilters import Gabor
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.oracles.exact import gabor
+from parity.spec import (
+    Answer,
+    Array,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    exactly,
+    grid,
+)
 
 
 def tap_rounding(config: Config) -> Array:
@@ -51,6 +63,14 @@ def _official(config: Config) -> Ref:
     return Ref("leaf_audio.initializers.GaborInit")(**arguments)(shape)
 
 
+def _exact(given: Given) -> Answer:
+    config = given.config
+    band = config["min_freq"], config["max_freq"], config["sample_rate"]
+    return exactly(
+        gabor.initial_taps(config["filters"], config["taps"], *band, config["normalize_energy"])
+    )
+
+
 SPEC = LayerSpec(
     name="gabor_init_taps",
     mirrors="initializers.py, lines 69-89; melfilters.py, lines 101-109",
@@ -65,6 +85,7 @@ SPEC = LayerSpec(
         normalize_energy=[False, True],
     ),
     constants=lambda config: {"taps": tap_rounding(config)},
+    exact=_exact,
     budget=Budget(
         forward=37,
         gradient=0,

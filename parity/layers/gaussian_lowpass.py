@@ -3,7 +3,8 @@
 import torch
 
 from leaf_port import impulse_responses
-from parity.spec import Budget, ErrorCase, LayerSpec, Ref, grid
+from parity.oracles.exact import gaussian
+from parity.spec import Budget, ErrorCase, LayerSpec, Ref, exactly, grid
 
 SPEC = LayerSpec(
     name="gaussian_lowpass",
@@ -18,6 +19,7 @@ SPEC = LayerSpec(
         "sigma": source.uniform((1, 1, config["channels"], 1), -0.05, 0.6)
     },
     differentiable=("sigma",),
+    exact=lambda given: exactly(gaussian.lowpass(given.inputs["sigma"], given.config["taps"])),
     budget=Budget(
         forward=3.3,
         gradient=2,

@@ -2,8 +2,21 @@
 
 from leaf_port import GaussianLowpass
 from parity.layers._common import uniform, wrong_inputs
+from parity.oracles.exact import pooling
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.spec import (
+    Answer,
+    Array,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    Weight,
+    exactly,
+    grid,
+)
 
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
@@ -16,6 +29,12 @@ def _arguments(config: Config) -> dict[str, object]:
         "strides": config["stride"],
         "padding": config["padding"],
     }
+
+
+def _exact(given: Given) -> Answer:
+    config, sigma = given.config, given.weights["kernel"]
+    geometry = config["taps"], config["stride"], config["padding"]
+    return exactly(pooling.gaussian_lowpass(given.inputs["inputs"], sigma, *geometry))
 
 
 SPEC = LayerSpec(
@@ -33,6 +52,7 @@ SPEC = LayerSpec(
     inputs=_inputs,
     weights=lambda _: {"kernel": Weight("kernel", uniform(-0.05, 0.6), random=True)},
     initial=False,
+    exact=_exact,
     budget=Budget(
         forward=6.7,
         gradient=6.2,

@@ -5,7 +5,8 @@ from typing import Any
 import torch
 
 from leaf_port import GaborInit, LowpassInit, PreempInit, SincInit, WindowType
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref
+from parity.oracles.exact import gabor, initialisers
+from parity.spec import Answer, Budget, Config, ErrorCase, Given, LayerSpec, Ref, exactly
 
 _PORT = {"Preemp": PreempInit, "Gabor": GaborInit, "Sinc": SincInit, "Lowpass": LowpassInit}
 
@@ -53,12 +54,27 @@ def _wrong_shape() -> object:
     return LowpassInit(16000)((200, 1, 3), torch.float32)
 
 
+def _exact(given: Given) -> Answer:
+    config = given.config
+    kind, shape = config["kind"], config["shape"]
+    if kind == "Preemp":
+        return exactly(initialisers.preemphasis(config["alpha"]))
+    if kind == "Sinc":
+        return exactly(initialisers.sinc(shape[0], config["sample_rate"]))
+    if kind == "Lowpass":
+        window = config["window_type"]
+        return exactly(initialisers.lowpass(shape, config["sample_rate"], window))
+    band = config["min_freq"], config["max_freq"], config["sample_rate"]
+    return exactly(gabor.parameters(shape[0], *band, config["normalize_energy"]))
+
+
 SPEC = LayerSpec(
     name="initializers",
     mirrors="initializers.py, lines 27-157",
     port=_port,
     official=_official,
     configs=_configs(),
+    exact=_exact,
     budget=Budget(
         forward=0,
         gradient=0,

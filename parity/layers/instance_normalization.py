@@ -2,7 +2,8 @@
 
 from leaf_port.normalization import InstanceNormalization
 from parity.layers._common import normal, uniform, wrong_inputs
-from parity.spec import Budget, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.oracles.exact import normalisation
+from parity.spec import Budget, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
 
 SPEC = LayerSpec(
     name="instance_normalization",
@@ -17,6 +18,7 @@ SPEC = LayerSpec(
         "gamma": Weight("gamma", uniform(0.5, 1.5)),
         "beta": Weight("beta", normal(0.5)),
     },
+    exact=lambda given: exactly(normalisation.instance(given.inputs["inputs"], given.weights)),
     budget=Budget(
         forward=14,
         gradient=13,

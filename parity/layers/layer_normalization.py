@@ -2,7 +2,8 @@
 
 from leaf_port.normalization import LayerNormalization
 from parity.layers._common import keras, normal, uniform, wrong_inputs
-from parity.spec import Budget, ErrorCase, LayerSpec, Weight, grid
+from parity.oracles.exact import normalisation
+from parity.spec import Budget, ErrorCase, LayerSpec, Weight, exactly, grid
 
 SPEC = LayerSpec(
     name="layer_normalization",
@@ -17,6 +18,7 @@ SPEC = LayerSpec(
         "gamma": Weight("gamma", uniform(0.5, 1.5)),
         "beta": Weight("beta", normal(0.5)),
     },
+    exact=lambda given: exactly(normalisation.layer(given.inputs["inputs"], given.weights)),
     budget=Budget(
         forward=15,
         gradient=9.7,

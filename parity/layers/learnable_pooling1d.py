@@ -2,8 +2,9 @@
 
 from leaf_port import LearnablePooling1d
 from parity.layers._common import uniform, wrong_inputs
+from parity.oracles.exact import pooling
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
 
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
@@ -33,6 +34,11 @@ SPEC = LayerSpec(
     inputs=_inputs,
     weights=lambda _: {"pool/kernel": Weight("kernel", uniform(-0.1, 0.5), random=True)},
     initial=False,
+    exact=lambda given: exactly(
+        pooling.learnable(
+            given.inputs["inputs"], given.weights["pool/kernel"], given.config["stride"]
+        )
+    ),
     budget=Budget(
         forward=0,
         gradient=18,

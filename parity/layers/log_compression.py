@@ -6,7 +6,8 @@ from typing import Any
 
 from leaf_port import Leaf, log_compression
 from parity.layers._common import features
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.oracles.exact import compression
+from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
 
 
 def _port(config: Config) -> Callable[..., Any]:
@@ -22,6 +23,9 @@ SPEC = LayerSpec(
     ),
     configs=grid(frames=[1, 50], channels=[1, 40], offset=[1e-5, 1e-3]),
     inputs=features,
+    exact=lambda given: exactly(
+        compression.logarithm(given.inputs["inputs"], given.config["offset"])
+    ),
     budget=Budget(
         forward=4,
         gradient=7.4,

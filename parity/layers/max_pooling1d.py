@@ -2,8 +2,20 @@
 
 from leaf_port import MaxPooling1d
 from parity.layers._common import wrong_inputs
+from parity.oracles.exact import pooling
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.spec import (
+    Answer,
+    Array,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    exactly,
+    grid,
+)
 
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
@@ -16,6 +28,12 @@ def _arguments(config: Config) -> dict[str, object]:
         "strides": config["stride"],
         "padding": config["padding"],
     }
+
+
+def _exact(given: Given) -> Answer:
+    config = given.config
+    geometry = config["taps"], config["stride"], config["padding"]
+    return exactly(pooling.maximum(given.inputs["inputs"], *geometry))
 
 
 SPEC = LayerSpec(
@@ -31,6 +49,7 @@ SPEC = LayerSpec(
         padding=["same", "valid"],
     ),
     inputs=_inputs,
+    exact=_exact,
     budget=Budget(
         forward=0,
         gradient=0,

@@ -7,7 +7,8 @@ import numpy as np
 from leaf_port import MelFilterbanks
 from parity.layers._frontends import waveforms, wrong_sizes, wrong_waveforms
 from parity.layers.melfilters import matrix_rounding
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.oracles.exact import frontends
+from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
 
 _NAMES = (
     "n_filters",
@@ -66,6 +67,9 @@ SPEC = LayerSpec(
     ),
     inputs=waveforms,
     constants=_constants,
+    exact=lambda given: exactly(
+        frontends.mel_filterbanks(given.inputs["inputs"], **_arguments(given.config))  # type: ignore[arg-type]
+    ),
     budget=Budget(
         forward=80,
         gradient=64,

@@ -4,7 +4,19 @@ from collections.abc import Mapping
 
 from leaf_port import NormalizedConv1d
 from parity.layers._common import audio, convolution_arguments, normal, uniform, wrong_inputs
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.oracles.exact import convolution, normalisation
+from parity.spec import (
+    Answer,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    Weight,
+    exactly,
+    grid,
+)
 
 
 def _weights(config: Config) -> Mapping[str, Weight]:
@@ -12,6 +24,13 @@ def _weights(config: Config) -> Mapping[str, Weight]:
     if config["bias"]:
         weights["bias"] = Weight("bias", uniform(-0.5, 0.5), random=True)
     return weights
+
+
+def _exact(given: Given) -> Answer:
+    config, weights = given.config, given.weights
+    kernel = normalisation.unit_norm(weights["kernel"])
+    made = convolution.conv1d(given.inputs["inputs"], kernel, config["stride"], config["padding"])
+    return exactly(convolution.with_bias(made, weights.get("bias")))
 
 
 SPEC = LayerSpec(
@@ -34,6 +53,7 @@ SPEC = LayerSpec(
     inputs=audio,
     weights=_weights,
     initial=False,
+    exact=_exact,
     budget=Budget(
         forward=13,
         gradient=11,

@@ -3,7 +3,8 @@
 import torch
 
 from leaf_port import overlap_add_conv1d
-from parity.spec import Budget, ErrorCase, LayerSpec, Ref, grid
+from parity.oracles.exact import fft
+from parity.spec import Budget, ErrorCase, LayerSpec, Ref, exactly, grid
 
 SPEC = LayerSpec(
     name="overlap_add_conv1d",
@@ -23,6 +24,9 @@ SPEC = LayerSpec(
         "filters": source.normal((config["taps"], 1, config["filters"]), 0.1),
     },
     differentiable=("inputs", "filters"),
+    exact=lambda given: exactly(
+        fft.overlap_add(given.inputs["inputs"], given.inputs["filters"], given.config["fft"])
+    ),
     budget=Budget(
         forward=4.2,
         gradient=3.2,

@@ -2,11 +2,18 @@
 
 from leaf_port.models import PANN
 from parity.layers._models import channels_last, maps, weights_of
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.oracles.exact import models
+from parity.spec import Answer, Budget, Config, ErrorCase, Given, LayerSpec, Ref, exactly, grid
 
 
 def _port(config: Config) -> PANN:
     return PANN(config["depth"], dropout_rate=0.0, num_features=config["map"][1])
+
+
+def _exact(given: Given) -> Answer:
+    depth = given.config["depth"]
+    made, state = models.pann(given.inputs["inputs"], given.weights, depth, given.training)
+    return exactly(made, state=state)
 
 
 SPEC = LayerSpec(
@@ -21,6 +28,7 @@ SPEC = LayerSpec(
     initial=False,
     training=True,
     training_argument=True,
+    exact=_exact,
     budget=Budget(
         forward=8.7,
         gradient=18,

@@ -2,11 +2,20 @@
 
 from leaf_port.models import PANNConvBlock
 from parity.layers._models import channels_last, maps, weights_of
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.oracles.exact import models
+from parity.spec import Answer, Budget, Config, ErrorCase, Given, LayerSpec, Ref, exactly, grid
 
 
 def _port(config: Config) -> PANNConvBlock:
     return PANNConvBlock(config["filters"], config["pool"], in_channels=config["channels"])
+
+
+def _exact(given: Given) -> Answer:
+    pool = given.config["pool"]
+    made, state = models.pann_conv_block(
+        given.inputs["inputs"], given.weights, pool, given.training
+    )
+    return exactly(made, state=state)
 
 
 SPEC = LayerSpec(
@@ -28,6 +37,7 @@ SPEC = LayerSpec(
     initial=False,
     training=True,
     training_argument=True,
+    exact=_exact,
     budget=Budget(
         forward=8.6,
         gradient=13,

@@ -2,11 +2,18 @@
 
 from leaf_port.models import PANNWavBlock
 from parity.layers._models import weights_of
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.oracles.exact import models
+from parity.spec import Answer, Budget, Config, ErrorCase, Given, LayerSpec, Ref, exactly, grid
 
 
 def _port(config: Config) -> PANNWavBlock:
     return PANNWavBlock(config["filters"], config["pool"], in_channels=config["channels"])
+
+
+def _exact(given: Given) -> Answer:
+    pool = given.config["pool"]
+    made, state = models.pann_wav_block(given.inputs["inputs"], given.weights, pool, given.training)
+    return exactly(made, state=state)
 
 
 SPEC = LayerSpec(
@@ -24,6 +31,7 @@ SPEC = LayerSpec(
     initial=False,
     training=True,
     training_argument=True,
+    exact=_exact,
     budget=Budget(
         forward=7.8,
         gradient=8.8,

@@ -11,7 +11,8 @@ from parity.layers._common import (
     features,
     wrong_inputs,
 )
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.oracles.exact import compression
+from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
 
 
 def _arguments(config: Config) -> dict[str, Any]:
@@ -41,6 +42,9 @@ SPEC = LayerSpec(
     ),
     inputs=features,
     weights=_weights,
+    exact=lambda given: exactly(
+        compression.pcen(given.inputs["inputs"], given.weights, given.config["floor"])
+    ),
     budget=Budget(
         forward=5.1,
         gradient=8.8,

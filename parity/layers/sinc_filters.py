@@ -3,8 +3,9 @@
 import torch
 
 from leaf_port import impulse_responses
+from parity.oracles.exact import sinc
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
 
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
@@ -27,6 +28,9 @@ SPEC = LayerSpec(
     configs=grid(taps=[3, 64, 201, 401], filters=[1, 7, 5, 40], rate=[16000, 24000]),
     inputs=_inputs,
     differentiable=("cutoff_freq_low", "cutoff_freq_high"),
+    exact=lambda given: exactly(
+        sinc.filters(*given.inputs.values(), given.config["taps"], given.config["rate"])
+    ),
     budget=Budget(
         forward=3.4,
         gradient=2.6,

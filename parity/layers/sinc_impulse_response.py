@@ -3,8 +3,9 @@
 import torch
 
 from leaf_port import impulse_responses
+from parity.oracles.exact import sinc
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
 
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
@@ -22,6 +23,7 @@ SPEC = LayerSpec(
     configs=grid(taps=[1, 64, 401], filters=[1, 7, 5]),
     inputs=_inputs,
     differentiable=("frequency",),
+    exact=lambda given: exactly(sinc.impulse_response(*given.inputs.values())),
     budget=Budget(
         forward=3.4,
         gradient=0.26,

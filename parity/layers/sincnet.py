@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from leaf_port import SincNet
 from parity.layers._common import normal, sinc_kernel, uniform
 from parity.layers._frontends import waveforms, wrong_sizes, wrong_waveforms
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.oracles.exact import frontends
+from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
 
 
 def _weights(_config: Config) -> Mapping[str, Weight]:
@@ -31,6 +32,9 @@ SPEC = LayerSpec(
     ),
     inputs=waveforms,
     weights=_weights,
+    exact=lambda given: exactly(
+        frontends.sincnet(given.inputs["inputs"], given.weights, given.config["rate"])
+    ),
     budget=Budget(
         forward=13,
         gradient=8.5,

@@ -11,7 +11,8 @@ from parity.layers._frontends import (
     wrong_sizes,
     wrong_waveforms,
 )
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.oracles.exact import frontends
+from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
 
 
 def _weights(_config: Config) -> Mapping[str, Weight]:
@@ -34,6 +35,9 @@ SPEC = LayerSpec(
     ),
     inputs=waveforms,
     weights=_weights,
+    exact=lambda given: exactly(
+        frontends.sincnet_plus(given.inputs["inputs"], given.weights, given.config["rate"])
+    ),
     budget=Budget(
         forward=5.4,
         gradient=19,

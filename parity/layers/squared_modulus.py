@@ -3,7 +3,8 @@
 import torch
 
 from leaf_port import SquaredModulus
-from parity.spec import Budget, ErrorCase, LayerSpec, Ref, grid
+from parity.oracles.exact import compression
+from parity.spec import Budget, ErrorCase, LayerSpec, Ref, exactly, grid
 
 SPEC = LayerSpec(
     name="squared_modulus",
@@ -14,6 +15,7 @@ SPEC = LayerSpec(
     inputs=lambda config, source: {
         "inputs": source.normal((2, config["frames"], config["channels"]))
     },
+    exact=lambda given: exactly(compression.squared_modulus(given.inputs["inputs"])),
     budget=Budget(
         forward=6.6,
         gradient=0,

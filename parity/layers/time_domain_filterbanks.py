@@ -6,7 +6,8 @@ from leaf_port import TimeDomainFilterbanks
 from parity.layers._common import normal, uniform
 from parity.layers._frontends import waveforms, wrong_sizes, wrong_waveforms
 from parity.layers.gabor_init_taps import tap_rounding
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.oracles.exact import frontends
+from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
 
 _BAND = {"sample_rate": 16000, "min_freq": 60.0, "max_freq": 7800.0, "taps": 401}
 
@@ -33,6 +34,9 @@ SPEC = LayerSpec(
     inputs=waveforms,
     weights=_weights,
     constants=_constants,
+    exact=lambda given: exactly(
+        frontends.time_domain_filterbanks(given.inputs["inputs"], given.weights)
+    ),
     budget=Budget(
         forward=37,
         gradient=110,

@@ -3,7 +3,8 @@
 from leaf_port import NormalizedConv1d
 from leaf_port.constraints import UnitNorm
 from parity.layers._common import keras
-from parity.spec import Budget, ErrorCase, LayerSpec, grid
+from parity.oracles.exact import normalisation
+from parity.spec import Budget, ErrorCase, LayerSpec, exactly, grid
 
 SPEC = LayerSpec(
     name="unit_norm",
@@ -15,6 +16,7 @@ SPEC = LayerSpec(
         "kernel": source.normal((config["taps"], 1, config["filters"]), config["scale"])
     },
     differentiable=("kernel",),
+    exact=lambda given: exactly(normalisation.unit_norm(given.inputs["kernel"])),
     budget=Budget(
         forward=7.9,
         gradient=9.5,

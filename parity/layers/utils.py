@@ -3,7 +3,8 @@
 from typing import Any
 
 from leaf_port import utils
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, product
+from parity.oracles.exact import mel, windows
+from parity.spec import Answer, Budget, Config, ErrorCase, Given, LayerSpec, Ref, exactly, product
 
 _WINDOWS = {"hamming": "HAMMING", "hanning": "HANNING", "squared_hanning": "SQUARED_HANNING"}
 
@@ -21,12 +22,20 @@ def _official(config: Config) -> Ref:
     return Ref(f"leaf_audio.utils.{config['what']}")(float(config["size"]))
 
 
+def _exact(given: Given) -> Answer:
+    what, size = given.config["what"], given.config["size"]
+    if what in _WINDOWS:
+        return exactly(windows.BY_NAME[_WINDOWS[what]](size))
+    return exactly({"hz2mel": mel.hz2mel, "mel2hz": mel.mel2hz}[what](float(size)))
+
+
 SPEC = LayerSpec(
     name="utils",
     mirrors="utils.py, lines 24-87",
     port=_port,
     official=_official,
     configs=product(what=["hz2mel", "mel2hz", *_WINDOWS], size=[2, 3, 64, 401, 7800]),
+    exact=_exact,
     budget=Budget(
         forward=0.023,
         gradient=0,

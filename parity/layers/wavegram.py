@@ -3,7 +3,14 @@
 from leaf_port.models import WaveGram
 from parity.layers._frontends import waveforms, wrong_waveforms
 from parity.layers._models import from_waveform, walk
-from parity.spec import Budget, LayerSpec, Ref, grid
+from parity.oracles.exact import models
+from parity.spec import Answer, Budget, Given, LayerSpec, Ref, exactly, grid
+
+
+def _exact(given: Given) -> Answer:
+    made, state = models.wavegram(given.inputs["inputs"], given.weights, given.training)
+    return exactly(made, state=state)
+
 
 SPEC = LayerSpec(
     name="wavegram",
@@ -17,6 +24,7 @@ SPEC = LayerSpec(
     initial=False,
     training=True,
     training_argument=True,
+    exact=_exact,
     budget=Budget(
         forward=6.5,
         gradient=17,
