@@ -84,12 +84,37 @@ class Weight:
 
 
 @dataclasses.dataclass(frozen=True)
+class Bound:
+    """How far one side may be from the exact answer, in units of each element's rounding.
+
+    Attributes:
+        allowed: greatest distance; about twice the worst observed, never more than three times.
+        worst: the worst observed, over all recorded cases.
+        why: what explains a worst value above 10 units.
+    """
+
+    allowed: float
+    worst: float
+    why: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.worst <= self.allowed <= 3.0 * self.worst:
+            raise ValueError(f"allowed {self.allowed} is not 1 to 3 times the worst {self.worst}")
+        if self.worst > 10.0 and not self.why:
+            raise ValueError(f"{self.worst} units from the exact answer need their explanation")
+
+
+@dataclasses.dataclass(frozen=True)
 class Budget:
     """How far port and reference may differ.
 
     Attributes:
         forward: greatest difference of an output element, in units of its own rounding.
         gradient: the same for gradients.
+        port: of the port's float32 outputs from the exact ones.
+        reference: of the official outputs from the exact ones.
+        port_gradient: of the port's float32 gradients from the exact ones.
+        reference_gradient: of the official gradients from the exact ones.
         relative: greatest difference of a whole output, in relative terms (Frobenius norm).
         relative_gradient: the same for each gradient.
         worst: the greatest values observed (forward, gradient: units; then relative), with the
@@ -99,6 +124,10 @@ class Budget:
 
     forward: float
     gradient: float
+    port: Bound
+    reference: Bound
+    port_gradient: Bound = Bound(0.0, 0.0)
+    reference_gradient: Bound = Bound(0.0, 0.0)
     relative: float = 1e-6
     relative_gradient: float = 1e-5
     worst: str = ""
@@ -265,8 +294,10 @@ class LayerSpec:
         draws: gives those arrays.
         arithmetics: arithmetics that the port can be built in (``config["arithmetic"]``).
         constants: how far values that are computed once, when the port's layer is built, may be
-        off by
-            rounding, element by element: by the port's name of them. Derived in the declaration.
+            off by rounding, element by element: by the port's name of them, or as ``output/0``
+            where the value itself is the answer. Derived in the declaration.
+        answers_in_double: whether both sides answer in float64, whatever they are asked in.
+        single: why the port has no float64 answer to a configuration; empty where it has one.
     """
 
     name: str
@@ -288,6 +319,8 @@ class LayerSpec:
     draws: Callable[[Config, Source], Sequence[Array]] | None = None
     arithmetics: Sequence[str] = ()
     constants: Callable[[Config], Mapping[str, Array]] = lambda _config: {}
+    answers_in_double: bool = False
+    single: Callable[[Config], str] = lambda _config: ""
 
     def __post_init__(self) -> None:
         if not self.errors:

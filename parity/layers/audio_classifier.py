@@ -13,6 +13,7 @@ from parity.oracles.exact.types import below as part
 from parity.spec import (
     Answer,
     Array,
+    Bound,
     Budget,
     Config,
     ErrorCase,
@@ -85,6 +86,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=4.3,
         gradient=8.8,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="2.1, 4.4 units; 8.6e-07, 2.8e-05 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

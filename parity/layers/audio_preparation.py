@@ -11,6 +11,7 @@ from parity.source import Source
 from parity.spec import (
     Answer,
     Array,
+    Bound,
     Budget,
     Config,
     ErrorCase,
@@ -80,6 +81,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=0,
         gradient=0,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="0, 0 units; 0.0e+00, 0.0e+00 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

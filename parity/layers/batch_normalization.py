@@ -10,7 +10,18 @@ from parity.layers._common import keras
 from parity.layers._models import walk
 from parity.oracles.exact import normalisation
 from parity.source import Source
-from parity.spec import Answer, Array, Budget, Config, ErrorCase, Given, LayerSpec, exactly, grid
+from parity.spec import (
+    Answer,
+    Array,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    exactly,
+    grid,
+)
 
 # The port's layout has the official last axis second; frames and filters follow.
 _TO_PORT = {(4, 3): (0, 3, 1, 2), (4, 2): (0, 3, 1, 2), (3, 2): (0, 1, 2)}
@@ -63,6 +74,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=8.9,
         gradient=7,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="4.4, 3.5 units; 1.2e-07, 3.1e-07 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -4,7 +4,18 @@ from leaf_port import ChannelWiseLearnablePooling1d
 from parity.layers._common import uniform, wrong_inputs
 from parity.oracles.exact import pooling
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
+from parity.spec import (
+    Array,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    LayerSpec,
+    Ref,
+    Weight,
+    exactly,
+    grid,
+)
 
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
@@ -47,6 +58,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=9.8,
         gradient=6.8,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="4.9, 3.4 units; 1.3e-07, 7.0e-08 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

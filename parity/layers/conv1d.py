@@ -5,7 +5,18 @@ from collections.abc import Mapping
 from leaf_port import Conv1d
 from parity.layers._common import audio, keras, normal, uniform, wrong_inputs
 from parity.oracles.exact import convolution
-from parity.spec import Answer, Budget, Config, ErrorCase, Given, LayerSpec, Weight, exactly, grid
+from parity.spec import (
+    Answer,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Weight,
+    exactly,
+    grid,
+)
 
 
 def _weights(config: Config) -> Mapping[str, Weight]:
@@ -52,6 +63,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=5.2,
         gradient=14,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="2.6, 6.9 units; 1.2e-07, 5.9e-07 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -3,7 +3,18 @@
 from leaf_port.models import ConvBlock
 from parity.layers._models import channels_last, maps, weights_of
 from parity.oracles.exact import models
-from parity.spec import Answer, Budget, Config, ErrorCase, Given, LayerSpec, Ref, exactly, grid
+from parity.spec import (
+    Answer,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    exactly,
+    grid,
+)
 
 
 def _port(config: Config) -> ConvBlock:
@@ -51,6 +62,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=13,
         gradient=11,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="6.2, 5.1 units; 2.9e-07, 3.3e-06 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

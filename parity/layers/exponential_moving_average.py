@@ -6,7 +6,18 @@ from leaf_port import ExponentialMovingAverage
 from parity.layers._common import features, uniform
 from parity.oracles.exact import compression
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
+from parity.spec import (
+    Array,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    LayerSpec,
+    Ref,
+    Weight,
+    exactly,
+    grid,
+)
 
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
@@ -40,6 +51,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=5.5,
         gradient=7.9,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="2.7, 3.9 units; 9.3e-08, 6.4e-07 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

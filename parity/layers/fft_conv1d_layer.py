@@ -10,6 +10,7 @@ from parity.layers._common import audio, normal, uniform, wrong_inputs
 from parity.oracles.exact import convolution, fft, models
 from parity.spec import (
     Answer,
+    Bound,
     Budget,
     Config,
     ErrorCase,
@@ -76,6 +77,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=3.5,
         gradient=2.1,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="1.7, 1 units; 3.9e-06, 4.7e-06 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -6,7 +6,7 @@ from leaf_port.constraints import GaborConstraint
 from parity.layers._common import gabor_kernel
 from parity.oracles.exact import gabor
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
+from parity.spec import Array, Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
 
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
@@ -27,6 +27,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=0,
         gradient=0,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="0, 0 units; 0.0e+00, 0.0e+00 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(ErrorCase("kernel_size", lambda: GaborConstraint(0), "builds it"),),

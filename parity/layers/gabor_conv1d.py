@@ -7,6 +7,7 @@ from parity.layers._common import audio, convolution_arguments, gabor_kernel, un
 from parity.oracles.exact import convolution, gabor
 from parity.spec import (
     Answer,
+    Bound,
     Budget,
     Config,
     ErrorCase,
@@ -68,6 +69,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=3.4,
         gradient=2.8,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="1.7, 1.4 units; 2.4e-07, 1.6e-06 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -8,7 +8,7 @@ import torch
 from leaf_port import impulse_responses
 from parity.layers._common import gabor_kernel
 from parity.oracles.exact import gabor
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
+from parity.spec import Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
 
 
 def _port(config: Config) -> Callable[..., Any]:
@@ -31,6 +31,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=4,
         gradient=3.5,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="2, 1.7 units; 4.7e-08, 4.7e-07 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

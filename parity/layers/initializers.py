@@ -6,7 +6,7 @@ import torch
 
 from leaf_port import GaborInit, LowpassInit, PreempInit, SincInit, WindowType
 from parity.oracles.exact import gabor, initialisers
-from parity.spec import Answer, Budget, Config, ErrorCase, Given, LayerSpec, Ref, exactly
+from parity.spec import Answer, Bound, Budget, Config, ErrorCase, Given, LayerSpec, Ref, exactly
 
 _PORT = {"Preemp": PreempInit, "Gabor": GaborInit, "Sinc": SincInit, "Lowpass": LowpassInit}
 
@@ -35,11 +35,33 @@ def _arguments(config: Config) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key not in ("kind", "shape")}
 
 
-def _port(config: Config) -> Any:
-    arguments = _arguments(config)
-    if "window_type" in arguments:
-        arguments["window_type"] = WindowType[arguments["window_type"]]
-    return _PORT[config["kind"]](**arguments)(config["shape"], torch.float32)
+class _Values(torch.nn.Module):
+    """Holds the values in either precision."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self._make(torch.float32)
+
+    def _make(self, dtype: torch.dtype) -> None:
+        arguments = _arguments(self.config)
+        if "window_type" in arguments:
+            arguments["window_type"] = WindowType[arguments["window_type"]]
+        values = _PORT[self.config["kind"]](**arguments)(self.config["shape"], dtype)
+        self.register_buffer("values", values, persistent=False)
+
+    def _apply(self, *args: Any, **kwargs: Any) -> Any:
+        super()._apply(*args, **kwargs)
+        self._make(self.values.dtype)  # type: ignore[arg-type]
+        return self
+
+    def forward(self) -> Any:
+        return self.values
+
+
+def _single(config: Config) -> str:
+    what = "GaborInit computes in float32 alone, in the operations of the official code"
+    return what if config["kind"] == "Gabor" else ""
 
 
 def _official(config: Config) -> Ref:
@@ -71,13 +93,18 @@ def _exact(given: Given) -> Answer:
 SPEC = LayerSpec(
     name="initializers",
     mirrors="initializers.py, lines 27-157",
-    port=_port,
+    port=_Values,
     official=_official,
     configs=_configs(),
     exact=_exact,
+    single=_single,
     budget=Budget(
         forward=0,
         gradient=0,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="0, 0 units; 0.0e+00, 0.0e+00 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -3,7 +3,7 @@
 from leaf_port.normalization import InstanceNormalization
 from parity.layers._common import normal, uniform, wrong_inputs
 from parity.oracles.exact import normalisation
-from parity.spec import Budget, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
+from parity.spec import Bound, Budget, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
 
 SPEC = LayerSpec(
     name="instance_normalization",
@@ -22,6 +22,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=14,
         gradient=13,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="6.9, 6.3 units; 1.5e-07, 2.1e-01 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -3,7 +3,7 @@
 from leaf_port.normalization import LayerNormalization
 from parity.layers._common import keras, normal, uniform, wrong_inputs
 from parity.oracles.exact import normalisation
-from parity.spec import Budget, ErrorCase, LayerSpec, Weight, exactly, grid
+from parity.spec import Bound, Budget, ErrorCase, LayerSpec, Weight, exactly, grid
 
 SPEC = LayerSpec(
     name="layer_normalization",
@@ -22,6 +22,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=15,
         gradient=9.7,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="7.4, 4.8 units; 1.1e-07, 3.9e-05 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -24,7 +24,18 @@ from parity.layers._frontends import (
     wrong_waveforms,
 )
 from parity.oracles.exact import frontends
-from parity.spec import Answer, Budget, Config, ErrorCase, Given, LayerSpec, Ref, Weight, exactly
+from parity.spec import (
+    Answer,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    Weight,
+    exactly,
+)
 
 # A default Leaf of the reference shares its PCEN with every other one: it is given a fresh one.
 _FRESH_PCEN = {
@@ -168,6 +179,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=7.3,
         gradient=75,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="3.6, 37 units; 2.2e-06, 1.4e-04 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

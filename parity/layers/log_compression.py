@@ -7,7 +7,7 @@ from typing import Any
 from leaf_port import Leaf, log_compression
 from parity.layers._common import features
 from parity.oracles.exact import compression
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
+from parity.spec import Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
 
 
 def _port(config: Config) -> Callable[..., Any]:
@@ -29,6 +29,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=4,
         gradient=7.4,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="2, 3.7 units; 1.6e-08, 6.6e-08 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(ErrorCase("compression_fn", lambda: Leaf(compression_fn="log")),),

@@ -8,7 +8,7 @@ from leaf_port import MelFilterbanks
 from parity.layers._frontends import waveforms, wrong_sizes, wrong_waveforms
 from parity.layers.melfilters import matrix_rounding
 from parity.oracles.exact import frontends
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
+from parity.spec import Array, Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
 
 _NAMES = (
     "n_filters",
@@ -73,6 +73,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=80,
         gradient=64,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         relative=1e-5,
         worst="40, 32 units; 1.3e-06, 7.3e-06 relative; torch 2.13.0, TF 2.13.1",
         reason=_REASON,

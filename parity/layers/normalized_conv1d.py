@@ -7,6 +7,7 @@ from parity.layers._common import audio, convolution_arguments, normal, uniform,
 from parity.oracles.exact import convolution, normalisation
 from parity.spec import (
     Answer,
+    Bound,
     Budget,
     Config,
     ErrorCase,
@@ -57,6 +58,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=13,
         gradient=11,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="6.1, 5.5 units; 1.4e-07, 6.2e-07 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -3,7 +3,18 @@
 from leaf_port.models import PANN
 from parity.layers._models import channels_last, maps, weights_of
 from parity.oracles.exact import models
-from parity.spec import Answer, Budget, Config, ErrorCase, Given, LayerSpec, Ref, exactly, grid
+from parity.spec import (
+    Answer,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    exactly,
+    grid,
+)
 
 
 def _port(config: Config) -> PANN:
@@ -32,6 +43,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=8.7,
         gradient=18,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="4.3, 8.8 units; 6.1e-07, 1.3e-06 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -3,7 +3,18 @@
 from leaf_port.models import PANNConvBlock
 from parity.layers._models import channels_last, maps, weights_of
 from parity.oracles.exact import models
-from parity.spec import Answer, Budget, Config, ErrorCase, Given, LayerSpec, Ref, exactly, grid
+from parity.spec import (
+    Answer,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    exactly,
+    grid,
+)
 
 
 def _port(config: Config) -> PANNConvBlock:
@@ -41,6 +52,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=8.6,
         gradient=13,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="4.3, 6 units; 1.7e-07, 9.1e-07 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

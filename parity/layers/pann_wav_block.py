@@ -3,7 +3,18 @@
 from leaf_port.models import PANNWavBlock
 from parity.layers._models import weights_of
 from parity.oracles.exact import models
-from parity.spec import Answer, Budget, Config, ErrorCase, Given, LayerSpec, Ref, exactly, grid
+from parity.spec import (
+    Answer,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    exactly,
+    grid,
+)
 
 
 def _port(config: Config) -> PANNWavBlock:
@@ -35,6 +46,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=7.8,
         gradient=8.8,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="3.9, 4.4 units; 2.3e-07, 4.8e-07 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

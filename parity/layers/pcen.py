@@ -12,7 +12,7 @@ from parity.layers._common import (
     wrong_inputs,
 )
 from parity.oracles.exact import compression
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
+from parity.spec import Bound, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
 
 
 def _arguments(config: Config) -> dict[str, Any]:
@@ -48,6 +48,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=5.1,
         gradient=8.8,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="2.5, 4.4 units; 2.6e-07, 9.2e-06 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

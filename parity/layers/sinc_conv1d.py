@@ -7,6 +7,7 @@ from parity.layers._common import audio, convolution_arguments, sinc_kernel, uni
 from parity.oracles.exact import convolution, sinc
 from parity.spec import (
     Answer,
+    Bound,
     Budget,
     Config,
     ErrorCase,
@@ -67,6 +68,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=3.6,
         gradient=13,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="1.8, 6.5 units; 3.1e-07, 1.2e-06 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

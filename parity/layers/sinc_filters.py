@@ -5,7 +5,7 @@ import torch
 from leaf_port import impulse_responses
 from parity.oracles.exact import sinc
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
+from parity.spec import Array, Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
 
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
@@ -34,6 +34,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=3.4,
         gradient=2.6,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="1.7, 1.3 units; 1.2e-07, 1.1e-06 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -5,7 +5,7 @@ import torch
 from leaf_port import impulse_responses
 from parity.oracles.exact import sinc
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
+from parity.spec import Array, Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
 
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
@@ -27,6 +27,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=3.4,
         gradient=0.26,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="1.7, 0.13 units; 2.7e-08, 1.4e-07 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -6,7 +6,7 @@ from leaf_port import SincNet
 from parity.layers._common import normal, sinc_kernel, uniform
 from parity.layers._frontends import waveforms, wrong_sizes, wrong_waveforms
 from parity.oracles.exact import frontends
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
+from parity.spec import Bound, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
 
 
 def _weights(_config: Config) -> Mapping[str, Weight]:
@@ -38,6 +38,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=13,
         gradient=8.5,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="6.4, 4.2 units; 1.0e+00, 1.6e+01 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

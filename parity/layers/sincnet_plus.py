@@ -12,7 +12,7 @@ from parity.layers._frontends import (
     wrong_waveforms,
 )
 from parity.oracles.exact import frontends
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
+from parity.spec import Bound, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
 
 
 def _weights(_config: Config) -> Mapping[str, Weight]:
@@ -41,6 +41,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=5.4,
         gradient=19,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="2.7, 9.2 units; 4.3e-07, 1.1e+00 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

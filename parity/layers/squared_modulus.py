@@ -4,7 +4,7 @@ import torch
 
 from leaf_port import SquaredModulus
 from parity.oracles.exact import compression
-from parity.spec import Budget, ErrorCase, LayerSpec, Ref, exactly, grid
+from parity.spec import Bound, Budget, ErrorCase, LayerSpec, Ref, exactly, grid
 
 SPEC = LayerSpec(
     name="squared_modulus",
@@ -19,6 +19,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=6.6,
         gradient=0,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="3.3, 0 units; 1.9e-08, 0.0e+00 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -7,7 +7,18 @@ from parity.layers._common import normal, uniform
 from parity.layers._frontends import waveforms, wrong_sizes, wrong_waveforms
 from parity.layers.gabor_init_taps import tap_rounding
 from parity.oracles.exact import frontends
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
+from parity.spec import (
+    Array,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    LayerSpec,
+    Ref,
+    Weight,
+    exactly,
+    grid,
+)
 
 _BAND = {"sample_rate": 16000, "min_freq": 60.0, "max_freq": 7800.0, "taps": 401}
 
@@ -40,6 +51,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=37,
         gradient=110,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="18, 51 units; 1.7e-07, 2.3e-05 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

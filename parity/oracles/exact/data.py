@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from parity.oracles.exact.types import Array
+from parity.oracles.exact.types import Array, mean
 
 
 def decibels(value: float) -> float:
@@ -16,7 +16,7 @@ def loudness(x: Array, target: float, greatest: float = 30.0) -> Array:
     """``min(10^(greatest / 20), 10^(target / 20) / (std + 1e-9)) x``: (samples,). Source: lines
     33-40.
     """
-    deviation = np.sqrt(np.mean((x - x.mean()) ** 2)) + 1e-9
+    deviation = np.sqrt(mean((x - mean(x, 0)) ** 2, 0)) + 1e-9
     return np.asarray(min(decibels(greatest), decibels(target) / deviation) * x)
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from parity.oracles.exact import mel
-from parity.oracles.exact.types import Array
+from parity.oracles.exact.types import Array, clip
 
 N_FFT = 512  # melfilters.Gabor's default, which nobody changes
 
@@ -43,8 +43,8 @@ def constrain(kernel: Array, size: int) -> Array:
     Source: convolution.py, lines 133-150.
     """
     unit = math.sqrt(2.0 * math.log(2.0)) / math.pi
-    bounds = np.array([[0.0, 4.0 * unit], [math.pi, size * unit]])
-    return np.stack([np.clip(kernel[:, i], *bounds[:, i]) for i in (0, 1)], axis=1)
+    center = clip(kernel[:, 0], 0.0, math.pi)
+    return np.stack([center, clip(kernel[:, 1], 4.0 * unit, size * unit)], axis=1)
 
 
 def taps(kernel: Array, size: int, sort: bool = False) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from parity.oracles.exact.types import Array
+from parity.oracles.exact.types import Array, clip
 
 
 def lowpass(sigma: Array, size: int) -> Array:
@@ -19,7 +19,7 @@ def lowpass(sigma: Array, size: int) -> Array:
     Returns:
         (1, size, channels, 1).
     """
-    clipped = np.clip(sigma.reshape(-1), 2.0 / size, 0.5)
+    clipped = clip(sigma.reshape(-1), 2.0 / size, 0.5)
     half = 0.5 * (size - 1)
     n = np.arange(size, dtype=np.float64)[:, None]
     return np.exp(-0.5 * ((n - half) / (clipped * half)) ** 2)[None, :, :, None]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from parity.oracles.exact import windows
-from parity.oracles.exact.types import Array
+from parity.oracles.exact.types import Array, clip
 
 FILTER_RATE = 16000.0  # sinc_filters' default: SincConv1D does not hand its own rate on
 
@@ -55,6 +55,6 @@ def taps(kernel: Array, size: int, rate: float = FILTER_RATE) -> Array:
         rate: bounds the upper edge; the filters are at 16 kHz whatever it says.
     """
     low = 50.0 + np.abs(kernel[:, 0])
-    high = np.clip(low + 50.0 + np.abs(kernel[:, 1]), 50.0, rate / 2.0)
+    high = clip(low + 50.0 + np.abs(kernel[:, 1]), 50.0, rate / 2.0)
     band = filters(low[None], high[None], size) * windows.hamming(size)[:, None]
     return band[:, None, :]
