@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import torch
 
 from leaf_port.errors import LeafError
@@ -23,7 +24,7 @@ from parity.compare import Difference, Rounded
 from parity.layers import all_specs
 from parity.oracles import recorded
 from parity.slopes import Skip
-from parity.spec import Answer, Array, Case, ErrorCase, LayerSpec, Question
+from parity.spec import Answer, Array, Case, Config, ErrorCase, LayerSpec, Question
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +84,7 @@ def check(spec: LayerSpec, case: Case, recording: recorded.Recording) -> Iterato
         got = port.answer(spec, question, port.Run(arithmetic=arithmetic))
         _drop_weights_that_were_given(got, case)
         differences = compare.compare(got, official, rounded, spec.budget, drawn)
-        differences += _side(compare.PORT, spec, got, rounded)
+        differences += _side(compare.PORT, spec, case.config, got, rounded)
         if index == 0:
             differences += once
         elif not single:
@@ -112,14 +113,21 @@ def exact(spec: LayerSpec, pinned: Question, doubled: Rounded) -> Rounded:
     return Rounded(doubled.exact | answer, units)
 
 
-def _side(check: str, spec: LayerSpec, answer: Answer, rounded: Rounded) -> list[Difference]:
+def _side(
+    check: str, spec: LayerSpec, config: Config, answer: Answer, rounded: Rounded
+) -> list[Difference]:
     """The distance of one side's arrays from the exact ones."""
+    ties = {f"gradients/{name}": mask for name, mask in spec.ties(config).items()}
     budget, ours = spec.budget, check == compare.PORT
     forward = (budget.port if ours else budget.reference).allowed
     gradient = (budget.port_gradient if ours else budget.reference_gradient).allowed
     return [
         compare.to_exact(
-            check, name, got, rounded, gradient if name.startswith("gradients/") else forward
+            check,
+            name,
+            np.where(ties[name], rounded.exact[name], got) if name in ties else got,
+            rounded,
+            gradient if name.startswith("gradients/") else forward,
         )
         for name, got in answer.arrays().items()
         if name.startswith(_TO_EXACT) and name in rounded.exact
@@ -140,7 +148,7 @@ def _once(
     spec: LayerSpec, pinned: Question, official: Answer, doubled: Rounded, rounded: Rounded
 ) -> tuple[list[Difference], list[Skip]]:
     """What concerns a case and no arithmetic: the official answer, float64, gradients."""
-    differences = _side(compare.REFERENCE, spec, official, rounded)
+    differences = _side(compare.REFERENCE, spec, pinned.case.config, official, rounded)
     if not spec.single(pinned.case.config):
         own = {name: array for name, array in doubled.exact.items() if name.startswith(_OWN)}
         differences += _double(spec, own, rounded)

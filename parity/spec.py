@@ -297,6 +297,9 @@ class LayerSpec:
             off by rounding, element by element: by the port's name of them, or as ``output/0``
             where the value itself is the answer. Derived in the declaration.
         answers_in_double: whether both sides answer in float64, whatever they are asked in.
+        ties: masks of the elements that stand on a kink of the exact function, by ``input/NAME`` or
+            ``weight/PATH``; what their gradient is there, is a rule of each precision. They are
+            compared between port and official alone.
         single: why the port has no float64 answer to a configuration; empty where it has one.
     """
 
@@ -319,6 +322,7 @@ class LayerSpec:
     draws: Callable[[Config, Source], Sequence[Array]] | None = None
     arithmetics: Sequence[str] = ()
     constants: Callable[[Config], Mapping[str, Array]] = lambda _config: {}
+    ties: Callable[[Config], Mapping[str, Array]] = lambda _config: {}
     answers_in_double: bool = False
     single: Callable[[Config], str] = lambda _config: ""
 

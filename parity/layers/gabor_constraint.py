@@ -15,6 +15,18 @@ def _inputs(config: Config, source: Source) -> dict[str, Array]:
     return {"kernel": kernel}
 
 
+def _ties(config: Config) -> dict[str, Array]:
+    """The two centres that are put on a bound.
+
+    0 is a tie in either precision. The float32 number next to pi is one in float32, where the
+    official graph holds the bound pi, and the whole gradient passes; in float64 it is 8.7e-8 beyond
+    pi, and none does.
+    """
+    mask = np.zeros((config["filters"], 2), bool)
+    mask[:2, 0] = True
+    return {"input/kernel": mask}
+
+
 SPEC = LayerSpec(
     name="gabor_constraint",
     mirrors="convolution.py, lines 133-150",
@@ -24,13 +36,12 @@ SPEC = LayerSpec(
     inputs=_inputs,
     differentiable=("kernel",),
     exact=lambda given: exactly(gabor.constrain(given.inputs["kernel"], given.config["taps"])),
+    ties=_ties,
     budget=Budget(
         forward=0,
         gradient=0,
-        port=Bound(1e9, 1e9, "x"),
-        reference=Bound(1e9, 1e9, "x"),
-        port_gradient=Bound(1e9, 1e9, "x"),
-        reference_gradient=Bound(1e9, 1e9, "x"),
+        port=Bound(0.94, 0.467),
+        reference=Bound(0.94, 0.467),
         worst="0, 0 units; 0.0e+00, 0.0e+00 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(ErrorCase("kernel_size", lambda: GaborConstraint(0), "builds it"),),

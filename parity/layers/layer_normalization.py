@@ -22,10 +22,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=15,
         gradient=9.7,
-        port=Bound(1e9, 1e9, "x"),
-        reference=Bound(1e9, 1e9, "x"),
-        port_gradient=Bound(1e9, 1e9, "x"),
-        reference_gradient=Bound(1e9, 1e9, "x"),
+        port=Bound(16, 7.98),
+        reference=Bound(17, 8.26),
+        port_gradient=Bound(9, 4.48),
+        reference_gradient=Bound(8, 4),
         worst="7.4, 4.8 units; 1.1e-07, 3.9e-05 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -19,10 +19,10 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=6.6,
         gradient=0,
-        port=Bound(1e9, 1e9, "x"),
-        reference=Bound(1e9, 1e9, "x"),
-        port_gradient=Bound(1e9, 1e9, "x"),
-        reference_gradient=Bound(1e9, 1e9, "x"),
+        port=Bound(3.7, 1.81),
+        reference=Bound(3.7, 1.81),
+        port_gradient=Bound(2, 0.989),
+        reference_gradient=Bound(2, 0.989),
         worst="3.3, 0 units; 1.9e-08, 0.0e+00 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

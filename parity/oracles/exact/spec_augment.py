@@ -37,7 +37,7 @@ def mask(lengths: Array, starts: Array, size: int, longest: int, ratio: float = 
     start = _cut(starts.astype(_f32) * (size - length + 1).astype(_f32))
     n = np.arange(size)
     hidden = (n >= start[..., None]) & (n < (start + length)[..., None])
-    return 1.0 - hidden.any(axis=1)
+    return np.asarray(1.0 - hidden.any(axis=1))
 
 
 def warp(shift: Array, origin: Array, frames: int, ratio: float) -> Array:
