@@ -168,7 +168,7 @@ def _exact(given: Given) -> Answer:
 
 
 _BACKWARD = (
-    "the sums over time and filters of the backward pass: float32 adds up hundreds to "
+    "the sums of the forward and of the backward pass: float32 adds up hundreds to "
     "thousands of products one after another, here and there; a unit counts a sum as one "
     "rounding"
 )
