@@ -49,7 +49,11 @@ _REASON = (
     "between TensorFlow 2.13 and 2.21"
 )
 
-_OFFICIAL = "TensorFlow's float32 FFT (Eigen) is 1e-6 of the norm of its input off, torch's 6e-8"
+_OFFICIAL = (
+    "TensorFlow's float32 rfft: on the worst case's frames of 1,024 points it is up to 5e-5 of a "
+    "frame's norm off (root mean square 3e-6). With the exact transform and TensorFlow's mel matrix "
+    "the same output is 1.3e-7 off, with TensorFlow's transform and the exact matrix 1.9e-5"
+)
 
 SPEC = LayerSpec(
     name="mel_filterbanks",
