@@ -11,7 +11,8 @@ from parity.layers._common import (
     features,
     wrong_inputs,
 )
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.oracles.exact import compression
+from parity.spec import Bound, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
 
 
 def _arguments(config: Config) -> dict[str, Any]:
@@ -41,9 +42,16 @@ SPEC = LayerSpec(
     ),
     inputs=features,
     weights=_weights,
+    exact=lambda given: exactly(
+        compression.pcen(given.inputs["inputs"], given.weights, given.config["floor"])
+    ),
     budget=Budget(
         forward=5.1,
         gradient=8.8,
+        port=Bound(5.6, 2.8),
+        reference=Bound(5.5, 2.75),
+        port_gradient=Bound(6.4, 3.19),
+        reference_gradient=Bound(7, 3.48),
         worst="2.5, 4.4 units; 2.6e-07, 9.2e-06 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(
