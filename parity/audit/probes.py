@@ -9,47 +9,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from leaf_port.errors import LeafError
 from parity import compare, port
 from parity.audit import rules as r
-from parity.compare import SMALLEST
 from parity.layers import leaf
 from parity.oracles import recorded
-from parity.rounding import RUNS, UNIT_ROUNDOFF, Noise
 from parity.spec import Array, Case, Config
 
 # Lengths modulo the stride of 160: 0, 1 (where symmetric padding is right by accident), 159.
 LENGTHS = (1601, 1759, 16000)
-
-
-@dataclasses.dataclass(frozen=True)
-class Expected:
-    """A right value.
-
-    Attributes:
-        exact: in float64.
-        unit: how much rounding each element carries in float32.
-    """
-
-    exact: Array
-    unit: Array
-
-
-def rounded(compute: Callable[[], Tensor], runs: int = RUNS) -> Expected:
-    """A float64 computation's value, and what float32 rounding does to it (Monte Carlo)."""
-    with torch.no_grad():
-        exact = compute().numpy()
-        total = np.zeros(exact.shape)
-        for seed in range(runs):
-            with Noise(seed):
-                disturbed = compute()
-            total += (disturbed.numpy() - exact) ** 2
-    unit = np.maximum(np.sqrt(total / runs), UNIT_ROUNDOFF * np.abs(exact))
-    return Expected(exact, np.maximum(unit, SMALLEST))
+SHORT = (1601, 1759)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,11 +99,11 @@ def _weights(case: Case) -> tuple[Tensor, r.Weights, Array]:
     return torch.from_numpy(clip).reshape(clip.shape[:2]), weights, answer.outputs[0]
 
 
-def probes() -> Sequence[Probe]:
-    """The recorded default cases: drawn weights, then the initial ones; short clips first."""
+def probes(lengths: Sequence[int] = LENGTHS) -> Sequence[Probe]:
+    """Recorded default cases of these lengths: drawn weights on short clips, then initial ones."""
     made = []
     for initial in (False, True):
-        for samples in LENGTHS:
+        for samples in lengths if initial else (each for each in lengths if each in SHORT):
             case = Case(leaf.SPEC.name, _config(samples), initial=initial)
             name = f"{samples} samples, {'initial' if initial else 'drawn'} weights"
             made.append(Probe(name, initial, *_weights(case)))
