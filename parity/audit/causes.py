@@ -47,7 +47,9 @@ def _causes() -> Iterator[Cause]:
     yield of(stage, "centres and widths from mel band edges by formula", mel="analytic")
     yield of(stage, "upper edge at Nyquist, 8000 Hz", max_freq=8000.0)
     yield of(stage, "lower edge at 0 Hz", min_freq=0.0)
-    yield of(stage, "full widths where deviations belong", init_sigma=2 * math.sqrt(2 * math.log(2)))
+    yield of(
+        stage, "full widths where deviations belong", init_sigma=2 * math.sqrt(2 * math.log(2))
+    )
     yield of(stage, "half the deviations", init_sigma=0.5)
     stage = "filters"
     yield of(stage, "no bounds on Gabor parameters", gabor_bounds="none")

@@ -277,8 +277,9 @@ def _pool_ends(samples: int, rule: str) -> tuple[int, int]:
 def pool(energies: Tensor, windows_: Tensor, rules: Rules = OFFICIAL) -> Tensor:
     """``(batch, time, filters)`` with ``(filters, taps)``: ``(batch, frames, filters)``."""
     x = F.pad(energies.transpose(1, 2), _pool_ends(energies.shape[1], rules.pool_padding))
-    pooled = F.conv1d(x, windows_[:, None], stride=STRIDE, groups=windows_.shape[0])
-    pooled = pooled.transpose(1, 2)
+    # The depthwise convolution as a product: torch's own is slow in float64.
+    frames = x.unfold(2, TAPS, STRIDE)  # (batch, filters, frames, taps)
+    pooled = (frames @ windows_[:, :, None]).squeeze(3).transpose(1, 2)
     return pooled + rules.pool_bias if rules.pool_bias else pooled
 
 

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from parity.audit.foreign import Foreign, does_not_fit
@@ -171,8 +170,3 @@ def agrees(readings: Mapping[str, Sequence[Reading]]) -> bool:
 def worst(readings: Sequence[Reading]) -> Reading:
     """The one that is furthest off: not all right before all right, then by units."""
     return max(readings, key=lambda reading: (not reading.ok, reading.units))
-
-
-def single_thread() -> None:
-    """Keeps foreign convolutions in one order of summation, so an audit repeats bit by bit."""
-    torch.set_num_threads(1)
