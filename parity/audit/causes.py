@@ -59,10 +59,9 @@ def _causes() -> Iterator[Cause]:
     yield of(stage, "filters of unit norm", filter_scale="unit norm")
     yield of(stage, "filters centred one tap late", filter_shift=1)
     yield of(stage, "filters centred one tap early", filter_shift=-1)
-    yield of(stage, "conjugated filters (sign of the phase)", filter_sign=-1)
+    yield of(stage, "conjugated filters, or filters reversed in time", filter_sign=-1)
     yield of(stage, "real and imaginary parts swapped", filter_parts="imaginary, real")
     stage = "convolution"
-    yield of(stage, "filters reversed in time", conv_flip=True)
     yield of(stage, "padding one sample more on the left", conv_padding="one more left")
     yield of(stage, "padding one sample more on the right", conv_padding="one more right")
     yield of(stage, "causal padding", conv_padding="causal")
@@ -84,6 +83,7 @@ def _causes() -> Iterator[Cause]:
     yield of(stage, "no padding", pool_padding="valid")
     yield of(stage, "bias of 1", pool_bias=1.0)
     stage = "compression"
+    yield of(stage, "1 added to the pooled energies", energy_offset=1.0)
     yield of(stage, "energies not raised to 1e-5", smallest=0.0)
     yield of(stage, "energies raised to 1e-6, not 1e-5", smallest=1e-6)
     yield of(stage, "energies raised to 1e-4, not 1e-5", smallest=1e-4)
@@ -126,7 +126,9 @@ class Finding:
         after: relative difference between theirs and our port's with the causes.
         units: greatest difference after, in units of rounding.
         also: other single causes that reproduce the values as well.
-        at_output: relative difference of the output that the causes alone make in our port.
+        at_output: relative difference of the output that the causes make in our port, without those
+            of other stages.
+        shares: the same of each of them alone.
     """
 
     stage: str
@@ -136,7 +138,8 @@ class Finding:
     after: float
     units: float
     also: Sequence[Cause] = ()
-    at_output: float = 0.0
+    at_output: float = math.nan
+    shares: Sequence[float] = ()
 
 
 def _apart(theirs: Array | None, ours: Array) -> float:

@@ -107,18 +107,25 @@ def verdict(audit: Audit) -> list[str]:
 def _finding_lines(finding: Finding, readings: Sequence[Reading]) -> list[str]:
     stage = STAGES[finding.stage]
     where = [reading.what for reading in readings if not reading.ok]
-    on = f"on {len(where)} of {len(readings)}: {'; '.join(where)}"
+    on = f"on {'; '.join(where)}" if len(where) < len(readings) else "everywhere"
     if not finding.confirmed:
         reading = worst(readings)
         near = _causes(finding.causes)
         nearest = f"; nearest known: {near}, leaves {_relative(finding.after)}" if near else ""
         return [f"{stage}: no known cause reproduces it{nearest} ({on}; {reading.message})"]
-    also = f", or as well: {'; '.join(each.text for each in finding.also)}" if finding.also else ""
+    before, after = _relative(finding.before), _relative(finding.after)
     told = " + ".join(cause.text for cause in finding.causes)
-    before = _relative(finding.before)
-    line = f"{stage}: {told}{also}: our port then gives theirs to {_relative(finding.after)}"
-    line += f", {_number(finding.units)} units (before {before}; {on})"
-    return [line]
+    lines = [
+        f"{stage}: with {told} our port gives theirs to {after} "
+        f"({_number(finding.units)} units), without to {before}; {on}"
+    ]
+    if finding.also:
+        lines.append(f"  as well with {'; or '.join(each.text for each in finding.also)}")
+    if len(finding.causes) > 1:
+        each = zip(finding.causes, finding.shares, strict=True)
+        alone = ", ".join(f"{cause.text} {_relative(share)}" for cause, share in each)
+        lines.append(f"  at the output each alone: {alone}")
+    return lines
 
 
 def show(audit: Audit, console: Console) -> None:
@@ -168,6 +175,7 @@ def record(audit: Audit) -> dict[str, Any]:
             "after": finding.after,
             "units_after": finding.units,
             "alone_at_output": finding.at_output,
+            "each_alone_at_output": finding.shares,
         }
         for finding in audit.findings
     ]

@@ -57,7 +57,6 @@ class Rules:
         filter_sign: of the phase.
         filter_parts: ``real, imaginary`` or ``imaginary, real``.
         conv_padding: ``same``, ``one more left``, ``one more right``, ``causal``, ``valid``.
-        conv_flip: whether filters are reversed in time.
         conv_bias: added to the convolution.
         modulus: ``sum`` of squares, ``mean`` of squares, ``root``, ``real`` part squared.
         pool_bounds: whether widths are clipped to [2 / taps, 1 / 2].
@@ -67,6 +66,7 @@ class Rules:
         pool_padding: ``same``, ``symmetric`` (taps // 2 on either side), ``reversed`` (the odd
             sample on the left), ``causal``, ``valid``.
         pool_bias: added to the pooling.
+        energy_offset: added to the pooled energies by what follows the pooling.
         smallest: energies below are raised to it; 0 for none.
         compression: ``pcen`` or the offset of a logarithm.
         floor: added to PCEN's smoother.
@@ -96,7 +96,6 @@ class Rules:
     filter_sign: int = 1
     filter_parts: str = "real, imaginary"
     conv_padding: str = "same"
-    conv_flip: bool = False
     conv_bias: float = 0.0
     modulus: str = "sum"
     pool_bounds: bool = True
@@ -105,6 +104,7 @@ class Rules:
     pool_norm: bool = False
     pool_padding: str = "same"
     pool_bias: float = 0.0
+    energy_offset: float = 0.0
     smallest: float = SMALLEST_ENERGY
     compression: str | float = "pcen"
     floor: float = 1e-12
@@ -168,8 +168,8 @@ _GABORS = {"mel": melfilters.Gabor, "hz": _HzGabor, "hz widened": _WidenedHzGabo
 
 def _analytic(rules: Rules) -> Tensor:
     """Centre at the triangle's peak; deviation: Nyquist over the triangle's width, both in Hz."""
-    ends = (float(_mel(edge)) for edge in (rules.min_freq, rules.max_freq))
-    mels = torch.linspace(*ends, FILTERS + 2, dtype=torch.float64)
+    low, high = float(_mel(rules.min_freq)), float(_mel(rules.max_freq))
+    mels = torch.linspace(low, high, FILTERS + 2, dtype=torch.float64)
     peaks = 700.0 * torch.expm1(mels / 1127.0)
     widths = peaks[2:] - peaks[:-2]
     centers = peaks[1:-1] * (2 * math.pi / SAMPLE_RATE)
@@ -223,7 +223,6 @@ _CONV_PADDING = {
 
 def convolve(wave: Tensor, taps: Tensor, rules: Rules = OFFICIAL) -> Tensor:
     """``(batch, time)`` with ``(filters, taps, 2)``: ``(batch, time, filters, 2)``."""
-    taps = taps.flip(1) if rules.conv_flip else taps
     kernel = taps.transpose(1, 2).reshape(-1, 1, taps.shape[1])
     inputs = wave[:, :, None]
     if rules.conv_padding == "same":
@@ -293,7 +292,8 @@ def _smoothed(x: Tensor, smooth: Tensor, rules: Rules) -> Tensor:
 
 def compress(pooled: Tensor, weights: Weights, rules: Rules = OFFICIAL) -> Tensor:
     """``(batch, frames, filters)`` to the same shape: smallest energy, then compression."""
-    x = maximum(pooled, rules.smallest) if rules.smallest else pooled
+    x = pooled + rules.energy_offset if rules.energy_offset else pooled
+    x = maximum(x, rules.smallest) if rules.smallest else x
     if not isinstance(rules.compression, str):
         return torch.log(x + rules.compression)
     alpha, delta, root = (weights[name] for name in ("alpha", "delta", "root"))

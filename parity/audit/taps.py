@@ -24,6 +24,12 @@ _ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "group
 Call = Callable[..., Any]
 
 
+def _unlike(taps: Tensor, right: Tensor) -> float:
+    """How far filters are from the right ones in their envelopes, whatever phase and scale."""
+    ours, theirs = (F.normalize(each.norm(dim=2), dim=1) for each in (taps, right))
+    return float((ours - theirs).norm())
+
+
 @dataclasses.dataclass
 class Seen:
     """What passed by, in the layouts of :mod:`parity.audit.rules`; None for what did not.
@@ -89,7 +95,7 @@ class Taps(TorchFunctionMode):
         alternate = taps.unflatten(0, (FILTERS, 2)).transpose(1, 2)
         blocks = taps.unflatten(0, (2, FILTERS)).permute(1, 2, 0)
         if taps.shape[1] == right.shape[1]:
-            self.seen.blocks = bool((blocks - right).norm() < (alternate - right).norm())
+            self.seen.blocks = _unlike(blocks, right) < _unlike(alternate, right)
             order = (2, 0, 1) if self.seen.blocks else (0, 2, 1)
             call["weight"] = right.permute(order).reshape(call["weight"].shape)
         self.seen.filters = blocks if self.seen.blocks else alternate

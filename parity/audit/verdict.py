@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from parity.audit import rules as r
-from parity.audit.causes import Finding, find, merged
+from parity.audit.causes import Cause, Finding, find, merged
 from parity.audit.foreign import Foreign
 from parity.audit.probes import Probe
 from parity.audit.stages import OUTPUT, STAGES, Reading, Reference, agrees, judge, read
@@ -68,13 +68,21 @@ def _starts(rules: r.Rules, probe: Probe) -> Probe:
     return Probe(probe.name, True, probe.wave, weights, probe.official)
 
 
-def _share(finding: Finding, probe: Probe) -> float:
-    """What a stage's causes alone do to the output of our port."""
-    rules = r.OFFICIAL.but(merged(finding.causes))
+def _share(causes: Sequence[Cause], probe: Probe) -> float:
+    """What some causes alone do to the output of our port."""
+    rules = r.OFFICIAL.but(merged(causes))
     ours = _starts(rules, probe).stage(OUTPUT, rules).numpy()
     if ours.shape != probe.official.shape:
         return float("inf")
     return relative_difference(ours, probe.official)
+
+
+def _with_shares(finding: Finding, probe: Probe) -> Finding:
+    if not finding.confirmed:
+        return finding
+    shares = [_share([cause], probe) for cause in finding.causes]
+    whole = shares[0] if len(shares) == 1 else _share(finding.causes, probe)
+    return dataclasses.replace(finding, at_output=whole, shares=shares)
 
 
 def _together(findings: Sequence[Finding], reading: Reading, probe: Probe) -> Together:
@@ -96,8 +104,7 @@ def audit(foreign: Foreign, reference: Reference) -> Audit:
     for stage in STAGES:
         if not all(reading.ok for reading in readings[stage]):
             finding = find(stage, readings[stage], reference.probes)
-            share = _share(finding, probe) if finding.confirmed else float("nan")
-            findings.append(dataclasses.replace(finding, at_output=share))
+            findings.append(_with_shares(finding, probe))
     together = None
     if findings or not agrees(readings):
         together = _together(findings, readings[OUTPUT][-1], probe)
