@@ -54,6 +54,8 @@ def _unbounded_filters() -> Leaf:
 def _convolution(left: int, right: int, bias: float | None = None) -> Leaf:
     class Padded(GaborConv1d):
         def _convolve(self, inputs: Tensor, kernel: Tensor) -> Tensor:
+            if inputs.shape[1] == 1:  # a Leaf counts its channels on one sample when it is built
+                return super()._convolve(inputs, kernel)
             x = F.pad(inputs.transpose(1, 2), (left, right))
             ones = None if bias is None else torch.full((kernel.shape[0],), bias)
             return F.conv1d(x, kernel, ones).transpose(1, 2)
@@ -140,16 +142,9 @@ def _log() -> Leaf:
     return _leaf(compression_fn=made)
 
 
-class _Around(nn.Module):
-    """PCEN after something done to its input."""
-
-    def __init__(self, change: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.pcen = _Pcen()
-        self.change = change
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.pcen(self.change(x))
+class _Louder(Leaf):
+    def energies(self, inputs: Tensor) -> Tensor:
+        return super().energies(inputs) + 1
 
 
 class _HzMel(Gabor):
@@ -248,9 +243,7 @@ PLANTED: dict[str, Planted] = {
     "valid pooling": (
         lambda: _leaf(pooling_cls=_pooling((0, 0))), ["pooling"], {"pool_padding": "valid"}
     ),
-    "energies plus one": (
-        lambda: _leaf(compression_fn=_Around(lambda x: x + 1)), ["compression"], {}
-    ),
+    "energies plus one": (_Louder, ["compression"], {"energy_offset": 1.0}),
     "floor": (
         lambda: _leaf(compression_fn=_Pcen(floor=1e-6)), ["compression"], {"floor": 1e-6}
     ),

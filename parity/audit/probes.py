@@ -21,8 +21,7 @@ from parity.spec import Array, Case, Config
 
 # Samples, and whether the weights are the initial ones. Lengths modulo the stride of 160: 1 (where
 # symmetric padding is right by accident), 159, 0. The last is the one that verdicts are told of.
-SHORT = ((1601, False), (1759, False), (1759, True))
-ALL = (*SHORT[:2], (1601, True), (16000, True))
+ALL = ((1601, False), (1759, False), (1601, True), (16000, True))
 
 
 @dataclasses.dataclass(frozen=True)

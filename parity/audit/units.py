@@ -22,8 +22,8 @@ from parity.compare import SMALLEST
 from parity.rounding import RUNS, UNIT_ROUNDOFF, Noise
 from parity.spec import Array
 
-# Fewer for the whole, whose units are an average over its stages.
-_RUNS = {"output": RUNS // 2}
+# The root of the smallest float32: squares below it are lost before their root is taken.
+_UNDERFLOW = 2.0**-74.5
 _SUM = math.sqrt(r.TAPS) * UNIT_ROUNDOFF
 
 
@@ -40,30 +40,67 @@ class Expected:
     unit: Array
 
 
-def _monte_carlo(compute: Callable[[], Tensor], exact: Array, runs: int = RUNS) -> Array:
+def _monte_carlo(compute: Callable[[], Tensor], exact: Array) -> Array:
     total = np.zeros(exact.shape)
-    for seed in range(runs):
+    for seed in range(RUNS):
         with Noise(seed):
             disturbed = compute()
         total += (disturbed.numpy() - exact) ** 2
-    return np.sqrt(total / runs)
+    return np.sqrt(total / RUNS)
+
+
+def _sizes(filters: Tensor) -> Tensor:
+    """Magnitudes of the complex taps, for both parts: complex convolutions mix their rounding."""
+    return filters.norm(dim=2, keepdim=True).expand(filters.shape)
+
+
+def _sum_units(stage: str, probe: Probe, rules: r.Rules) -> Tensor:
+    """Of the convolution or the pooling, fed right."""
+    if stage == "convolution":
+        return _SUM * r.convolve(probe.wave.double().abs(), _sizes(probe.filters.double()), rules)
+    return _SUM * r.pool(probe.energies.double(), probe.windows.double(), rules).abs()
+
+
+def _at_output(probe: Probe, rules: r.Rules, exact: Array) -> Array:
+    """What the units of all stages amount to at the output."""
+    wave = probe.wave.double()
+    taps, windows = (expected(probe, stage, rules) for stage in ("filters", "windows"))
+    filters, gauss = torch.from_numpy(taps.exact), torch.from_numpy(windows.exact)
+    pairs = r.convolve(wave, filters, rules)
+    sums = _SUM * r.convolve(wave.abs(), _sizes(filters), rules)
+    from_taps = r.convolve(wave**2, torch.from_numpy(taps.unit) ** 2, rules.but({"conv_bias": 0}))
+    pair_units = (sums**2 + from_taps.clamp(min=0)).sqrt()
+    total = np.zeros(exact.shape)
+    for seed in range(RUNS):
+        source = torch.Generator().manual_seed(seed)
+
+        def off(value: Tensor, unit: Tensor, source: torch.Generator = source) -> Tensor:
+            draw = torch.rand(value.shape, generator=source, dtype=torch.float64)
+            return value + (2.0 * draw - 1.0) * unit
+
+        energies = r.modulus(off(pairs, pair_units), rules)
+        energies = off(energies, 2 * UNIT_ROUNDOFF * energies)
+        pooled = r.pool(energies, off(gauss, torch.from_numpy(windows.unit)), rules)
+        pooled = off(pooled, _SUM * pooled.abs())
+        with Noise(seed):
+            disturbed = r.compress(pooled, probe.double, rules)
+        total += (disturbed.numpy() - exact) ** 2
+    return np.sqrt(total / RUNS)
 
 
 def expected(probe: Probe, stage: str, rules: r.Rules = r.OFFICIAL) -> Expected:
-    """A stage's value and unit on a probe."""
+    """A stage's value and unit on a probe; of the output, with the units of all stages."""
     with torch.no_grad():
         exact = probe.stage(stage, rules).numpy()
-        if stage == "convolution":
-            wave, taps = probe.wave.double().abs(), probe.filters.double().abs()
-            unit = _SUM * r.convolve(wave, taps, rules).numpy()
-        elif stage == "pooling":
-            energies, windows = probe.energies.double().abs(), probe.windows.double()
-            unit = _SUM * r.pool(energies, windows, rules).numpy()
+        if stage in ("convolution", "pooling"):
+            unit = _sum_units(stage, probe, rules).numpy()
         elif stage == "modulus":  # two squares and their sum
             unit = 2 * UNIT_ROUNDOFF * np.abs(exact)
+            unit = np.maximum(unit, _UNDERFLOW) if rules.modulus == "root" else unit
+        elif stage == "output":
+            unit = _at_output(probe, rules, exact)
         else:
-            runs = _RUNS.get(stage, RUNS)
-            unit = _monte_carlo(lambda: probe.stage(stage, rules), exact, runs)
+            unit = _monte_carlo(lambda: probe.stage(stage, rules), exact)
     unit = np.maximum(np.nan_to_num(unit), UNIT_ROUNDOFF * np.abs(np.nan_to_num(exact)))
     return Expected(exact, np.maximum(unit, SMALLEST))
 
