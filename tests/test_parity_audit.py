@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,12 @@ NO_SPEECHBRAIN = "needs speechbrain and torchaudio: pip install leaf-port[audit]
 
 
 @pytest.fixture(scope="module")
-def reference() -> Reference:
-    """The right values on short recorded clips, computed once."""
-    return Reference(probes(SHORT))
+def reference() -> Iterator[Reference]:
+    """The right values on short recorded clips, computed once; one thread, as for all cases."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield Reference(probes(SHORT))
+    torch.set_num_threads(threads)
 
 
 def foreign(module: nn.Module) -> Foreign:
