@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _planted_ports import PLANTED, Spelt
 from torch import Tensor, nn
 
 from leaf_port import Leaf
@@ -26,7 +27,6 @@ from parity.audit.probes import probes
 from parity.audit.report import record, verdict
 from parity.audit.stages import OUTPUT, STAGES, Reference
 from parity.audit.verdict import Audit, audit
-from tests._planted_ports import PLANTED, Spelt
 
 # Samples, and whether the weights are the initial ones: short clips, and not 1 modulo the stride.
 SHORT = ((1759, False), (1759, True))
@@ -156,7 +156,7 @@ def test_record_is_json(reference: Reference) -> None:
 # The command.
 
 FACTORY = """
-from tests._planted_ports import PLANTED
+from _planted_ports import PLANTED
 from leaf_port import Leaf, TimeDomainFilterbanks
 import torch
 
