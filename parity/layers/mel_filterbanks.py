@@ -44,9 +44,9 @@ def _window_rounding(size: int) -> Array:
 
 
 _REASON = (
-    "the float32 mel matrix: the official one takes its output 1.5e-6 to 3.5e-6 off the exact one "
-    "(see parity/layers/melfilters.py); the official differs from itself by 1.4e-6 to 1.8e-6 "
-    "between TensorFlow 2.13 and 2.21"
+    "TensorFlow's float32 Fourier transform (its rounding is 3e-6 of a frame's norm, root mean "
+    "square, the port's a tenth of it) and mel matrix; the official differs from itself by 1.4e-6 "
+    "to 1.8e-6 between TensorFlow 2.13 and 2.21"
 )
 
 _OFFICIAL = (
