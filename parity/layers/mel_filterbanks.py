@@ -45,8 +45,8 @@ def _window_rounding(size: int) -> Array:
 
 _REASON = (
     "TensorFlow's float32 Fourier transform (its rounding is 3e-6 of a frame's norm, root mean "
-    "square, the port's a tenth of it) and mel matrix; the official differs from itself by 1.4e-6 "
-    "to 1.8e-6 between TensorFlow 2.13 and 2.21"
+    "square) and mel matrix; the official differs from itself by 1.4e-6 to 1.8e-6 between "
+    "TensorFlow 2.13 and 2.21"
 )
 
 _OFFICIAL = (
