@@ -26,6 +26,12 @@ from leaf_port._cli.frontends import Name, Settings
 
 pytestmark = pytest.mark.filterwarnings("error")
 
+# A frequency is a float32 parameter, scaled: a few roundings.
+FEW_ROUNDINGS = 8 * float(np.finfo(np.float32).eps)
+HALF_A_BIN = 8.0  # Hz: the mel filters' transform of 512 at 8 kHz
+A_SAMPLE = 1.0 / RATE  # s
+DOUBLE = 64 * float(np.finfo(np.float64).eps)  # matplotlib adds and divides in float64
+
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
@@ -84,21 +90,21 @@ def test_frequencies_are_those_of_the_parameters() -> None:
     with torch.no_grad():
         leaf.get_parameter("complex_conv.kernel")[:, 0] = torch.tensor([1.0, 0.5, -1.0, 9.0])
     hertz = frontends.center_frequencies(leaf, 16000)
-    np.testing.assert_allclose(hertz, [8000 / np.pi, 4000 / np.pi, 0.0, 8000.0], rtol=1e-6)
+    np.testing.assert_allclose(hertz, [8000 / np.pi, 4000 / np.pi, 0.0, 8000.0], rtol=FEW_ROUNDINGS)
     sinc = frontends.build(Settings(Name.SINCNET, n_filters=3), 8000)
     with torch.no_grad():
         kernel = [[100.0, 50.0], [-100.0, -50.0], [7000.0, 5000.0]]
         sinc.get_parameter("complex_conv.kernel").copy_(torch.tensor(kernel))
     # low 150, high 250 on the 16 kHz scale; high is clipped to 8000
     hertz = frontends.center_frequencies(sinc, 8000)
-    np.testing.assert_allclose(hertz, [100.0, 100.0, (7050.0 + 8000.0) / 4], rtol=1e-6)
+    np.testing.assert_allclose(hertz, [100.0, 100.0, (7050.0 + 8000.0) / 4], rtol=FEW_ROUNDINGS)
 
 
 def test_tfbanks_frequencies_are_the_initial_gabor_centres() -> None:
     leaf = frontends.build(Settings(Name.LEAF), 8000)
     bank = frontends.build(Settings(Name.TFBANKS), 8000)
     wanted, got = (frontends.center_frequencies(module, 8000) for module in (leaf, bank))
-    np.testing.assert_allclose(got, wanted, atol=8.0)  # half a bin of the mel filters' FFT
+    np.testing.assert_allclose(got, wanted, atol=HALF_A_BIN)
 
 
 # The picture
@@ -153,11 +159,11 @@ def test_both_parts_share_the_time_axis(name: Name) -> None:
     assert left <= 0.0
     assert right >= 0.5
     line = np.asarray(waveform.lines[0].get_xydata())
-    np.testing.assert_allclose(line[[0, -1], 0], [0.0, 0.5], atol=0.001)
+    np.testing.assert_allclose(line[[0, -1], 0], [0.0, 0.5], atol=A_SAMPLE)
     start, end, low, high = image.images[0].get_extent()
     width = (end - start) / len(features.values)
-    np.testing.assert_allclose(width, 0.01, rtol=1e-9)
-    np.testing.assert_allclose(start + width / 2, features.times[0], atol=1e-12)
+    np.testing.assert_allclose(width, 0.01, rtol=DOUBLE)
+    np.testing.assert_allclose(start + width / 2, features.times[0], atol=DOUBLE)
     assert (low, high) == (-0.5, 39.5)
 
 
