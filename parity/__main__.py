@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +13,8 @@ from leaf_port.errors import LeafError
 from parity import record as recorder
 from parity import report
 from parity.layers import all_specs
+from parity.mutants import report as mutants_report
+from parity.mutants.bugs import all_mutants
 from parity.spec import LayerSpec
 
 app = typer.Typer(
@@ -53,6 +56,23 @@ def run(
     """Check the port against the recorded official answers; exit code 1 if anything is off."""
     ok = report.run(_chosen(layer), case, Console())
     raise typer.Exit(0 if ok else 1)
+
+
+@app.command()
+def mutants(
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only the bug of this name; may be given several times")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write everything to this file too.")] = None,
+) -> None:
+    """Plant known bugs in the port, one at a time; exit code 1 if the checks miss any of them."""
+    table = all_mutants()
+    for name in only or ():
+        if name not in {mutant.name for mutant in table}:
+            fix = "python -m parity mutants --json FILE tells all names"
+            raise LeafError("parity", "--only", "the name of a planted bug", name, fix)
+    chosen = [mutant for mutant in table if not only or mutant.name in only]
+    raise typer.Exit(0 if mutants_report.run(chosen, Console(), json) else 1)
 
 
 def main() -> None:

@@ -50,11 +50,24 @@ def arithmetics(spec: LayerSpec) -> Sequence[str | None]:
     return spec.arithmetics or (None,)
 
 
-def check(spec: LayerSpec, case: Case, recording: recorded.Recording) -> Iterator[Result]:
-    """Compares the port's float32 answers, in each arithmetic, with the recorded one."""
+def check(
+    spec: LayerSpec,
+    case: Case,
+    recording: recorded.Recording,
+    rounded: compare.Rounded | None = None,
+) -> Iterator[Result]:
+    """Compares the port's float32 answers, in each arithmetic, with the recorded one.
+
+    Args:
+        spec: the declaration.
+        case: one of its cases.
+        recording: of the layer.
+        rounded: float64 answer and units of rounding, where they are at hand already.
+    """
     question = port.ask(spec, case)
     expected = recording.answer(spec, question)
-    rounded = rounding.units(spec, question, arithmetics(spec)[0])
+    if rounded is None:
+        rounded = rounding.units(spec, question, arithmetics(spec)[0])
     drawn = {
         f"initial/{path}" for path, weight in spec.weights(case.config).items() if weight.random
     }
@@ -76,11 +89,21 @@ def check_named(layer: str, case_name: str) -> list[Result]:
     spec = all_specs()[layer]
     case = next(each for each in spec.cases() if each.name == case_name)
     torch.set_num_threads(1)
+    return list(checked(spec, case))
+
+
+def checked(
+    spec: LayerSpec,
+    case: Case,
+    recording: recorded.Recording | None = None,
+    rounded: compare.Rounded | None = None,
+) -> Iterator[Result]:
+    """:func:`check`, where an exception is a failing result; the other cases still run."""
     try:
-        return list(check(spec, case, recorded.load(spec)))
-    except Exception as error:  # told with its case; the other cases still run
+        yield from check(spec, case, recording or recorded.load(spec), rounded)
+    except Exception as error:
         what = f"raised {type(error).__name__}: {error}"
-        return [Result(layer, case_name, None, error=what)]
+        yield Result(spec.name, case.name, None, error=what)
 
 
 def check_error(error_case: ErrorCase) -> str | None:
