@@ -12,9 +12,9 @@ from parity.source import Source
 from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, grid
 
 # The port's layout has the official last axis second; frames and filters follow.
-_TO_PORT = {(4, 3): (0, 3, 1, 2), (4, 2): (0, 3, 1, 2), (3, 2): (0, 1, 2)}
-_TO_OFFICIAL = {(4, 3): (0, 2, 3, 1), (4, 2): (0, 2, 3, 1), (3, 2): (0, 1, 2)}
-_PORT_AXIS = {(4, 3): 1, (4, 2): 3, (3, 2): 2}
+_TO_PORT = {4: (0, 3, 1, 2), 3: (0, 1, 2)}
+_TO_OFFICIAL = {4: (0, 2, 3, 1), 3: (0, 1, 2)}
+_PORT_AXIS = {(4, 3): 1, (4, 2): 3, (4, 1): 2, (3, 2): 2}
 
 
 class _Permuted(BatchNormalization):
@@ -22,11 +22,11 @@ class _Permuted(BatchNormalization):
 
     def __init__(self, features: int, kind: tuple[int, int]) -> None:
         super().__init__(features, _PORT_AXIS[kind])
-        self.kind = kind
+        self.rank = kind[0]
 
     def forward(self, inputs: Tensor) -> Tensor:
-        permuted = inputs.permute(_TO_PORT[self.kind])
-        return super().forward(permuted).permute(_TO_OFFICIAL[self.kind])
+        permuted = inputs.permute(_TO_PORT[self.rank])
+        return super().forward(permuted).permute(_TO_OFFICIAL[self.rank])
 
 
 def _port(config: Config) -> BatchNormalization:
@@ -47,7 +47,10 @@ SPEC = LayerSpec(
     mirrors="models.py, lines 67, 121, 146, 180 (tf.keras.layers.BatchNormalization)",
     port=_port,
     official=lambda config: keras("layers.BatchNormalization", axis=config["axis"]),
-    configs=grid(rank=[4, 4, 3], axis=[3, 2, 2], shape=[(2, 7, 6, 5), (3, 5, 4, 1), (2, 30, 3)]),
+    configs=[
+        *grid(rank=[4, 4, 3], axis=[3, 2, 2], shape=[(2, 7, 6, 5), (3, 5, 4, 1), (2, 30, 3)]),
+        {"rank": 4, "axis": 1, "shape": (3, 5, 4, 2)},
+    ],
     inputs=_inputs,
     weights=lambda config: walk(_port(config)),
     training=True,

@@ -2,7 +2,19 @@
 
 from leaf_port.models import ConvBlock
 from parity.layers._models import channels_last, maps, weights_of
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, grid, product
+
+
+# Keras 2.13 does not know all of the port's names; the functions that they stand for it takes.
+_FUNCTIONS = ("leaky_relu", "relu6", "silu", "log_softmax")
+_ACTIVATIONS = (
+    *("linear", "selu", "gelu", "mish", "swish", "sigmoid", "tanh", "softsign", "softplus"),
+    *("softmax", "exponential", "hard_sigmoid", *_FUNCTIONS),
+)
+
+
+def _activation(name: str) -> Ref | str:
+    return Ref(f"tensorflow.nn.{name}") if name in _FUNCTIONS else name
 
 
 def _port(config: Config) -> ConvBlock:
@@ -19,15 +31,20 @@ SPEC = LayerSpec(
     mirrors="models.py, lines 62-91",
     port=_port,
     official=lambda config: Ref("leaf_audio.models.ConvBlock")(
-        config["filters"], activation=config["activation"], max_pooling=config["pooling"]
+        config["filters"],
+        activation=_activation(config["activation"]),
+        max_pooling=config["pooling"],
     ),
-    configs=grid(
-        map=[(11, 8), (2, 2), (20, 7)],
-        channels=[1, 3],
-        filters=[4, 5],
-        activation=["relu", "elu"],
-        pooling=[True, False, True],
-    ),
+    configs=[
+        *grid(
+            map=[(11, 8), (2, 2), (20, 7)],
+            channels=[1, 3],
+            filters=[4, 5],
+            activation=["relu", "elu"],
+            pooling=[True, False, True],
+        ),
+        *product(map=[(6, 5)], channels=[2], filters=[4], activation=_ACTIVATIONS, pooling=[False]),
+    ],
     inputs=maps,
     weights=weights_of(_port),
     call=channels_last,

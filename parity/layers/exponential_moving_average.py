@@ -10,7 +10,9 @@ from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, Weight
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
     inputs = features(config, source)["inputs"]
-    return {"inputs": inputs, "initial_state": inputs[:, 0].copy()}
+    first = inputs[:, 0].copy()
+    own = config.get("state") == "own"
+    return {"inputs": inputs, "initial_state": source.uniform(first.shape) if own else first}
 
 
 SPEC = LayerSpec(
@@ -22,12 +24,16 @@ SPEC = LayerSpec(
     official=lambda config: Ref("leaf_audio.postprocessing.ExponentialMovingAverage")(
         config["coefficient"], per_channel=config["per_channel"], trainable=True
     ),
-    configs=grid(
-        frames=[1, 2, 3, 50, 128, 257],
-        channels=[1, 40, 5],
-        coefficient=[0.04, 0.0, 1.0, 0.5],
-        per_channel=[False, True],
-    ),
+    configs=[
+        *grid(
+            frames=[1, 2, 3, 50, 128, 257],
+            channels=[1, 40, 5],
+            coefficient=[0.04, 0.0, 1.0, 0.5],
+            per_channel=[False, True],
+        ),
+        # As PCEN calls it the state is the first frame, which hides how a smoother begins.
+        {"frames": 37, "channels": 4, "coefficient": 0.3, "per_channel": True, "state": "own"},
+    ],
     inputs=_inputs,
     weights=lambda _: {"smooth": Weight("smooth", uniform(-0.01, 0.3))},  # bounds: 0, 1
     differentiable=("inputs", "initial_state"),

@@ -3,7 +3,16 @@
 import torch
 
 from leaf_port import impulse_responses
-from parity.spec import Budget, ErrorCase, LayerSpec, Ref, grid
+from parity.source import Source
+from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+
+
+def _inputs(config: Config, source: Source) -> dict[str, Array]:
+    sigma = source.uniform((1, 1, config["channels"], 1), -0.05, 0.6)  # bounds: 2 / taps, 0.5
+    if config.get("ties"):  # the whole gradient passes
+        sigma[0, 0, :2, 0] = 0.5, 2.0 / config["taps"]
+    return {"sigma": sigma}
+
 
 SPEC = LayerSpec(
     name="gaussian_lowpass",
@@ -12,11 +21,11 @@ SPEC = LayerSpec(
     official=lambda config: Ref("functools.partial")(
         Ref("leaf_audio.impulse_responses.gaussian_lowpass"), filter_size=config["taps"]
     ),
-    configs=grid(taps=[2, 3, 64, 401, 402], channels=[1, 7, 40]),
-    # Bounds: 2 / taps and 0.5.
-    inputs=lambda config, source: {
-        "sigma": source.uniform((1, 1, config["channels"], 1), -0.05, 0.6)
-    },
+    configs=[
+        *grid(taps=[2, 3, 64, 401, 402], channels=[1, 7, 40]),
+        {"taps": 64, "channels": 5, "ties": True},
+    ],
+    inputs=_inputs,
     differentiable=("sigma",),
     budget=Budget(
         forward=3.3,

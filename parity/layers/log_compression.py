@@ -9,8 +9,12 @@ from parity.layers._common import features
 from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, grid
 
 
+def _arguments(config: Config) -> dict[str, float]:
+    return {} if config["offset"] == "default" else {"log_offset": config["offset"]}
+
+
 def _port(config: Config) -> Callable[..., Any]:
-    return partial(log_compression, log_offset=config["offset"])
+    return partial(log_compression, **_arguments(config))
 
 
 SPEC = LayerSpec(
@@ -18,9 +22,12 @@ SPEC = LayerSpec(
     mirrors="frontend.py, lines 43-47",
     port=_port,
     official=lambda config: Ref("functools.partial")(
-        Ref("leaf_audio.frontend.log_compression"), log_offset=config["offset"]
+        Ref("leaf_audio.frontend.log_compression"), **_arguments(config)
     ),
-    configs=grid(frames=[1, 50], channels=[1, 40], offset=[1e-5, 1e-3]),
+    configs=[
+        *grid(frames=[1, 50], channels=[1, 40], offset=[1e-5, 1e-3]),
+        {"frames": 7, "channels": 5, "offset": "default"},
+    ],
     inputs=features,
     budget=Budget(
         forward=4,

@@ -1,7 +1,9 @@
 """Per-channel energy normalisation, learned and fixed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from leaf_port import PCEN
 from parity.layers._common import (
@@ -14,9 +16,25 @@ from parity.layers._common import (
 from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
 
 
+# At the bounds of alpha and root (the whole gradient passes) and beyond them; a negative delta,
+# which gives NaN in both; a smoother that does not move and one that does not smooth.
+_EDGES: Mapping[str, Sequence[float]] = {
+    "alpha": (1.0, 0.9, 1.05, 1.0, 0.8),
+    "delta": (2.0, 1.0, 2.0, 0.0, -0.5),
+    "root": (1.0, 0.5, 1.0, 3.0, 2.0),
+    "ema/smooth": (0.04, 0.0, 1.0, 0.3, 0.1),
+}
+
+
+def _edge(path: str) -> Weight:
+    values = np.array(_EDGES[path], np.float32)
+    return Weight(path.replace("/", "."), lambda _source, shape, _config: np.resize(values, shape))
+
+
 def _arguments(config: Config) -> dict[str, Any]:
+    floor = {} if config["floor"] == "default" else {"floor": config["floor"]}
     return {
-        "floor": config["floor"],
+        **floor,
         "trainable": True,
         "learn_smooth_coef": config["learned"],
         "per_channel_smooth_coef": config["per_channel"],
@@ -24,6 +42,8 @@ def _arguments(config: Config) -> dict[str, Any]:
 
 
 def _weights(config: Config) -> Mapping[str, Weight]:
+    if config.get("edges"):
+        return {path: _edge(path) for path in _EDGES}
     return {**PCEN_WEIGHTS, **(LEARNED_SMOOTHER if config["learned"] else FIXED_SMOOTHER)}
 
 
@@ -32,13 +52,30 @@ SPEC = LayerSpec(
     mirrors="postprocessing.py, lines 68-164",
     port=lambda config: PCEN(config["channels"], **_arguments(config)),
     official=lambda config: Ref("leaf_audio.postprocessing.PCENLayer")(**_arguments(config)),
-    configs=grid(
-        frames=[1, 2, 50, 100, 257],
-        channels=[1, 40, 5],
-        learned=[True, False],
-        per_channel=[True, False, True],
-        floor=[1e-12, 1e-6],
-    ),
+    configs=[
+        *grid(
+            frames=[1, 2, 50, 100, 257],
+            channels=[1, 40, 5],
+            learned=[True, False],
+            per_channel=[True, False, True],
+            floor=[1e-12, 1e-6],
+        ),
+        {
+            "frames": 30,
+            "channels": 5,
+            "learned": True,
+            "per_channel": True,
+            "floor": 1e-12,
+            "edges": True,
+        },
+        {
+            "frames": 20,
+            "channels": 4,
+            "learned": True,
+            "per_channel": False,
+            "floor": "default",
+        },
+    ],
     inputs=features,
     weights=_weights,
     budget=Budget(
