@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -69,7 +70,8 @@ def mutants(
     table = all_mutants()
     for name in only or ():
         if name not in {mutant.name for mutant in table}:
-            fix = "python -m parity mutants --json FILE tells all names"
+            near = difflib.get_close_matches(name, [mutant.name for mutant in table], 1, 0.3)
+            fix = "".join(f"did you mean {close!r}?" for close in near) or "see parity/mutants/bugs"
             raise LeafError("parity", "--only", "the name of a planted bug", name, fix)
     chosen = [mutant for mutant in table if not only or mutant.name in only]
     raise typer.Exit(0 if mutants_report.run(chosen, Console(), json) else 1)

@@ -118,8 +118,9 @@ def _compare_values(
     )
     if units <= allowed and (relative <= allowed_relative or explained):
         return Difference(name, "values", True, relative, units, explained)
-    spread = each.size and each.ndim
-    at = tuple(int(i) for i in np.unravel_index(each.argmax(), each.shape)) if spread else ()
+    at = (
+        tuple(int(i) for i in np.unravel_index(int(each.argmax()), each.shape)) if each.size else ()
+    )
     message = (
         f"relative {relative:.2e} (allowed {allowed_relative:.0e}), worst {units:.3g} units "
         f"(allowed {allowed:g}) at {at}: {got[at]!r}, official {expected[at]!r}, "

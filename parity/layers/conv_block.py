@@ -4,7 +4,6 @@ from leaf_port.models import ConvBlock
 from parity.layers._models import channels_last, maps, weights_of
 from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, grid, product
 
-
 # Keras 2.13 does not know all of the port's names; the functions that they stand for it takes.
 _FUNCTIONS = ("leaky_relu", "relu6", "silu", "log_softmax")
 _ACTIVATIONS = (

@@ -9,7 +9,7 @@ from parity.layers._common import features
 from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, grid
 
 
-def _arguments(config: Config) -> dict[str, float]:
+def _arguments(config: Config) -> dict[str, Any]:
     return {} if config["offset"] == "default" else {"log_offset": config["offset"]}
 
 

@@ -15,7 +15,6 @@ from parity.layers._common import (
 )
 from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
 
-
 # At the bounds of alpha and root (the whole gradient passes) and beyond them; a negative delta,
 # which gives NaN in both; a smoother that does not move and one that does not smooth.
 _EDGES: Mapping[str, Sequence[float]] = {

@@ -59,7 +59,7 @@ def prepare(layer: str, index: int, folder: str) -> Prepared:
 def _flat(rounded: Rounded) -> dict[str, Array]:
     exact = {f"exact|{name}": array for name, array in rounded.exact.items()}
     units = {f"units|{name}": array for name, array in rounded.units.items()}
-    return {name: np.ascontiguousarray(array) for name, array in {**exact, **units}.items()}
+    return {name: np.array(array, order="C") for name, array in {**exact, **units}.items()}
 
 
 def load(path: str) -> Rounded:

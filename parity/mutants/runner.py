@@ -92,7 +92,7 @@ def _prepared(layers: Sequence[str], folder: str, advance: Callable[[int], None]
     with ProcessPoolExecutor(min(os.cpu_count() or 1, len(asked) or 1), spawn) as pool:
         for layer, index in asked:
             futures[pool.submit(prepare, layer, index, folder)] = layer
-        for future in as_completed(futures):
+        for _ in as_completed(futures):
             advance(len(asked))
         for future, layer in futures.items():
             ready[layer].append(future.result())
@@ -117,4 +117,3 @@ def _in_its_process(started: BaseContext, mutant: Mutant, cases: Sequence[Prepar
         process.kill()  # it has answered, has died, or never will
         process.join()
         ours.close()
-

@@ -99,11 +99,12 @@ def _checks(spec: LayerSpec, cases: Sequence[Prepared]) -> Any:
 
 
 def _catch(spec: LayerSpec, result: Result) -> Catch:
-    """The worst of what a failing case says."""
+    """The worst of what a failing case says, of the outputs if they are off."""
     where = f"{result.case} ({result.arithmetic})" if result.arithmetic else result.case
     if result.error:
         return Catch(where, result.error, message=result.error, again=result.again)
-    worst = max((d for d in result.differences if not d.ok), key=lambda d: d.units)
+    failing = (d for d in result.differences if not d.ok)
+    worst = max(failing, key=lambda d: (not d.is_gradient, d.units))
     budget = spec.budget.gradient if worst.is_gradient else spec.budget.forward
     check = f"{worst.array}: {worst.aspect}"
     if worst.aspect != "values":

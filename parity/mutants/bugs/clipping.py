@@ -81,18 +81,19 @@ MUTANTS = [
     Mutant(
         "gradient of the energies halved at their floor",
         "torch.maximum in leaf-pytorch, SpeechBrain, denfed; trap 5",
-        "leaf",
+        "energy_floor",
         "frontend.py",
         "outputs = maximum(self.energies(outputs), SMALLEST_ENERGY)",
         "outputs = self.energies(outputs)\n"
         "        outputs = torch.maximum(outputs, torch.full_like(outputs, SMALLEST_ENERGY))",
     ),
     Mutant(
-        "gradient of the upper edges halved at Nyquist",
-        "torch.minimum; trap 5",
-        "sinc_conv1d",
-        "convolution.py",
-        "clip_by_value(high, self.min_low_hz, self.sample_rate / 2)",
-        "torch.minimum(high, torch.full_like(high, self.sample_rate / 2))",
+        "NaN energies taken for silence",
+        "torch.fmax",
+        "energy_floor",
+        "frontend.py",
+        "outputs = maximum(self.energies(outputs), SMALLEST_ENERGY)",
+        "outputs = self.energies(outputs)\n"
+        "        outputs = torch.fmax(outputs, torch.full_like(outputs, SMALLEST_ENERGY))",
     ),
 ]

@@ -5,7 +5,10 @@ from parity.mutants.mutant import Mutant
 _POWER = "return 1 << (length - 1).bit_length()"
 _ROLL = "torch.roll(result, taps // 2 - 1, dims=1)[:, :length]"
 _PENALTY = "return self.l1 * weight.abs().sum() + self.l2 * weight.square().sum()"
-_BIASED = "outputs = outputs if self.bias is None else outputs + self.bias\n        return outputs if"
+_BIASED = (
+    "        outputs = outputs if self.bias is None else outputs + self.bias\n"
+    "        return outputs if self.activation is None else self.activation(outputs)"
+)
 
 MUTANTS = [
     Mutant(
@@ -94,9 +97,8 @@ MUTANTS = [
         "fft_conv1d_layer",
         "convolution.py",
         _BIASED,
-        "outputs = outputs if self.activation is None else self.activation(outputs)\n"
-        "        outputs = outputs if self.bias is None else outputs + self.bias\n"
-        "        return outputs if True or",
+        "        outputs = outputs if self.activation is None else self.activation(outputs)\n"
+        "        return outputs if self.bias is None else outputs + self.bias",
     ),
     Mutant(
         "l1 and l2 swapped",

@@ -120,6 +120,14 @@ MUTANTS = [
         "pass",
     ),
     Mutant(
+        "augmentation in evaluation too",
+        "slip",
+        "leaf",
+        "frontend.py",
+        "if self.training and self.spec_augment_fn is not None:",
+        "if self.spec_augment_fn is not None:",
+    ),
+    Mutant(
         "lowpass of a plain Hann window",
         "slip",
         "time_domain_filterbanks",
@@ -135,13 +143,26 @@ MUTANTS = [
         "functools.partial(log_compression, log_offset=1e-5)",
         "functools.partial(log_compression, log_offset=1e-6)",
     ),
+    # Its slope cannot be told from the outside: a negative maximum ends at the energies' floor.
     Mutant(
-        "LeakyReLU of 0.01 in SincNet",
-        "torch.nn.LeakyReLU's default; trap 8",
+        "SincNet's activation of both signs",
+        "slip",
         "sincnet",
         "frontend.py",
         "activation=nn.LeakyReLU(0.2),\n            pooling_cls=pooling.MaxPooling1d",
-        "activation=nn.LeakyReLU(),\n            pooling_cls=pooling.MaxPooling1d",
+        "activation=torch.abs,\n            pooling_cls=pooling.MaxPooling1d",
+    ),
+    Mutant(
+        "SincNet without normalisation",
+        "slip",
+        "sincnet",
+        "frontend.py",
+        "        outputs = maximum(self.energies(outputs), SMALLEST_ENERGY)\n"
+        "        if self.compress_fn is not None:",
+        "        outputs = maximum(self.energies(outputs), SMALLEST_ENERGY)\n"
+        "        if isinstance(self.compress_fn, LayerNormalization):\n"
+        "            outputs = outputs * self.compress_fn.gamma + self.compress_fn.beta\n"
+        "        elif self.compress_fn is not None:",
     ),
     Mutant(
         "LeakyReLU of 0.01 in SincNet+",

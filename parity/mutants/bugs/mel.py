@@ -200,7 +200,7 @@ MUTANTS = [
         "frontend.py",
         _PADDED_CLIP,
         "late = max(self.n_fft - self.window_size, 0) // 2\n"
-        "        padded = F.pad(inputs, (-late, torch.sym_max(needed - length, 0) + late))",
+        "        padded = F.pad(inputs, (0, torch.sym_max(needed - length, 0) + late))[:, late:]",
     ),
     Mutant(
         "an extra frame of a whole number of strides",
@@ -211,12 +211,12 @@ MUTANTS = [
         "count = length // self.window_stride + 1",
     ),
     Mutant(
-        "last frame dropped",
+        "frames that are not full dropped",
         "pad_end=False",
         "mel_filterbanks",
         "frontend.py",
         _COUNT,
-        "count = max((length - self.window_size) // self.window_stride + 1, 0)",
+        "count = max((length - self.window_size) // self.window_stride + 1, 1)",
     ),
     Mutant(
         "long window not cut to the transform",

@@ -5,7 +5,8 @@ from parity.mutants.mutant import Mutant
 _ACTIVATION = '            self.append(new_activation("ConvBlock", activation))\n'
 _NORMALISATION = (
     "            if normalization_layer is not None:\n"
-    '                self.append(new_normalization("ConvBlock", normalization_layer, num_filters))\n'
+    "                self.append("
+    'new_normalization("ConvBlock", normalization_layer, num_filters))\n'
 )
 _POOLS = "pools = i == 0 or i % 2 == 1"
 

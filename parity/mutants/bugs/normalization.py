@@ -83,12 +83,13 @@ MUTANTS = [
         "        if True:\n            others",
     ),
     Mutant(
-        "mean of the batch over one axis too few",
+        "variance of the batch about zero",
         "slip",
         "batch_normalization",
         "normalization.py",
-        "for axis in range(inputs.ndim) if axis != self.axis]",
-        "for axis in range(inputs.ndim) if axis != self.axis][1:]",
+        "            self._move(mean, variance, inputs)",
+        "            variance = inputs.square().mean(others)\n"
+        "            self._move(mean, variance, inputs)",
     ),
     Mutant(
         "epsilon of the layer 1e-5",

@@ -71,12 +71,13 @@ MUTANTS = [
         "pass",
     ),
     Mutant(
-        "width's gradient halved at its bound",
-        "torch.minimum; trap 5",
+        "gradient of the width halved at its bounds",
+        "torch.maximum and torch.minimum; trap 5",
         "gaussian_lowpass",
         "impulse_responses.py",
         _BOUNDS,
-        "sigma = torch.minimum(clip_by_value(sigma, 2.0 / filter_size, 1.0), 0 * sigma + 0.5)",
+        "sigma = torch.minimum(sigma, torch.full_like(sigma, 0.5))\n"
+        "    sigma = torch.maximum(sigma, torch.full_like(sigma, 2.0 / filter_size))",
     ),
     Mutant(
         "quiet taps cut off",
