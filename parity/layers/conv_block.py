@@ -53,7 +53,7 @@ SPEC = LayerSpec(
     budget=Budget(
         forward=13,
         gradient=11,
-        worst="6.2, 5.1 units; 2.9e-07, 3.3e-06 relative; torch 2.13.0, TF 2.13.1",
+        worst="11, 5.7 units; 2.0e-06, 1.1e+00 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(
         ErrorCase("num_filters", lambda: ConvBlock(0, in_channels=1)),
