@@ -24,6 +24,13 @@ from leaf_port.initializers import GaborInit as GaborInit
 from leaf_port.initializers import LowpassInit as LowpassInit
 from leaf_port.initializers import PreempInit as PreempInit
 from leaf_port.initializers import SincInit as SincInit
+from leaf_port.models import PANN as PANN
+from leaf_port.models import AudioClassifier as AudioClassifier
+from leaf_port.models import ConvBlock as ConvBlock
+from leaf_port.models import ConvNet as ConvNet
+from leaf_port.models import PANNConvBlock as PANNConvBlock
+from leaf_port.models import PANNWavBlock as PANNWavBlock
+from leaf_port.models import WaveGram as WaveGram
 from leaf_port.pooling import ChannelWiseLearnablePooling1d as ChannelWiseLearnablePooling1d
 from leaf_port.pooling import GaussianLowpass as GaussianLowpass
 from leaf_port.pooling import LearnablePooling1d as LearnablePooling1d

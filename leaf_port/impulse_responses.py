@@ -16,10 +16,33 @@ from torch import Tensor
 
 from leaf_port import _checks
 from leaf_port._clip import clip_by_value
+from leaf_port.errors import LeafError
 
 # An envelope below this is zero: far above the denormals of its dtype (so that its product with a
 # sinusoid is no denormal either), far below anything that reaches an output.
 _SMALLEST_TAP = {torch.float32: 1e-30, torch.float64: 1e-300}
+
+
+def amplitude(filters: Tensor, i: int) -> Tensor:
+    """Magnitude of the spectrum of one filter, 0 Hz in the middle: ``|fftshift(fft(h_i))|``.
+
+    Args:
+        filters: ``(size, filters)``, complex.
+        i: which filter.
+
+    Returns:
+        ``(size,)``, real.
+
+    Source: impulse_responses.py, lines 22-23.
+    """
+    if not isinstance(filters, Tensor) or filters.ndim != 2 or not filters.is_complex():
+        got = tuple(filters.shape) if isinstance(filters, Tensor) else type(filters).__name__
+        fix = "transpose gabor_filters: filters.T"
+        raise LeafError("amplitude", "filters", "a complex tensor (size, filters)", got, fix)
+    if not 0 <= i < filters.shape[1]:
+        expected = f"0 to {filters.shape[1] - 1}"
+        raise LeafError("amplitude", "i", expected, i, "give the index of a filter")
+    return torch.fft.fftshift(torch.fft.fft(filters[:, i])).abs()
 
 
 def _check_gabor(t: Tensor, center: Tensor, fwhm: Tensor) -> None:

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from leaf_port.errors import LeafError
+from parity import live as live_runner
 from parity import record as recorder
 from parity import report
 from parity.layers import all_specs
@@ -55,7 +56,21 @@ def run(
     case: Annotated[str | None, typer.Option(help="Only the case of this name.")] = None,
 ) -> None:
     """Check the port against the recorded official answers; exit code 1 if anything is off."""
-    ok = report.run(_chosen(layer), case, Console())
+    ok = report.run(_chosen(layer), case, report.console())
+    raise typer.Exit(0 if ok else 1)
+
+
+@app.command()
+def live(
+    layer: Layers = None,
+    examples: Annotated[int, typer.Option(help="Drawn examples for each layer.")] = 100,
+    case: Annotated[str | None, typer.Option(help="One case, as a failure prints it.")] = None,
+) -> None:
+    """Compare the port with the live official implementation on drawn examples.
+
+    LEAF_REFERENCE_PYTHON and LEAF_AUDIO_PATH as for `record`; exit code 1 if anything is off.
+    """
+    ok = live_runner.run(_chosen(layer), examples, case, report.console())
     raise typer.Exit(0 if ok else 1)
 
 
@@ -74,7 +89,7 @@ def mutants(
             fix = "".join(f"did you mean {close!r}?" for close in near) or "see parity/mutants/bugs"
             raise LeafError("parity", "--only", "the name of a planted bug", name, fix)
     chosen = [mutant for mutant in table if not only or mutant.name in only]
-    raise typer.Exit(0 if mutants_report.run(chosen, Console(), json) else 1)
+    raise typer.Exit(0 if mutants_report.run(chosen, report.console(), json) else 1)
 
 
 def main() -> None:

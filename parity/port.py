@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from parity.source import Source
-from parity.spec import Answer, Array, Case, LayerSpec, Question, Weight
+from parity.spec import Answer, Array, Case, LayerSpec, Question, Weight, with_signal
 
 
 def build(spec: LayerSpec, case: Case, arithmetic: str | None = None) -> Callable[..., Any]:
@@ -41,7 +41,7 @@ def held(layer: Callable[..., Any], weights: Mapping[str, Weight]) -> dict[str, 
 def ask(spec: LayerSpec, case: Case) -> Question:
     """The question of a case, all its numbers drawn from its seed."""
     source = Source(case.seed)
-    inputs = spec.inputs(case.config, source)
+    inputs = with_signal(spec.inputs(case.config, source), case.signal, source)
     weights: dict[str, Array] = {}
     declared = spec.weights(case.config)
     if declared and not case.initial:

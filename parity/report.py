@@ -19,6 +19,15 @@ from parity.compare import EXPLAINED_BY_ROUNDING
 from parity.oracles import recorded
 from parity.spec import LayerSpec
 
+LONGEST_NAME = 32  # no name of a layer is cut
+WIDTH = 175  # of the table where the output is no terminal
+
+
+def console() -> Console:
+    """Where the table goes; wide enough for it in a file or a pipe."""
+    terminal = Console()
+    return terminal if terminal.is_terminal else Console(width=max(WIDTH, terminal.width))
+
 
 @dataclasses.dataclass
 class Row:
@@ -110,7 +119,7 @@ def _figures(row: Row, gradient: bool) -> list[str]:
 def table(rows: Sequence[Row]) -> Table:
     """The rich table of all rows."""
     made = Table(title="Port against the official implementation: worst differences")
-    made.add_column("layer")
+    made.add_column("layer", no_wrap=True, min_width=LONGEST_NAME)
     made.add_column("cases", justify="right")
     for kind in ("forward", "gradient"):
         for head in (f"{kind}\nrelative", "port to\nfloat64", "official\nto float64", "units"):

@@ -25,6 +25,27 @@ Array = npt.NDArray[Any]
 Config = Mapping[str, Any]
 
 
+SIGNALS = ("plain", "silence", "click", "denormal", "huge", "nan", "infinity")
+_HUGE = np.float32(1e12)
+
+
+def with_signal(inputs: dict[str, Array], signal: str, source: Source) -> dict[str, Array]:
+    """The inputs of a case, ``inputs`` replaced by a signal that breaks careless code."""
+    if "inputs" not in inputs or signal == "plain":
+        return inputs
+    x = inputs["inputs"].copy()
+    at = tuple(int(source.integers((), 0, size)) for size in x.shape)
+    if signal in ("silence", "click"):
+        x[...] = 0
+    if signal == "denormal":
+        x = x * np.float32(1e-20) * np.float32(1e-19)
+    if signal == "huge":
+        x = x * _HUGE
+    if signal in ("click", "nan", "infinity"):
+        x[at] = {"click": 1.0, "nan": np.nan, "infinity": np.inf}[signal]
+    return {**inputs, "inputs": x}
+
+
 class Ref:
     """A piece of the official implementation, as data that its own interpreter evaluates.
 
@@ -134,19 +155,28 @@ class Case:
         config: arguments of its builders.
         initial: whether the weights are the initial ones; else they are drawn.
         training: whether the layer runs in training mode.
+        signal: what becomes of the input (see :data:`SIGNALS`).
+        draw: tells drawn examples of one configuration apart.
     """
 
     layer: str
     config: Config
     initial: bool = False
     training: bool = False
+    signal: str = "plain"
+    draw: int = 0
 
     @property
     def name(self) -> str:
         """What tells the case from others of its layer; a file name and a pytest id."""
         parts = [f"{key}={_short(value)}" for key, value in self.config.items()]
         parts += ["initial"] * self.initial + ["training"] * self.training
+        parts += [self.signal] * (self.signal != "plain") + [f"draw={self.draw}"] * bool(self.draw)
         return ",".join(parts) or "default"
+
+    def as_json(self) -> str:
+        """Everything about the case, to run it again by."""
+        return json.dumps(dataclasses.asdict(self))
 
     @property
     def seed(self) -> int:
@@ -213,6 +243,8 @@ class LayerSpec:
             arrays of ``draws``.
         draws: gives those arrays.
         arithmetics: arithmetics that the port can be built in (``config["arithmetic"]``).
+        sizes: which sizes of a configuration may be drawn between their smallest and greatest
+            listed value; the others go together as listed.
         constants: how far values that are computed once, when the port's layer is built, may be
         off by
             rounding, element by element: by the port's name of them. Derived in the declaration.
@@ -235,6 +267,7 @@ class LayerSpec:
     patches: Sequence[str] = ()
     draws: Callable[[Config, Source], Sequence[Array]] | None = None
     arithmetics: Sequence[str] = ()
+    sizes: Sequence[str] = ("samples", "frames", "taps", "stride", "filters", "channels")
     constants: Callable[[Config], Mapping[str, Array]] = lambda _config: {}
 
     def __post_init__(self) -> None:

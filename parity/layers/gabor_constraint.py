@@ -12,7 +12,7 @@ def _inputs(config: Config, source: Source) -> dict[str, Array]:
     kernel = gabor_kernel(source, (config["filters"], 2), config)
     kernel[0, 0], kernel[1, 0] = 0.0, np.float32(np.pi)  # ties: the whole gradient passes
     if config.get("nan"):
-        kernel[2, 0], kernel[3, 1] = np.nan, np.nan
+        kernel[-1] = np.nan
     return {"kernel": kernel}
 
 

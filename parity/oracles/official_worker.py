@@ -102,7 +102,24 @@ def as_floats(samples):
     return data.preprocess({"audio": samples, "label": 0}, ())[0]
 
 
-HELPERS = {"with_losses": with_losses, "through": through, "as_floats": as_floats}
+def amplitude_of_gabor_filters(taps, index):
+    """``amplitude`` of one Gabor filter of a kernel."""
+    import tensorflow as tf
+    from leaf_audio import impulse_responses
+
+    def call(kernel):
+        filters = impulse_responses.gabor_filters(kernel, taps)
+        return impulse_responses.amplitude(tf.transpose(filters), index)
+
+    return call
+
+
+HELPERS = {
+    "with_losses": with_losses,
+    "amplitude_of_gabor_filters": amplitude_of_gabor_filters,
+    "through": through,
+    "as_floats": as_floats,
+}
 
 
 def resolve(name):

@@ -1,0 +1,69 @@
+"""torch.compile(fullgraph=True): no graph break, one graph for all lengths, the same values."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from _layers import FRONTENDS, LEARNED, call, clips, make
+from _rounding import apart, units
+from torch import Tensor, nn
+from torch._dynamo.testing import CompileCounterWithBackend
+
+LENGTHS = (1700, 1931)  # 11 and 13 frames: PCEN's smoother doubles as often in both
+
+# torch's own, while inductor is imported.
+pytestmark = pytest.mark.filterwarnings(
+    r"ignore:.torch\.jit\.\w+. is deprecated:DeprecationWarning"
+)
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    """Nothing compiled before counts, nothing stays."""
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
+
+
+def _backend(name: str) -> str:
+    """Inductor where it can run; of a Fourier transform it warns that it makes no code for it."""
+    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
+    return "inductor" if compiler and name != "MelFilterbanks" else "aot_eager"
+
+
+def _units(name: str, x: Tensor) -> Tensor:
+    exact = make(name).double()
+    return units(lambda: [exact(x.double())])[0]
+
+
+@pytest.mark.parametrize("name", FRONTENDS)
+def test_compiled_frontends_give_the_same_values(name: str) -> None:
+    frontend, counter = make(name), CompileCounterWithBackend(_backend(name))
+    compiled = torch.compile(frontend, fullgraph=True, dynamic=True, backend=counter)
+    compilations = []
+    for samples in LENGTHS:
+        x = clips(2, samples)
+        expected = call(frontend, [x])
+        assert apart(call(compiled, [x]), expected, _units(name, x)) <= 1
+        compilations.append(counter.frame_count)
+    assert compilations[0] == compilations[1]  # the second length compiled nothing
+
+
+def _gradients(called: Callable[[Tensor], Tensor], frontend: nn.Module, x: Tensor) -> list[Tensor]:
+    parameters = [each for each in frontend.parameters() if each.requires_grad]
+    return list(torch.autograd.grad(called(x).square().sum(), parameters))
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_compiled_frontends_give_the_same_gradients(name: str) -> None:
+    frontend, x = make(name), clips(2, LENGTHS[0])
+    compiled = torch.compile(frontend, fullgraph=True, backend="aot_eager")
+    got, expected = _gradients(compiled, frontend, x), _gradients(frontend, frontend, x)
+    exact = make(name).double()
+    each = units(lambda: _gradients(exact, exact, x.double()))
+    for mine, theirs, unit in zip(got, expected, each, strict=True):
+        assert apart(mine, theirs, unit) <= 1
