@@ -38,7 +38,7 @@ MUTANTS = [
     Mutant(
         "hard sigmoid with torch's slope",
         "torch.nn.Hardsigmoid",
-        "conv_block",
+        "activations",
         "_model_layers.py",
         "clip_by_value(0.2 * x + 0.5, 0.0, 1.0)",
         "clip_by_value(x / 6 + 0.5, 0.0, 1.0)",
@@ -46,7 +46,7 @@ MUTANTS = [
     Mutant(
         "leaky ReLU with torch's slope",
         "torch.nn.LeakyReLU",
-        "conv_block",
+        "activations",
         "_model_layers.py",
         "nn.LeakyReLU(0.2)",
         "nn.LeakyReLU()",
@@ -54,7 +54,7 @@ MUTANTS = [
     Mutant(
         "softmax over the filters",
         "torch's last axis",
-        "conv_block",
+        "activations",
         "_model_layers.py",
         "nn.Softmax(dim=1)",
         "nn.Softmax(dim=-1)",
@@ -62,10 +62,18 @@ MUTANTS = [
     Mutant(
         "GELU by its tangent approximation",
         "the original BERT code",
-        "conv_block",
+        "activations",
         "_model_layers.py",
         '"gelu": nn.GELU,',
         '"gelu": lambda: nn.GELU("tanh"),',
+    ),
+    Mutant(
+        "gradient of SELU at 0 from below",
+        "torch.nn.SELU",
+        "activations",
+        "_model_layers.py",
+        "torch.where(x < 0, F.selu(x), _SELU_SCALE * x)",
+        "F.selu(x)",
     ),
     Mutant(
         "every second block pools, from the first",
