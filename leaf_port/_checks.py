@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,7 +16,9 @@ FLOATS = (torch.float32, torch.float64)
 
 
 def at_least(where: str, argument: str, value: int, smallest: int = 1) -> int:
-    """``value``, if it is an integer of at least ``smallest``."""
+    """``value``, if it is an integer of at least ``smallest``; NumPy's integers too."""
+    if isinstance(value, np.integer):
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < smallest:
         expected = f"an integer of at least {smallest}"
         raise LeafError(where, argument, expected, repr(value), "give a larger whole number")
@@ -23,7 +26,9 @@ def at_least(where: str, argument: str, value: int, smallest: int = 1) -> int:
 
 
 def finite(where: str, argument: str, value: float) -> float:
-    """``value``, if it is a finite number."""
+    """``value``, if it is a finite number; NumPy's numbers too."""
+    if isinstance(value, (np.integer, np.floating)):
+        value = value.item()
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise LeafError(where, argument, "a finite number", repr(value), "give a finite one")
     return value
@@ -101,7 +106,10 @@ def floating(where: str, inputs: Tensor, argument: str = "inputs") -> None:
         fix = "convert it with torch.as_tensor(x, dtype=torch.float32)"
         raise LeafError(where, argument, "a torch.Tensor", type(inputs).__name__, fix)
     if inputs.dtype not in FLOATS:
-        fix = "convert it: x.float(); int16 audio also needs dividing by 32767"
+        fix = (
+            "convert it: x.float(); int16 audio also needs dividing by 32767; half precision that "
+            "autocast makes goes with torch.autocast(device_type, enabled=False) around the layer"
+        )
         raise LeafError(where, argument, "float32 or float64 samples", str(inputs.dtype), fix)
 
 

@@ -68,14 +68,14 @@ def overlap_add_conv1d(inputs: Tensor, filters: Tensor, fft_length: int = 4096) 
 
     Args:
         inputs: ``(batch, time, 1)``.
-        filters: ``(filter_length, 1, channels)``, shorter than ``fft_length``.
+        filters: ``(filter_length, 1, channels)``, no longer than ``fft_length``.
         fft_length: size of the transform, in samples.
 
     Returns:
         ``(batch, time, channels)``.
 
     Raises:
-        LeafError: shapes or dtypes that do not fit, or filters of ``fft_length`` taps or more.
+        LeafError: shapes or dtypes that do not fit, or filters of more than ``fft_length`` taps.
 
     Source: convolution.py, lines 69-106.
     """
@@ -84,8 +84,8 @@ def overlap_add_conv1d(inputs: Tensor, filters: Tensor, fft_length: int = 4096) 
     length, taps = inputs.shape[1], filters.shape[0]
     overlap = taps - 1
     segment = fft_length - overlap
-    if segment < 1:
-        expected = f"more than the {taps - 1} samples by which segments overlap"
+    if segment < 1 or fft_length < 2:
+        expected = f"at least {max(taps, 2)}, the taps of the filters"
         raise LeafError(where, "fft_length", expected, fft_length, "give a longer transform")
     segments = -(-length // segment)
     padded = F.pad(inputs.transpose(1, 2), (0, segments * segment - length))

@@ -6,6 +6,7 @@ torch's kernels want it; the transposes are views.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -307,6 +308,8 @@ class SincConv1d(_Conv1d):
         self.min_band_hz = _checks.finite(where, "min_band_hz", min_band_hz)
         self.window: Tensor
         self._make_window()
+        # A state dict loaded with assign=True may bring another dtype or device.
+        self.register_load_state_dict_post_hook(_remake_window)
 
     def _make_window(self) -> None:
         """The Hamming window in the kernel's dtype; from the arguments, so no part of the state."""
@@ -334,6 +337,11 @@ class SincConv1d(_Conv1d):
         """``(batch, time, 1)`` to ``(batch, frames, filters // 2)``."""
         self._check_inputs(inputs, self.kernel)
         return self._convolve(inputs, self.impulse_responses().T.unsqueeze(1))
+
+
+def _remake_window(layer: nn.Module, _keys: Any) -> None:
+    assert isinstance(layer, SincConv1d)  # noqa: S101
+    layer._make_window()
 
 
 class FFTConv1d(Conv1d):
@@ -396,8 +404,15 @@ ConvFactory = Callable[..., nn.Module]
 
 
 def build(conv1d_cls: ConvFactory, arithmetic: Arithmetic, **arguments: Any) -> nn.Module:
-    """``conv1d_cls(**arguments)``, with ``arithmetic`` where it is a Gabor convolution."""
-    if isinstance(conv1d_cls, type) and issubclass(conv1d_cls, GaborConv1d):
+    """``conv1d_cls(**arguments)``, with ``arithmetic`` where it is a Gabor convolution.
+
+    A ``functools.partial`` of one may set it itself.
+    """
+    innermost, given = conv1d_cls, False
+    while isinstance(innermost, functools.partial):
+        given |= "arithmetic" in innermost.keywords
+        innermost = innermost.func
+    if isinstance(innermost, type) and issubclass(innermost, GaborConv1d) and not given:
         arguments["arithmetic"] = arithmetic
     return conv1d_cls(**arguments)
 

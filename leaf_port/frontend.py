@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from leaf_port import _arithmetic, _checks, convolution, melfilters, pooling
 from leaf_port._arithmetic import Arithmetic
 from leaf_port._clip import maximum
+from leaf_port._precision import without_autocast
 from leaf_port.errors import LeafError
 from leaf_port.initializers import (
     Constant,
@@ -146,7 +147,7 @@ class Leaf(nn.Module):
             trainable=learn_filters,
         )
         self.activation = SquaredModulus() if activation is None else activation
-        channels = self._channels()
+        channels = self._channels(max(window_size, 2))
         self.pooling = pooling_cls(
             num_channels=channels,
             kernel_size=window_size,
@@ -162,11 +163,17 @@ class Leaf(nn.Module):
         self.spec_augment_fn = SpecAugment() if spec_augment else None
 
     @torch.no_grad()
-    def _channels(self) -> int:
-        """How many channels convolution and activation give, found out on one sample of silence."""
+    def _channels(self, samples: int) -> int:
+        """How many channels convolution and activation give, found out on a window of silence."""
         weight = next(self.complex_conv.parameters(), torch.empty(0))
-        silence = torch.zeros(1, 1, 1, dtype=weight.dtype, device=weight.device)
-        return int(self.activation(self.complex_conv(silence)).shape[-1])
+        silence = torch.zeros(1, samples, 1, dtype=weight.dtype, device=weight.device)
+        modes = {module: module.training for module in self.modules()}
+        self.eval()  # so that no statistics of the user's activation move
+        try:
+            return int(self.activation(self.complex_conv(silence)).shape[-1])
+        finally:
+            for module, mode in modes.items():
+                module.training = mode
 
     def energies(self, inputs: Tensor) -> Tensor:
         """The three stages that a fused operation could replace: convolution, activation, pooling.
@@ -177,6 +184,7 @@ class Leaf(nn.Module):
         outputs = self.activation(outputs)
         return self.pooling(outputs)
 
+    @without_autocast
     def forward(self, inputs: Tensor) -> Tensor:
         """Features of a batch of waveforms.
 
@@ -308,7 +316,8 @@ class MelFilterbanks(nn.Module):
     """Mel filterbanks: squared magnitude of a short-time Fourier transform, triangles, logarithm.
 
     Source: frontend.py, lines 315-364. Frame ``n`` starts at sample ``n * stride``; the clip is
-    padded with zeros at its end. Nothing is learned.
+    padded with zeros at its end. Nothing is learned. (Inductor makes no code for its Fourier
+    transform and warns of it: compile it with ``backend="aot_eager"``.)
 
     Args:
         n_filters: number of filters.
@@ -343,6 +352,7 @@ class MelFilterbanks(nn.Module):
         sizes = _checks.window_samples(where, sample_rate, window_len, window_stride)
         self.window_size, self.window_stride = sizes
         _checks.fits_memory(where, "window_len", f"{window_len} ms", self.window_size)
+        _checks.fits_memory(where, "n_fft", n_fft, (n_fft // 2 + 1) * n_filters)
         self.sample_rate = sample_rate
         self.min_freq = min_freq
         self.max_freq = max_freq if max_freq else sample_rate / 2.0
@@ -380,11 +390,15 @@ class MelFilterbanks(nn.Module):
         padded = F.pad(inputs, (0, torch.sym_max(needed - length, 0)))
         return padded.unfold(1, self.window_size, self.window_stride)[:, :count]
 
+    @without_autocast
     def forward(self, inputs: Tensor) -> Tensor:
         """``(batch, samples[, 1])`` to ``(batch, ceil(samples / stride), filters)``."""
         waveform = _checks.waveform("MelFilterbanks", inputs).squeeze(-1)
         _checks.same_dtype("MelFilterbanks", waveform, self.window)
-        stft = torch.fft.rfft(self.frames(waveform) * self.window, n=self.n_fft)
+        frames = self.frames(waveform) * self.window
+        if frames.shape[0] == 0:  # a Fourier transform of nothing fails
+            return frames.new_zeros(*frames.shape[:2], self.n_filters)
+        stft = torch.fft.rfft(frames, n=self.n_fft)
         energies = (stft.real**2 + stft.imag**2) @ self.mel_filters
         return energies if self.compression_fn is None else self.compression_fn(energies)
 

@@ -18,8 +18,7 @@ from leaf_port import _checks
 from leaf_port._clip import clip_by_value
 from leaf_port.errors import LeafError
 
-# An envelope below this is zero: far above the denormals of its dtype (so that its product with a
-# sinusoid is no denormal either), far below anything that reaches an output.
+# A tap below this is zero: above the denormals of its dtype, below anything that reaches an output.
 _SMALLEST_TAP = {torch.float32: 1e-30, torch.float64: 1e-300}
 
 
@@ -52,12 +51,21 @@ def _check_gabor(t: Tensor, center: Tensor, fwhm: Tensor) -> None:
     _checks.shaped(where, fwhm, (center.shape[0],), "(filters,)", "fwhm")
 
 
+def _without_denormals(taps: Tensor) -> Tensor:
+    """The taps, zero below the smallest; their gradient passes.
+
+    It must: at a centre frequency of 0 all imaginary taps are zero, and their gradient is not.
+    """
+    tiny = taps.abs() < _SMALLEST_TAP[taps.dtype]
+    return torch.where(tiny, taps - taps.detach(), taps)
+
+
 def _gabor_envelope(t: Tensor, fwhm: Tensor) -> tuple[Tensor, Tensor]:
     """``1 / (sqrt(2 pi) fwhm)``: (filters, 1); ``exp(-t^2 / (2 fwhm^2))``: (filters, size)."""
     two_pi = torch.full((), 2.0 * math.pi, dtype=fwhm.dtype, device=fwhm.device)
     scale = (1.0 / (torch.sqrt(two_pi) * fwhm))[:, None]
     gaussian = torch.exp((1.0 / (2.0 * fwhm**2))[:, None] * -(t**2))
-    return scale, torch.where(scale * gaussian < _SMALLEST_TAP[t.dtype], 0.0, gaussian)
+    return scale, gaussian
 
 
 def gabor_impulse_response(t: Tensor, center: Tensor, fwhm: Tensor) -> Tensor:
@@ -81,7 +89,8 @@ def gabor_impulse_response(t: Tensor, center: Tensor, fwhm: Tensor) -> Tensor:
     complex_dtype = torch.complex64 if t.dtype == torch.float32 else torch.complex128
     phase = center.to(complex_dtype)[:, None] * t.to(complex_dtype)
     scale, gaussian = _gabor_envelope(t, fwhm)
-    return scale * torch.exp(1j * phase) * gaussian
+    taps = scale * torch.exp(1j * phase) * gaussian
+    return torch.view_as_complex(_without_denormals(torch.view_as_real(taps)))
 
 
 def gabor_impulse_response_real(t: Tensor, center: Tensor, fwhm: Tensor) -> Tensor:
@@ -96,7 +105,7 @@ def gabor_impulse_response_real(t: Tensor, center: Tensor, fwhm: Tensor) -> Tens
     phase = center[:, None] * t
     sinusoid = torch.stack([torch.cos(phase), torch.sin(phase)], dim=-1)
     scale, gaussian = _gabor_envelope(t, fwhm)
-    return scale[..., None] * sinusoid * gaussian[..., None]
+    return _without_denormals(scale[..., None] * sinusoid * gaussian[..., None])
 
 
 def _gabor_time(kernel: Tensor, size: int) -> Tensor:
@@ -206,4 +215,4 @@ def gaussian_lowpass(sigma: Tensor, filter_size: int) -> Tensor:
     numerator = t.reshape(1, filter_size, 1, 1) - 0.5 * (filter_size - 1)
     denominator = sigma * 0.5 * (filter_size - 1)
     taps = torch.exp(-0.5 * (numerator / denominator) ** 2)
-    return torch.where(taps < _SMALLEST_TAP[taps.dtype], 0.0, taps)
+    return _without_denormals(taps)

@@ -32,7 +32,8 @@ def parameter(
     Raises:
         LeafError: the initialiser gave another shape, or values that are not finite.
     """
-    values = initializer(tuple(shape), torch.get_default_dtype())
+    dtype = torch.get_default_dtype()
+    values = torch.as_tensor(initializer(tuple(shape), dtype)).to(dtype)
     if tuple(values.shape) != tuple(shape):
         fix = "make the initialiser's window or filter count the layer's"
         raise LeafError(where, argument, f"shape {tuple(shape)}", tuple(values.shape), fix)

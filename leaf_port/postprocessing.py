@@ -5,6 +5,8 @@ All take and give ``(batch, frames, channels)``.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -55,6 +57,11 @@ class ExponentialMovingAverage(nn.Module):
     def forward(self, inputs: Tensor, initial_state: Tensor) -> Tensor:
         """Smoothed ``inputs`` (batch, time, channels) from ``initial_state`` (batch, channels)."""
         _check_channels(self, inputs, self.num_channels)
+        where = "ExponentialMovingAverage"
+        shape = (None, self.num_channels)
+        _checks.shaped(where, initial_state, shape, "(batch, channels)", "initial_state")
+        _checks.same_dtype(where, inputs, self.smooth)
+        _checks.same_dtype(where, initial_state, self.smooth)
         w = clip_by_value(self.smooth, 0.0, 1.0)
         return _scan.diagonal_recurrence(w * inputs, 1.0 - w, initial_state)
 
@@ -71,6 +78,7 @@ class FixedSmoother(nn.Module):
         super().__init__()
         shape = (num_channels, num_channels)
         where = "FixedSmoother"
+        _checks.fits_memory(where, "num_channels", num_channels, num_channels**2)
         _checks.finite(where, "smooth_coef", smooth_coef)
         self.kernel = parameter(where, Identity(smooth_coef), shape, False)
         self.recurrent_kernel = parameter(where, Identity(1.0 - smooth_coef), shape, False)
@@ -208,12 +216,14 @@ class SpecAugment(nn.Module):
             like: gives dtype and device.
             generator: source of randomness; torch's global one by default.
         """
+        # Only when there is one: a generator of None cannot be traced with a symbolic batch.
+        source: dict[str, Any] = {} if generator is None else {"generator": generator}
 
         def uniform(*shape: int) -> Tensor:
-            return torch.rand(shape, dtype=like.dtype, device=like.device, generator=generator)
+            return torch.rand(shape, dtype=like.dtype, device=like.device, **source)
 
         most = self.time_warp_max_frames
-        shift = torch.randint(-most, most + 1, (batch,), device=like.device, generator=generator)
+        shift = torch.randint(-most, most + 1, (batch,), device=like.device, **source)
         return SpecAugmentDraws(
             warp_shift=shift.to(like.dtype),
             warp_origin=uniform(batch),

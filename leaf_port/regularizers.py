@@ -33,8 +33,9 @@ class L1L2:
 def regularization_loss(module: nn.Module, num_samples: int | None = None) -> Tensor:
     """The sum of all regularisers below ``module``: what Keras adds to the loss.
 
-    A layer lists them in an attribute ``regularizers``, parameter name to callable. Keras
-    regularises trainable weights only.
+    A layer lists them in an attribute ``regularizers``, parameter name to callable. As in Keras
+    frozen weights count too; :class:`~leaf_port.frontend.Leaf` gives its regulariser only to the
+    parts that it trains.
 
     Args:
         module: a layer or model.
@@ -48,9 +49,7 @@ def regularization_loss(module: nn.Module, num_samples: int | None = None) -> Te
     terms: list[Tensor] = []
     for child in module.modules():
         for name, regularizer in getattr(child, "regularizers", {}).items():
-            weight = getattr(child, name)
-            if weight.requires_grad:
-                terms.append(regularizer(weight))
+            terms.append(regularizer(getattr(child, name)))
         penalty = getattr(child, "frequency_penalty", None)
         if penalty is not None and getattr(child, "regularizers", {}):
             terms.append(penalty(num_samples))

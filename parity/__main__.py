@@ -1,4 +1,4 @@
-"""``python -m parity``: record the official answers, check the port against them."""
+"""``python -m parity``: record the official answers, check the port and others against them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ from leaf_port.errors import LeafError
 from parity import live as live_runner
 from parity import record as recorder
 from parity import report
+from parity.audit import adapters, verdict
+from parity.audit import report as audit_report
+from parity.audit.adapters import ADAPTERS
+from parity.audit.probes import probes
+from parity.audit.rules import WEIGHTS
+from parity.audit.stages import Reference
 from parity.layers import all_specs
 from parity.mutants import report as mutants_report
 from parity.mutants.bugs import all_mutants
@@ -90,6 +96,51 @@ def mutants(
             raise LeafError("parity", "--only", "the name of a planted bug", name, fix)
     chosen = [mutant for mutant in table if not only or mutant.name in only]
     raise typer.Exit(0 if mutants_report.run(chosen, report.console(), json) else 1)
+
+
+def _slots(weights: list[str] | None) -> dict[str, list[str]]:
+    """``gabor=PATH`` or ``gabor=PATH,PATH`` of each ``--weight``."""
+    slots = {}
+    for each in weights or ():
+        name, _, paths = each.partition("=")
+        if name not in WEIGHTS or not paths:
+            expected = f"NAME=PATH with one of {', '.join(WEIGHTS)}"
+            raise LeafError("audit", "--weight", expected, each, "name a parameter of the target")
+        slots[name] = paths.split(",")
+    return slots
+
+
+@app.command()
+def audit(
+    target: Annotated[
+        str, typer.Argument(help="speechbrain, module:attribute, or a folder with a checkout.")
+    ],
+    adapter: Annotated[
+        str | None, typer.Option(help=f"One of {', '.join(ADAPTERS)}; found out by default.")
+    ] = None,
+    factory: Annotated[
+        str | None,
+        typer.Option(help="module:expression (with a named adapter: expression) for the Leaf."),
+    ] = None,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=PATH of a parameter; gabor=PATH,PATH for centres and deviations."),
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
+) -> None:
+    """Audit a foreign PyTorch LEAF: where it leaves the official one, how far, and why.
+
+    It must be built like the official default: 40 filters, 16 kHz, 25 ms windows every 10 ms, PCEN.
+    Exit code 0 if it agrees, 1 if it diverges, 2 if it cannot be audited.
+    """
+    console = Console()
+    foreign = adapters.load(target, adapter, factory, _slots(weight))
+    with Console(stderr=True).status(f"auditing {foreign.source}"):
+        found = verdict.audit(foreign, Reference(probes()))
+    audit_report.show(found, console)
+    if json is not None:
+        audit_report.write_json(found, json)
+    raise typer.Exit(0 if found.agrees else 1)
 
 
 def main() -> None:

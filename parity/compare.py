@@ -10,6 +10,20 @@ import numpy as np
 
 from parity.spec import Answer, Array, Budget
 
+# What is compared with what.
+DIRECT = "port and official"
+PORT = "port and exact"
+REFERENCE = "official and exact"
+DOUBLE = "float64 port and exact"
+SLOPE = "gradient and exact differences"
+
+# What the port in float64 may differ from the exact oracle, in units of float64: both are rounded,
+# the oracle by as much as the port. The worst observed is 9.8, of audio_preparation.
+DOUBLE_ALLOWED = 20.0
+
+# A unit of float64 rounding as part of one of float32.
+DOUBLE_UNIT = 2.0**-29
+
 # Smallest unit: filter taps below 1e-30 are zero in the port, on purpose, and enter sums of order
 # 10.
 SMALLEST = 1e-29
@@ -24,13 +38,14 @@ class Difference:
     """One aspect of one array.
 
     Attributes:
+        check: which of the checks: one of the constants above.
         array: which (``output/0``, ``gradients/weight/_kernel`` …).
         aspect: ``dtype``, ``shape``, ``finite`` or ``values``.
         ok: whether it is within the budget.
         relative: Frobenius norm of the difference over that of the reference.
         units: greatest difference of an element, in units of its rounding.
         explained: whether ``relative`` is above the limit, and rounding alone explains it.
-        port_to_exact: relative difference between the port and its own float64 answer.
+        port_to_exact: relative difference between the port and the exact answer.
         official_to_exact: the same of the reference.
         message: what is wrong, with the worst element.
     """
@@ -44,6 +59,7 @@ class Difference:
     port_to_exact: float = 0.0
     official_to_exact: float = 0.0
     message: str = ""
+    check: str = DIRECT
 
     @property
     def is_gradient(self) -> bool:
@@ -56,12 +72,23 @@ class Rounded:
     """What float64 says of a question.
 
     Attributes:
-        exact: the port's float64 arrays.
+        exact: the exact arrays: outputs and moving statistics of the independent oracle,
+            gradients of the float64 port, which that oracle's differences confirm.
         units: how much rounding each of their elements carries in float32.
     """
 
     exact: dict[str, Array]
     units: dict[str, Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class Limit:
+    """Limits of a distance from the exact answer."""
+
+    forward: float
+    gradient: float
+    relative: float
+    relative_gradient: float
 
 
 def relative_difference(got: Array, expected: Array) -> float:
@@ -83,7 +110,7 @@ def _norm_in_units(got: Array, expected: Array, unit: Array) -> float:
 
 
 def compare_array(
-    name: str, got: Array, expected: Array, unit: Array, budget: Budget
+    name: str, got: Array, expected: Array, unit: Array, budget: Budget | Limit
 ) -> Difference:
     """The first aspect that is wrong, or the values' difference."""
     if got.shape != expected.shape:
@@ -105,7 +132,7 @@ def compare_array(
 
 
 def _compare_values(
-    name: str, got: Array, expected: Array, unit: Array, budget: Budget
+    name: str, got: Array, expected: Array, unit: Array, budget: Budget | Limit
 ) -> Difference:
     gradient = name.startswith("gradients/")
     allowed = budget.gradient if gradient else budget.forward
@@ -133,7 +160,7 @@ def compare(
     got: Answer,
     expected: Answer,
     rounded: Rounded,
-    budget: Budget,
+    budget: Budget | Limit,
     random: set[str],
 ) -> list[Difference]:
     """One difference an array; an array that only one side has is a difference too.
@@ -161,6 +188,26 @@ def compare(
         difference = compare_array(name, ours[name], expected_array, unit, budget)
         found.append(_beside_exact(difference, ours[name], expected_array, exact))
     return found
+
+
+def to_exact(
+    check: str, name: str, got: Array, rounded: Rounded, allowed: float, unit: float = 1.0
+) -> Difference:
+    """One side's distance from the exact answer; precision is not compared.
+
+    Args:
+        check: which side: ``PORT``, ``REFERENCE`` or ``DOUBLE``.
+        name: of the array.
+        got: the side's array.
+        rounded: the exact answer and its units.
+        allowed: greatest distance, in units.
+        unit: what one of ``rounded.units`` stands for: ``DOUBLE_UNIT`` for float64.
+    """
+    exact = rounded.exact[name]
+    budget = Limit(allowed, allowed, np.inf, np.inf)
+    apart = compare_array(name, got.astype(exact.dtype), exact, rounded.units[name] * unit, budget)
+    message = apart.message.replace("official", "exact")
+    return dataclasses.replace(apart, check=check, explained=False, message=message)
 
 
 def _beside_exact(difference: Difference, got: Array, expected: Array, exact: Array) -> Difference:

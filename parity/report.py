@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import multiprocessing
 import os
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
@@ -15,7 +16,7 @@ from rich.table import Table
 from leaf_port.errors import LeafError
 from parity import checks
 from parity.checks import Result
-from parity.compare import EXPLAINED_BY_ROUNDING
+from parity.compare import DIRECT, DOUBLE, DOUBLE_ALLOWED, EXPLAINED_BY_ROUNDING, SLOPE
 from parity.oracles import recorded
 from parity.spec import LayerSpec
 
@@ -72,7 +73,8 @@ class Row:
             getattr(difference, figure)
             for result in self.results
             for difference in result.differences
-            if difference.is_gradient == gradient
+            if difference.check == DIRECT
+            and difference.is_gradient == gradient
             and (figure == "units" or not difference.explained)
         ]
         return max(found) if found else None
@@ -161,9 +163,28 @@ def run(specs: Sequence[LayerSpec], case: str | None, console: Console) -> bool:
         f"ill-conditioned: its norm is at most {EXPLAINED_BY_ROUNDING:g} times that of the units",
         soft_wrap=True,
     )
+    for line in _exactness([result for row in rows for result in row.results]):
+        console.print(line, soft_wrap=True, highlight=False)
     checked = sum(len(row.results) + row.refused for row in rows)
     console.print(f"{checked} passed, {len(failures)} failed", highlight=False)
     return not failures
+
+
+def _exactness(results: Sequence[Result]) -> list[str]:
+    """What was compared with the exact oracle, and what was not."""
+    differences = [each for result in results for each in result.differences]
+    doubles = [each.units for each in differences if each.check == DOUBLE]
+    slopes = sum(each.check == SLOPE for each in differences)
+    reasons = Counter(skip.reason for result in results for skip in result.skips)
+    single = sum(bool(result.single) for result in results)
+    skipped = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    return [
+        "float64: the exact oracle, written from the formulas without the port. The port in "
+        f"float64 is at most {max(doubles, default=0.0):.1f} units of float64 from it (allowed "
+        f"{DOUBLE_ALLOWED:g}); {single} results are of values that the port has in float32 alone",
+        f"gradients: {slopes} of the float64 port agree with differences of the exact oracle; not "
+        f"wholly compared: {skipped or 'none'}",
+    ]
 
 
 def _versions(rows: Sequence[Row]) -> str:

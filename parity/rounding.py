@@ -179,6 +179,9 @@ def units(
                 finite = np.isfinite(array) & np.isfinite(disturbed[name])
                 apart = np.subtract(disturbed[name], array, where=finite, out=np.zeros(array.shape))
                 total[name] += apart**2
+    for name, size in spec.constants(question.case.config).items():
+        if name in total:
+            total[name] += runs * size**2
     # No float32 is nearer to a number than half a unit in its last place.
     least = {name: UNIT_ROUNDOFF * np.abs(array) for name, array in exact.items()}
     spread = {name: np.sqrt(array / runs) for name, array in total.items()}

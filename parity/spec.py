@@ -105,12 +105,37 @@ class Weight:
 
 
 @dataclasses.dataclass(frozen=True)
+class Bound:
+    """How far one side may be from the exact answer, in units of each element's rounding.
+
+    Attributes:
+        allowed: greatest distance; about twice the worst observed, never more than three times.
+        worst: the worst observed, over all recorded cases.
+        why: what explains a worst value above 10 units.
+    """
+
+    allowed: float
+    worst: float
+    why: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.worst <= self.allowed <= 3.0 * self.worst:
+            raise ValueError(f"allowed {self.allowed} is not 1 to 3 times the worst {self.worst}")
+        if self.worst > 10.0 and not self.why:
+            raise ValueError(f"{self.worst} units from the exact answer need their explanation")
+
+
+@dataclasses.dataclass(frozen=True)
 class Budget:
     """How far port and reference may differ.
 
     Attributes:
         forward: greatest difference of an output element, in units of its own rounding.
         gradient: the same for gradients.
+        port: of the port's float32 outputs from the exact ones.
+        reference: of the official outputs from the exact ones.
+        port_gradient: of the port's float32 gradients from the exact ones.
+        reference_gradient: of the official gradients from the exact ones.
         relative: greatest difference of a whole output, in relative terms (Frobenius norm).
         relative_gradient: the same for each gradient.
         worst: the greatest values observed (forward, gradient: units; then relative), with the
@@ -120,6 +145,10 @@ class Budget:
 
     forward: float
     gradient: float
+    port: Bound
+    reference: Bound
+    port_gradient: Bound = Bound(0.0, 0.0)
+    reference_gradient: Bound = Bound(0.0, 0.0)
     relative: float = 1e-6
     relative_gradient: float = 1e-5
     worst: str = ""
@@ -219,6 +248,56 @@ def no_inputs(_config: Config, _source: Source) -> dict[str, Array]:
     return {}
 
 
+@dataclasses.dataclass
+class Answer:
+    """What the port or an oracle computed.
+
+    Attributes:
+        outputs: in order; complex ones with real and imaginary part along a last axis.
+        gradients: by ``input/NAME`` and ``weight/PATH`` (official path and layout).
+        initial: initial weights by official path, official layout.
+        state: moving statistics after a call in training mode, by official path.
+    """
+
+    outputs: list[Array]
+    gradients: dict[str, Array] = dataclasses.field(default_factory=dict)
+    initial: dict[str, Array] = dataclasses.field(default_factory=dict)
+    state: dict[str, Array] = dataclasses.field(default_factory=dict)
+
+    def arrays(self) -> dict[str, Array]:
+        """All arrays under one name each."""
+        named = {f"output/{index}": output for index, output in enumerate(self.outputs)}
+        for kind in ("gradients", "initial", "state"):
+            named |= {f"{kind}/{name}": array for name, array in getattr(self, kind).items()}
+        return named
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """What the exact oracle is given: a case's numbers, the floats in float64.
+
+    Attributes:
+        config: of the case.
+        inputs: by name, in order.
+        weights: by official path, in the official layout; always all of them.
+        draws: for the official random functions.
+        training: whether the layer runs in training mode.
+    """
+
+    config: Config
+    inputs: Mapping[str, Array]
+    weights: Mapping[str, Array]
+    draws: Sequence[Array]
+    training: bool
+
+
+def exactly(*outputs: Array | float, state: Mapping[str, Array] | None = None) -> Answer:
+    """An exact answer; complex outputs get a last axis of real and imaginary part."""
+    arrays = [np.asarray(output) for output in outputs]
+    split = [np.stack([a.real, a.imag], axis=-1) if np.iscomplexobj(a) else a for a in arrays]
+    return Answer(split, state=dict(state or {}))
+
+
 @dataclasses.dataclass(frozen=True)
 class LayerSpec:
     """The declaration of a layer, function or model.
@@ -228,6 +307,7 @@ class LayerSpec:
         mirrors: file and lines of the official implementation.
         port: builds the port's module or function from a configuration.
         official: the same of the reference.
+        exact: the float64 answer, from the formulas alone: see ``parity/oracles/exact``.
         configs: the configurations that are recorded.
         budget: see :class:`Budget`.
         errors: what the port refuses.
@@ -246,14 +326,20 @@ class LayerSpec:
         sizes: which sizes of a configuration may be drawn between their smallest and greatest
             listed value; the others go together as listed.
         constants: how far values that are computed once, when the port's layer is built, may be
-        off by
-            rounding, element by element: by the port's name of them. Derived in the declaration.
+            off by rounding, element by element: by the port's name of them, or as ``output/0``
+            where the value itself is the answer. Derived in the declaration.
+        answers_in_double: whether both sides answer in float64, whatever they are asked in.
+        ties: masks of the elements that stand on a kink of the exact function, by ``input/NAME`` or
+            ``weight/PATH``; what their gradient is there, is a rule of each precision. They are
+            compared between port and official alone.
+        single: why the port has no float64 answer to a configuration; empty where it has one.
     """
 
     name: str
     mirrors: str
     port: Callable[[Config], Callable[..., Any]]
     official: Callable[[Config], Ref]
+    exact: Callable[[Given], Answer]
     configs: Sequence[Config]
     budget: Budget
     errors: Sequence[ErrorCase]
@@ -269,6 +355,9 @@ class LayerSpec:
     arithmetics: Sequence[str] = ()
     sizes: Sequence[str] = ("samples", "frames", "taps", "stride", "filters", "channels")
     constants: Callable[[Config], Mapping[str, Array]] = lambda _config: {}
+    ties: Callable[[Config], Mapping[str, Array]] = lambda _config: {}
+    answers_in_double: bool = False
+    single: Callable[[Config], str] = lambda _config: ""
 
     def __post_init__(self) -> None:
         if not self.errors:
@@ -322,30 +411,6 @@ class Question:
         arrays = {**self.inputs, **{f"weight/{name}": w for name, w in self.weights.items()}}
         arrays |= {f"draw/{index}": draw for index, draw in enumerate(self.draws)}
         return digest(arrays)
-
-
-@dataclasses.dataclass
-class Answer:
-    """What the port or an oracle computed.
-
-    Attributes:
-        outputs: in order; complex ones with real and imaginary part along a last axis.
-        gradients: by ``input/NAME`` and ``weight/PATH`` (official path and layout).
-        initial: initial weights by official path, official layout.
-        state: moving statistics after a call in training mode, by official path.
-    """
-
-    outputs: list[Array]
-    gradients: dict[str, Array] = dataclasses.field(default_factory=dict)
-    initial: dict[str, Array] = dataclasses.field(default_factory=dict)
-    state: dict[str, Array] = dataclasses.field(default_factory=dict)
-
-    def arrays(self) -> dict[str, Array]:
-        """All arrays under one name each."""
-        named = {f"output/{index}": output for index, output in enumerate(self.outputs)}
-        for kind in ("gradients", "initial", "state"):
-            named |= {f"{kind}/{name}": array for name, array in getattr(self, kind).items()}
-        return named
 
 
 def digest(arrays: Mapping[str, Array]) -> str:

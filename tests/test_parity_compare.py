@@ -7,9 +7,9 @@ import pytest
 
 from parity import compare
 from parity.compare import Rounded
-from parity.spec import Answer, Array, Budget
+from parity.spec import Answer, Array, Bound, Budget
 
-BUDGET = Budget(forward=2.0, gradient=5.0)
+BUDGET = Budget(forward=2.0, gradient=5.0, port=Bound(1, 1), reference=Bound(1, 1))
 VALUE = np.array([1.0, -2.0, 1e-3], np.float32)
 UNIT = np.abs(VALUE) * 2.0**-24
 

@@ -11,7 +11,7 @@ from parity import port
 from parity.layers import all_specs
 from parity.oracles import recorded
 from parity.source import Source
-from parity.spec import Budget, LayerSpec, Weight, digest, grid
+from parity.spec import Bound, Budget, LayerSpec, Weight, digest, grid
 
 SPECS = all_specs()
 OFFICIAL_SYMBOLS = [
@@ -83,11 +83,12 @@ def test_declaration_without_error_case_is_refused() -> None:
 
 def test_wide_budget_needs_a_reason() -> None:
     """Beyond 1e-6 (gradients 1e-5) the declaration says why."""
+    one = Bound(1, 1)
     with pytest.raises(ValueError, match="needs its reason"):
-        Budget(1, 1, relative=2e-6)
+        Budget(1, 1, one, one, relative=2e-6)
     with pytest.raises(ValueError, match="needs its reason"):
-        Budget(1, 1, relative_gradient=2e-5)
-    assert Budget(1, 1, relative=2e-6, reason="because").relative == 2e-6
+        Budget(1, 1, one, one, relative_gradient=2e-5)
+    assert Budget(1, 1, one, one, relative=2e-6, reason="because").relative == 2e-6
 
 
 def test_grid_holds_every_value_of_every_axis() -> None:

@@ -8,7 +8,22 @@ from leaf_port.models import AudioClassifier, ConvNet
 from parity.layers._common import below, gabor_kernel
 from parity.layers._frontends import GAUSSIAN, waveforms
 from parity.layers._models import walk
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.oracles.exact import frontends, models
+from parity.oracles.exact.types import below as part
+from parity.spec import (
+    Answer,
+    Array,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    Weight,
+    exactly,
+    grid,
+)
 
 
 def _frontend() -> Leaf:
@@ -45,6 +60,23 @@ def _weights(config: Config) -> Mapping[str, Weight]:
     return {**found, **(below("_frontend", "frontend", leaf) if config["frontend"] else {})}
 
 
+def _exact(given: Given) -> Answer:
+    weights = given.weights
+    features = frontends.leaf(given.inputs["inputs"], part(weights, "_frontend/"), log_offset=1e-5)
+    made, state = features[..., None], dict[str, Array]()
+    if given.config["encoder"]:
+        encoder = part(weights, "_encoder/")
+        made, moved = models.conv_net(made, encoder, 2, given.training)
+        state = {f"_encoder/{name}": value for name, value in moved.items()}
+    return exactly(models.head(made, part(weights, "_head/")), state=state)
+
+
+_BACKWARD = (
+    "the sums of the forward and of the backward pass: float32 adds up hundreds to "
+    "thousands of products one after another, here and there; a unit counts a sum as one "
+    "rounding"
+)
+
 SPEC = LayerSpec(
     name="audio_classifier",
     mirrors="models.py, lines 25-59",
@@ -56,9 +88,14 @@ SPEC = LayerSpec(
     initial=False,
     training=True,
     training_argument=True,
+    exact=_exact,
     budget=Budget(
         forward=4.3,
         gradient=8.8,
+        port=Bound(3.1, 1.51),
+        reference=Bound(3.6, 1.77),
+        port_gradient=Bound(34, 16.6, _BACKWARD),
+        reference_gradient=Bound(34, 16.6, _BACKWARD),
         worst="2.1, 4.4 units; 8.6e-07, 2.8e-05 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

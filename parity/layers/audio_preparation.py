@@ -7,8 +7,21 @@ import numpy as np
 import torch
 
 from leaf_port import data
+from parity.oracles.exact import data as data_exact
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.spec import (
+    Answer,
+    Array,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    exactly,
+    grid,
+)
 
 
 def _port(config: Config) -> Callable[..., Any]:
@@ -51,6 +64,15 @@ def _call(layer: Callable[..., Any], inputs: torch.Tensor, draws: Sequence[torch
     return layer(inputs, draws) if draws else layer(inputs)
 
 
+def _exact(given: Given) -> Answer:
+    (clip,), config = given.inputs.values(), given.config
+    if config["what"] == "int16":
+        return exactly(data_exact.from_int16(clip))
+    if config["what"] == "loudness":
+        return exactly(data_exact.loudness(clip, config["db"]))
+    return exactly(data_exact.align(clip, config["length"], int(given.draws[0][0])))
+
+
 SPEC = LayerSpec(
     name="audio_preparation",
     mirrors="example/data.py, lines 29-48",
@@ -70,9 +92,15 @@ SPEC = LayerSpec(
     draws=_draws,
     patches=("tensorflow.python.ops.random_ops.random_uniform",),
     call=_call,
+    exact=_exact,
+    single=lambda config: "its floats are float32" if config["what"] == "int16" else "",
     budget=Budget(
         forward=0,
         gradient=0,
+        port=Bound(3.4, 1.67),
+        reference=Bound(3.4, 1.67),
+        port_gradient=Bound(4.2, 2.1),
+        reference_gradient=Bound(4.2, 2.1),
         worst="0, 0 units; 0.0e+00, 0.0e+00 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -2,12 +2,32 @@
 
 from leaf_port.models import ConvNet
 from parity.layers._models import channels_last, maps, weights_of
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.oracles.exact import models
+from parity.spec import (
+    Answer,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    exactly,
+    grid,
+)
 
 
 def _port(config: Config) -> ConvNet:
     return ConvNet(config["filters"])
 
+
+def _exact(given: Given) -> Answer:
+    depth = len(given.config["filters"])
+    made, state = models.conv_net(given.inputs["inputs"], given.weights, depth, given.training)
+    return exactly(made, state=state)
+
+
+_OFFICIAL = "TensorFlow's fused batch normalisation adds up the variance in plain float32"
 
 SPEC = LayerSpec(
     name="conv_net",
@@ -21,9 +41,14 @@ SPEC = LayerSpec(
     initial=False,
     training=True,
     training_argument=True,
+    exact=_exact,
     budget=Budget(
         forward=35,
         gradient=38,
+        port=Bound(6.9, 3.44),
+        reference=Bound(34, 16.6, _OFFICIAL),
+        port_gradient=Bound(7.5, 3.74),
+        reference_gradient=Bound(35, 17.4, _OFFICIAL),
         relative=3e-6,
         worst="17, 19 units; 1.5e-06, 2.9e-06 relative; torch 2.13.0, TF 2.13.1",
         reason="TensorFlow's fused batch normalisation adds up the variance in plain float32: on "

@@ -11,8 +11,21 @@ import torch
 from torch import Tensor, nn
 
 from leaf_port import Leaf
+from parity.oracles.exact.frontends import SMALLEST_ENERGY
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.spec import (
+    Answer,
+    Array,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    exactly,
+    grid,
+)
 
 
 class _Through(nn.Module):
@@ -33,10 +46,20 @@ def _port(_config: Config) -> Leaf:
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
     inputs = source.uniform((2, config["samples"], 1), -1e-5, 4e-5)
-    inputs[:, ::3] = np.float32(1e-5)
+    inputs[:, ::3] = np.float32(SMALLEST_ENERGY)
     if config["odd"]:
         inputs[:, 1], inputs[:, 4], inputs[:, 7] = np.nan, np.inf, -np.inf
     return {"inputs": inputs}
+
+
+def _ties(config: Config) -> dict[str, Array]:
+    mask = np.zeros((2, config["samples"], 1), bool)
+    mask[:, ::3] = True
+    return {"input/inputs": mask}
+
+
+def _exact(given: Given) -> Answer:
+    return exactly(np.maximum(given.inputs["inputs"], SMALLEST_ENERGY))
 
 
 SPEC = LayerSpec(
@@ -51,9 +74,13 @@ SPEC = LayerSpec(
     ),
     configs=grid(samples=[50, 9], odd=[False, True]),
     inputs=_inputs,
+    exact=_exact,
+    ties=_ties,
     budget=Budget(
         forward=0,
         gradient=0,
+        port=Bound(0.85, 0.424),
+        reference=Bound(0.85, 0.424),
         worst="0, 0 units; 0.0e+00, 0.0e+00 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(ErrorCase("inputs", lambda: _port({})(torch.zeros(2, 0))),),

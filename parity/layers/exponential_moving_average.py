@@ -4,8 +4,20 @@ import torch
 
 from leaf_port import ExponentialMovingAverage
 from parity.layers._common import features, uniform
+from parity.oracles.exact import compression
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.spec import (
+    Array,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    LayerSpec,
+    Ref,
+    Weight,
+    exactly,
+    grid,
+)
 
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
@@ -37,9 +49,18 @@ SPEC = LayerSpec(
     inputs=_inputs,
     weights=lambda _: {"smooth": Weight("smooth", uniform(-0.01, 0.3))},  # bounds: 0, 1
     differentiable=("inputs", "initial_state"),
+    exact=lambda given: exactly(
+        compression.moving_average(
+            given.inputs["inputs"], given.weights["smooth"], given.inputs["initial_state"]
+        )
+    ),
     budget=Budget(
         forward=5.5,
         gradient=7.9,
+        port=Bound(5.6, 2.8),
+        reference=Bound(3.6, 1.8),
+        port_gradient=Bound(4.8, 2.4),
+        reference_gradient=Bound(3.9, 1.95),
         worst="2.7, 3.9 units; 3.6e-07, 6.4e-07 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -7,7 +7,20 @@ from torch import Tensor
 
 from leaf_port import FFTConv1d
 from parity.layers._common import audio, normal, uniform, wrong_inputs
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.oracles.exact import convolution, fft, models
+from parity.spec import (
+    Answer,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    Weight,
+    exactly,
+    grid,
+)
 
 
 def _port(config: Config) -> FFTConv1d:
@@ -31,6 +44,12 @@ def _weights(config: Config) -> Mapping[str, Weight]:
 
 def _without_length() -> Tensor:
     return FFTConv1d(2, 5).frequency_penalty(None)
+
+
+def _exact(given: Given) -> Answer:
+    made = fft.circular(given.inputs["inputs"], given.weights["kernel"])
+    made = convolution.with_bias(made, given.weights.get("bias"))
+    return exactly(models.relu(made) if given.config["relu"] else made)
 
 
 SPEC = LayerSpec(
@@ -67,9 +86,14 @@ SPEC = LayerSpec(
     inputs=audio,
     weights=_weights,
     initial=False,
+    exact=_exact,
     budget=Budget(
         forward=3.5,
         gradient=2.1,
+        port=Bound(0.19, 0.093),
+        reference=Bound(3.5, 1.74),
+        port_gradient=Bound(0.85, 0.425),
+        reference_gradient=Bound(2.1, 1.01),
         worst="1.9, 1 units; 3.9e-06, 4.7e-06 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -4,7 +4,20 @@ from torch import Tensor
 
 from leaf_port import L1L2, FFTConv1d, regularization_loss
 from parity.layers._common import audio, keras, normal
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.oracles.exact import fft
+from parity.spec import (
+    Answer,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    Weight,
+    exactly,
+    grid,
+)
 
 
 def _port(config: Config) -> FFTConv1d:
@@ -26,6 +39,14 @@ def _official(config: Config) -> Ref:
     return Ref("with_losses")(layer)
 
 
+def _exact(given: Given) -> Answer:
+    clip, kernel, config = given.inputs["inputs"], given.weights["layer/kernel"], given.config
+    penalty = fft.penalty(kernel, clip.shape[1], config["l1"], config["l2"])
+    return exactly(fft.circular(clip, kernel), penalty)
+
+
+_OFFICIAL = "TensorFlow adds up the magnitudes of the spectrum one by one in float32"
+
 SPEC = LayerSpec(
     name="frequency_penalty",
     mirrors="convolution.py, lines 121-122 (and tf.keras.regularizers.L1L2)",
@@ -36,9 +57,14 @@ SPEC = LayerSpec(
     weights=lambda _: {"layer/kernel": Weight("kernel", normal(0.1), random=True)},
     call=_call,
     initial=False,
+    exact=_exact,
     budget=Budget(
         forward=35,
         gradient=2.7,
+        port=Bound(2.4, 1.18),
+        reference=Bound(33, 16.3, _OFFICIAL),
+        port_gradient=Bound(0.1, 0.0496),
+        reference_gradient=Bound(2.8, 1.36),
         relative=2e-6,
         worst="17, 1.3 units; 3.8e-06, 5.0e-06 relative; torch 2.13.0, TF 2.13.1",
         reason="TensorFlow adds up the magnitudes of the spectrum one by one in float32: the sum "

@@ -4,7 +4,20 @@ from collections.abc import Mapping
 
 from leaf_port import GaborConv1d
 from parity.layers._common import audio, convolution_arguments, gabor_kernel, uniform, wrong_inputs
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.oracles.exact import convolution, gabor
+from parity.spec import (
+    Answer,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    Weight,
+    exactly,
+    grid,
+)
 
 
 def _port(config: Config) -> GaborConv1d:
@@ -26,6 +39,13 @@ def _weights(config: Config) -> Mapping[str, Weight]:
     return weights
 
 
+def _exact(given: Given) -> Answer:
+    config, weights = given.config, given.weights
+    taps = gabor.taps(weights["kernel"], config["taps"], config["sort"])
+    made = convolution.conv1d(given.inputs["inputs"], taps, config["stride"], config["padding"])
+    return exactly(convolution.with_bias(made, weights.get("bias")))
+
+
 SPEC = LayerSpec(
     name="gabor_conv1d",
     mirrors="convolution.py, lines 153-204",
@@ -45,9 +65,14 @@ SPEC = LayerSpec(
     inputs=audio,
     weights=_weights,
     initial=False,
+    exact=_exact,
     budget=Budget(
         forward=3.4,
         gradient=2.8,
+        port=Bound(6.7, 3.33),
+        reference=Bound(6.7, 3.32),
+        port_gradient=Bound(4, 1.97),
+        reference_gradient=Bound(4, 1.97),
         worst="1.7, 1.4 units; 2.4e-07, 1.6e-06 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -7,7 +7,8 @@ import torch
 
 from leaf_port import impulse_responses
 from parity.layers._common import gabor_kernel
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.oracles.exact import gabor
+from parity.spec import Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
 
 
 def _port(config: Config) -> Callable[..., Any]:
@@ -26,9 +27,14 @@ SPEC = LayerSpec(
     configs=grid(taps=[1, 2, 16, 201, 401, 402], filters=[1, 7, 5, 40]),
     inputs=lambda config, source: {"kernel": gabor_kernel(source, (config["filters"], 2), config)},
     differentiable=("kernel",),
+    exact=lambda given: exactly(gabor.filters(given.inputs["kernel"], given.config["taps"])),
     budget=Budget(
         forward=4,
         gradient=3.5,
+        port=Bound(4.8, 2.37),
+        reference=Bound(4.8, 2.4),
+        port_gradient=Bound(3.1, 1.54),
+        reference_gradient=Bound(2.5, 1.25),
         worst="2, 1.7 units; 4.7e-08, 4.7e-07 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from leaf_port import impulse_responses
+from parity.oracles.exact import gabor
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.spec import Array, Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
 
 
 def _port(config: Config) -> Callable[..., Any]:
@@ -39,9 +40,14 @@ SPEC = LayerSpec(
     configs=grid(taps=[5, 64, 401, 801], filters=[1, 7, 5, 3]),
     inputs=_inputs,
     differentiable=("center", "fwhm"),
+    exact=lambda given: exactly(gabor.impulse_response(*given.inputs.values())),
     budget=Budget(
         forward=2.6,
         gradient=1.1,
+        port=Bound(4.2, 2.1),
+        reference=Bound(4.2, 2.1),
+        port_gradient=Bound(1.7, 0.819),
+        reference_gradient=Bound(1.9, 0.916),
         worst="1.3, 0.52 units; 4.6e-08, 4.9e-07 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(ErrorCase("fwhm", lambda: _with_widths(2)),),

@@ -7,13 +7,32 @@ import torch
 
 from leaf_port import GaborInit
 from leaf_port.melfilters import Gabor
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.layers.melfilters import matrix_rounding
+from parity.oracles.exact import gabor as exact_gabor
+from parity.spec import (
+    Answer,
+    Array,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    exactly,
+    grid,
+)
 
 
 def tap_rounding(config: Config) -> Array:
-    """How far a float32 tap may be off: its phase is rounded by ``2^-24`` of itself.
+    """How far a float32 tap may be off: ``(taps, 1, 2 filters)``, real and imaginary taps alike.
 
-    ``|h| 2^-24 (1 + |phase|)``, for each of the real and imaginary taps: ``(taps, 1, 2 filters)``.
+    ``2^-24 |h| (1 + 2 |phase| + 4 exponent + peak / 2)``. The phase is rounded in its centre
+    ``k 2 pi / 512`` (twice, and pi itself) and in the product with the time: by about ``2^-24 * 2``
+    of itself. The exponent ``t^2 / (2 s^2)`` is rounded in ``s = sqrt(2 ln 2) 512 / (pi w)`` (five
+    times, twice as much in its square), in the quotient and in the product: by about ``2^-24 * 4``
+    of itself. The gain is the root of an area, which has the rounding of the triangle's peak (see
+    ``matrix_rounding`` in melfilters.py); divided by its area, a triangle has lost it.
     """
     gabor = Gabor(
         config["filters"],
@@ -26,7 +45,12 @@ def tap_rounding(config: Config) -> Array:
     taps = config["taps"]
     t = np.arange(-(taps // 2), (taps + 1) // 2)
     phase = np.abs(gabor.gabor_params_from_mels[:, :1] * t)
-    each = np.abs(gabor.gabor_filters.numpy()) * 2.0**-24 * (1.0 + phase)
+    exponent = 0.5 * (t / gabor.gabor_params_from_mels[:, 1:]) ** 2
+    band = config["sample_rate"], config["min_freq"], config["max_freq"]
+    triangles = matrix_rounding(gabor.n_fft // 2 + 1, config["filters"], *band).max(axis=0)
+    peak = 0.0 if gabor.normalize_energy else triangles[:, None] * 2.0**24
+    taps_ = np.abs(gabor.gabor_filters.numpy())
+    each = taps_ * 2.0**-24 * (1.0 + 2.0 * phase + 4.0 * exponent + 0.5 * peak)
     both: Array = np.repeat(each, 2, axis=0).T[:, None, :]
     return both
 
@@ -51,6 +75,16 @@ def _official(config: Config) -> Ref:
     return Ref("leaf_audio.initializers.GaborInit")(**arguments)(shape)
 
 
+def _exact(given: Given) -> Answer:
+    config = given.config
+    band = config["min_freq"], config["max_freq"], config["sample_rate"]
+    return exactly(
+        exact_gabor.initial_taps(
+            config["filters"], config["taps"], *band, config["normalize_energy"]
+        )
+    )
+
+
 SPEC = LayerSpec(
     name="gabor_init_taps",
     mirrors="initializers.py, lines 69-89; melfilters.py, lines 101-109",
@@ -64,11 +98,15 @@ SPEC = LayerSpec(
         max_freq=[7800.0, 4000.0, 12000.0],
         normalize_energy=[False, True],
     ),
+    single=lambda _: "GaborInit computes in float32 alone, in the operations of the official code",
     constants=lambda config: {"taps": tap_rounding(config)},
+    exact=_exact,
     budget=Budget(
-        forward=37,
+        forward=3.6,
         gradient=0,
-        worst="18, 0 units; 1.6e-07, 0.0e+00 relative; torch 2.13.0, TF 2.13.1",
+        port=Bound(6, 2.98),
+        reference=Bound(6.2, 3.07),
+        worst="1.8, 0 units; 1.6e-07, 0.0e+00 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(
         ErrorCase("shape", lambda: GaborInit()((401, 1, 3), torch.float32)),

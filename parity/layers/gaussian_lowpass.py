@@ -4,8 +4,9 @@ import numpy as np
 import torch
 
 from leaf_port import impulse_responses
+from parity.oracles.exact import gaussian
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.spec import Array, Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
 
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
@@ -16,6 +17,12 @@ def _inputs(config: Config, source: Source) -> dict[str, Array]:
         if np.float32(lower) == lower:  # else float64 sees no tie
             sigma[0, 0, 1:2, 0] = lower
     return {"sigma": sigma}
+
+
+def _ties(config: Config) -> dict[str, Array]:
+    mask = np.zeros((1, 1, config["channels"], 1), bool)
+    mask[0, 0, :2, 0] = True
+    return {"input/sigma": mask} if config.get("ties") else {}
 
 
 SPEC = LayerSpec(
@@ -31,9 +38,15 @@ SPEC = LayerSpec(
     ],
     inputs=_inputs,
     differentiable=("sigma",),
+    ties=_ties,
+    exact=lambda given: exactly(gaussian.lowpass(given.inputs["sigma"], given.config["taps"])),
     budget=Budget(
         forward=3.3,
         gradient=2,
+        port=Bound(3.9, 1.91),
+        reference=Bound(3.9, 1.91),
+        port_gradient=Bound(1.1, 0.512),
+        reference_gradient=Bound(1.8, 0.857),
         worst="1.6, 0.98 units; 3.5e-08, 2.1e-07 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

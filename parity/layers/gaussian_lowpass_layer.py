@@ -2,8 +2,22 @@
 
 from leaf_port import GaussianLowpass
 from parity.layers._common import uniform, wrong_inputs
+from parity.oracles.exact import pooling
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.spec import (
+    Answer,
+    Array,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    Weight,
+    exactly,
+    grid,
+)
 
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
@@ -17,6 +31,17 @@ def _arguments(config: Config) -> dict[str, object]:
         "padding": config["padding"],
     }
 
+
+def _exact(given: Given) -> Answer:
+    config, sigma = given.config, given.weights["kernel"]
+    geometry = config["taps"], config["stride"], config["padding"]
+    return exactly(pooling.gaussian_lowpass(given.inputs["inputs"], sigma, *geometry))
+
+
+_SUMS = (
+    "float32 adds up 401 products one after another, here and there; a unit counts a sum "
+    "as one rounding (added so by hand they are 13 units off)"
+)
 
 SPEC = LayerSpec(
     name="gaussian_lowpass_layer",
@@ -36,9 +61,14 @@ SPEC = LayerSpec(
     inputs=_inputs,
     weights=lambda _: {"kernel": Weight("kernel", uniform(-0.05, 0.6), random=True)},
     initial=False,
+    exact=_exact,
     budget=Budget(
         forward=6.7,
         gradient=6.2,
+        port=Bound(25, 12.2, _SUMS),
+        reference=Bound(22, 10.9, _SUMS),
+        port_gradient=Bound(16, 7.99),
+        reference_gradient=Bound(16, 7.99),
         worst="3.3, 3.1 units; 4.7e-08, 2.4e-06 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -5,7 +5,8 @@ from typing import Any
 import torch
 
 from leaf_port import GaborInit, LowpassInit, PreempInit, SincInit, WindowType
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref
+from parity.oracles.exact import gabor, initialisers
+from parity.spec import Answer, Bound, Budget, Config, ErrorCase, Given, LayerSpec, Ref, exactly
 
 _PORT = {"Preemp": PreempInit, "Gabor": GaborInit, "Sinc": SincInit, "Lowpass": LowpassInit}
 
@@ -34,11 +35,36 @@ def _arguments(config: Config) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key not in ("kind", "shape")}
 
 
-def _port(config: Config) -> Any:
-    arguments = _arguments(config)
-    if "window_type" in arguments:
-        arguments["window_type"] = WindowType[arguments["window_type"]]
-    return _PORT[config["kind"]](**arguments)(config["shape"], torch.float32)
+class _Values(torch.nn.Module):
+    """Holds the values in either precision."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self._make(torch.float32)
+
+    def _make(self, dtype: torch.dtype) -> None:
+        arguments = _arguments(self.config)
+        if "window_type" in arguments:
+            arguments["window_type"] = WindowType[arguments["window_type"]]
+        values = _PORT[self.config["kind"]](**arguments)(self.config["shape"], dtype)
+        self.register_buffer("values", values, persistent=False)
+
+    def _apply(self, *args: Any, **kwargs: Any) -> Any:
+        super()._apply(*args, **kwargs)
+        self._make(self.values.dtype)  # type: ignore[arg-type]
+        return self
+
+    def forward(self) -> Any:
+        return self.values
+
+
+def _single(config: Config) -> str:
+    if config["kind"] == "Gabor":
+        return "GaborInit computes in float32 alone, in the operations of the official code"
+    if config["kind"] == "Preemp":
+        return ""
+    return "computed in float64 and rounded once; that float64 is checked under utils"
 
 
 def _official(config: Config) -> Ref:
@@ -53,15 +79,33 @@ def _wrong_shape() -> object:
     return LowpassInit(16000)((200, 1, 3), torch.float32)
 
 
+def _exact(given: Given) -> Answer:
+    config = given.config
+    kind, shape = config["kind"], config["shape"]
+    if kind == "Preemp":
+        return exactly(initialisers.preemphasis(config["alpha"]))
+    if kind == "Sinc":
+        return exactly(initialisers.sinc(shape[0], config["sample_rate"]))
+    if kind == "Lowpass":
+        window = config["window_type"]
+        return exactly(initialisers.lowpass(shape, config["sample_rate"], window))
+    band = config["min_freq"], config["max_freq"], config["sample_rate"]
+    return exactly(gabor.parameters(shape[0], *band, config["normalize_energy"]))
+
+
 SPEC = LayerSpec(
     name="initializers",
     mirrors="initializers.py, lines 27-157",
-    port=_port,
+    port=_Values,
     official=_official,
     configs=_configs(),
+    exact=_exact,
+    single=_single,
     budget=Budget(
         forward=0,
         gradient=0,
+        port=Bound(4.2, 2.06),
+        reference=Bound(4.2, 2.06),
         worst="0, 0 units; 0.0e+00, 0.0e+00 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

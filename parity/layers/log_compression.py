@@ -6,7 +6,8 @@ from typing import Any
 
 from leaf_port import Leaf, log_compression
 from parity.layers._common import features
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.oracles.exact import compression
+from parity.spec import Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
 
 
 def _arguments(config: Config) -> dict[str, Any]:
@@ -29,9 +30,18 @@ SPEC = LayerSpec(
         {"frames": 7, "channels": 5, "offset": "default"},
     ],
     inputs=features,
+    exact=lambda given: exactly(
+        compression.logarithm(
+            given.inputs["inputs"], _arguments(given.config).get("log_offset", 1e-5)
+        )
+    ),
     budget=Budget(
         forward=4,
         gradient=7.4,
+        port=Bound(3.1, 1.52),
+        reference=Bound(4.9, 2.42),
+        port_gradient=Bound(5, 2.47),
+        reference_gradient=Bound(9.5, 4.73),
         worst="2, 3.7 units; 4.5e-08, 6.6e-08 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(ErrorCase("compression_fn", lambda: Leaf(compression_fn="log")),),

@@ -2,8 +2,21 @@
 
 from leaf_port import MaxPooling1d
 from parity.layers._common import wrong_inputs
+from parity.oracles.exact import pooling
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.spec import (
+    Answer,
+    Array,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    exactly,
+    grid,
+)
 
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
@@ -17,6 +30,12 @@ def _arguments(config: Config) -> dict[str, object]:
         "strides": config["stride"],
         "padding": config["padding"],
     }
+
+
+def _exact(given: Given) -> Answer:
+    config = given.config
+    geometry = config["taps"], config["stride"], config["padding"]
+    return exactly(pooling.maximum(given.inputs["inputs"], *geometry))
 
 
 SPEC = LayerSpec(
@@ -37,9 +56,14 @@ SPEC = LayerSpec(
         {"frames": 477, "taps": 25, "channels": 2, "stride": 80, "padding": "same", "level": -99.0},
     ],
     inputs=_inputs,
+    exact=_exact,
     budget=Budget(
         forward=0,
         gradient=0,
+        port=Bound(0, 0),
+        reference=Bound(0, 0),
+        port_gradient=Bound(15, 7.2),
+        reference_gradient=Bound(15, 7.2),
         worst="0, 0 units; 0.0e+00, 0.0e+00 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

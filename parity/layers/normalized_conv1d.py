@@ -4,7 +4,20 @@ from collections.abc import Mapping
 
 from leaf_port import NormalizedConv1d
 from parity.layers._common import audio, convolution_arguments, normal, uniform, wrong_inputs
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.oracles.exact import convolution, normalisation
+from parity.spec import (
+    Answer,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    Weight,
+    exactly,
+    grid,
+)
 
 
 def _weights(config: Config) -> Mapping[str, Weight]:
@@ -14,6 +27,18 @@ def _weights(config: Config) -> Mapping[str, Weight]:
         weights["bias"] = Weight("bias", uniform(-0.5, 0.5), random=True)
     return weights
 
+
+def _exact(given: Given) -> Answer:
+    config, weights = given.config, given.weights
+    kernel = normalisation.unit_norm(weights["kernel"])
+    made = convolution.conv1d(given.inputs["inputs"], kernel, config["stride"], config["padding"])
+    return exactly(convolution.with_bias(made, weights.get("bias")))
+
+
+_SUMS = (
+    "float32 adds up 101 products one after another, here and there; a unit counts a sum "
+    "as one rounding"
+)
 
 SPEC = LayerSpec(
     name="normalized_conv1d",
@@ -46,9 +71,14 @@ SPEC = LayerSpec(
     inputs=audio,
     weights=_weights,
     initial=False,
+    exact=_exact,
     budget=Budget(
         forward=13,
         gradient=11,
+        port=Bound(13, 6.5),
+        reference=Bound(21, 10.2, _SUMS),
+        port_gradient=Bound(6.7, 3.34),
+        reference_gradient=Bound(8.1, 4.03),
         worst="6.1, 5.5 units; 1.4e-07, 6.2e-07 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -13,21 +13,46 @@ from parity.layers._common import (
     features,
     wrong_inputs,
 )
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.oracles.exact import compression
+from parity.spec import (
+    Array,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    LayerSpec,
+    Ref,
+    Weight,
+    exactly,
+    grid,
+    product,
+)
 
-# At the bounds of alpha and root (the whole gradient passes) and beyond them; a negative delta,
-# which gives NaN in both; a smoother that does not move and one that does not smooth.
+# At the bounds of alpha, root and coefficient, where the whole gradient passes, and beyond them.
 _EDGES: Mapping[str, Sequence[float]] = {
     "alpha": (1.0, 0.9, 1.05, 1.0, 0.8),
-    "delta": (2.0, 1.0, 2.0, 0.0, -0.5),
+    "delta": (2.0, 1.0, 2.0, 0.5, 0.3),
     "root": (1.0, 0.5, 1.0, 3.0, 2.0),
     "ema/smooth": (0.04, 0.0, 1.0, 0.3, 0.1),
 }
+_BOUNDS: Mapping[str, Sequence[float]] = {"alpha": [1], "root": [1], "ema/smooth": [0, 1]}
+_NEGATIVE = (2.0, 0.0, -0.5, 1.0, 0.3)  # a delta below 0 gives NaN in both
 
 
-def _edge(path: str) -> Weight:
-    values = np.array(_EDGES[path], np.float32)
+def _edge(path: str, negative: bool) -> Weight:
+    values = np.array(_NEGATIVE if negative and path == "delta" else _EDGES[path], np.float32)
+    if negative and path == "root":
+        values = values + np.float32(1.5)
     return Weight(path.replace("/", "."), lambda _source, shape, _config: np.resize(values, shape))
+
+
+def _ties(config: Config) -> dict[str, Array]:
+    if config.get("edges") != "bounds":
+        return {}
+    return {
+        f"weight/{path}": np.resize(np.isin(_EDGES[path], bounds), config["channels"])
+        for path, bounds in _BOUNDS.items()
+    }
 
 
 def _arguments(config: Config) -> dict[str, Any]:
@@ -42,7 +67,7 @@ def _arguments(config: Config) -> dict[str, Any]:
 
 def _weights(config: Config) -> Mapping[str, Weight]:
     if config.get("edges"):
-        return {path: _edge(path) for path in _EDGES}
+        return {path: _edge(path, config["edges"] == "negative") for path in _EDGES}
     return {**PCEN_WEIGHTS, **(LEARNED_SMOOTHER if config["learned"] else FIXED_SMOOTHER)}
 
 
@@ -59,14 +84,14 @@ SPEC = LayerSpec(
             per_channel=[True, False, True],
             floor=[1e-12, 1e-6],
         ),
-        {
-            "frames": 30,
-            "channels": 5,
-            "learned": True,
-            "per_channel": True,
-            "floor": 1e-12,
-            "edges": True,
-        },
+        *product(
+            frames=[30],
+            channels=[5],
+            learned=[True],
+            per_channel=[True],
+            floor=[1e-12],
+            edges=["bounds", "negative"],
+        ),
         {
             "frames": 20,
             "channels": 4,
@@ -77,9 +102,19 @@ SPEC = LayerSpec(
     ],
     inputs=features,
     weights=_weights,
+    exact=lambda given: exactly(
+        compression.pcen(
+            given.inputs["inputs"], given.weights, _arguments(given.config).get("floor", 1e-6)
+        )
+    ),
+    ties=_ties,
     budget=Budget(
         forward=5.1,
         gradient=8.8,
+        port=Bound(5.6, 2.8),
+        reference=Bound(5.5, 2.75),
+        port_gradient=Bound(6.4, 3.19),
+        reference_gradient=Bound(7, 3.48),
         worst="2.5, 4.4 units; 2.6e-07, 9.2e-06 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

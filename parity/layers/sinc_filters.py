@@ -4,8 +4,9 @@ import numpy as np
 import torch
 
 from leaf_port import impulse_responses
+from parity.oracles.exact import sinc
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.spec import Array, Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
 
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
@@ -33,9 +34,21 @@ SPEC = LayerSpec(
     ],
     inputs=_inputs,
     differentiable=("cutoff_freq_low", "cutoff_freq_high"),
+    exact=lambda given: exactly(
+        sinc.filters(
+            given.inputs["cutoff_freq_low"],
+            given.inputs["cutoff_freq_high"],
+            given.config["taps"],
+            given.config["rate"],
+        )
+    ),
     budget=Budget(
         forward=3.4,
         gradient=2.6,
+        port=Bound(15, 7.42),
+        reference=Bound(15, 7.42),
+        port_gradient=Bound(5.4, 2.68),
+        reference_gradient=Bound(5.4, 2.68),
         worst="1.7, 1.3 units; 1.2e-07, 1.1e-06 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

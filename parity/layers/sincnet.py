@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from leaf_port import SincNet
 from parity.layers._common import normal, sinc_kernel, uniform
 from parity.layers._frontends import waveforms, wrong_sizes, wrong_waveforms
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.oracles.exact import frontends
+from parity.spec import Bound, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
 
 
 def _weights(_config: Config) -> Mapping[str, Weight]:
@@ -31,9 +32,16 @@ SPEC = LayerSpec(
     ),
     inputs=waveforms,
     weights=_weights,
+    exact=lambda given: exactly(
+        frontends.sincnet(given.inputs["inputs"], given.weights, given.config["rate"])
+    ),
     budget=Budget(
         forward=13,
         gradient=8.5,
+        port=Bound(8, 3.98),
+        reference=Bound(13, 6.02),
+        port_gradient=Bound(13, 6.06),
+        reference_gradient=Bound(14, 6.52),
         worst="6.4, 4.2 units; 1.0e+00, 1.6e+01 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

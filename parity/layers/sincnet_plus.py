@@ -11,7 +11,8 @@ from parity.layers._frontends import (
     wrong_sizes,
     wrong_waveforms,
 )
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, Weight, grid
+from parity.oracles.exact import frontends
+from parity.spec import Bound, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
 
 
 def _weights(_config: Config) -> Mapping[str, Weight]:
@@ -34,9 +35,16 @@ SPEC = LayerSpec(
     ),
     inputs=waveforms,
     weights=_weights,
+    exact=lambda given: exactly(
+        frontends.sincnet_plus(given.inputs["inputs"], given.weights, given.config["rate"])
+    ),
     budget=Budget(
         forward=5.4,
         gradient=19,
+        port=Bound(6.9, 3.45),
+        reference=Bound(6.9, 3.44),
+        port_gradient=Bound(14, 6.92),
+        reference_gradient=Bound(17, 8.23),
         worst="2.7, 9.2 units; 4.3e-07, 1.1e+00 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -9,8 +9,9 @@ from torch import Tensor
 from leaf_port import SpecAugment
 from leaf_port.postprocessing import SpecAugmentDraws
 from parity.layers._common import features
+from parity.oracles.exact import spec_augment
 from parity.source import Source
-from parity.spec import Array, Budget, Config, ErrorCase, LayerSpec, Ref, grid
+from parity.spec import Array, Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
 
 
 def _arguments(config: Config) -> dict[str, Any]:
@@ -79,9 +80,16 @@ SPEC = LayerSpec(
     draws=_draws,
     patches=("lingvo.core.spectrum_augmenter.tf.random.uniform",),
     call=_call,
+    exact=lambda given: exactly(
+        spec_augment.augment(given.inputs["inputs"], given.draws, _arguments(given.config))
+    ),
     budget=Budget(
         forward=0,
         gradient=0,
+        port=Bound(1.7, 0.803),
+        reference=Bound(1.7, 0.803),
+        port_gradient=Bound(1.7, 0.804),
+        reference_gradient=Bound(1.7, 0.804),
         worst="0, 0 units; 0.0e+00, 0.0e+00 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -1,9 +1,25 @@
 """Mel scale and windows."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from leaf_port import utils
-from parity.spec import Budget, Config, ErrorCase, LayerSpec, Ref, product
+from parity.oracles.exact import mel, windows
+from parity.spec import (
+    Answer,
+    Array,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    exactly,
+    product,
+)
 
 _WINDOWS = {"hamming": "HAMMING", "hanning": "HANNING", "squared_hanning": "SQUARED_HANNING"}
 
@@ -21,16 +37,53 @@ def _official(config: Config) -> Ref:
     return Ref(f"leaf_audio.utils.{config['what']}")(float(config["size"]))
 
 
+def _exact(given: Given) -> Answer:
+    what, size = given.config["what"], given.config["size"]
+    if what in _WINDOWS:
+        return exactly(windows.BY_NAME[_WINDOWS[what]](size))
+    return exactly({"hz2mel": mel.hz2mel, "mel2hz": mel.mel2hz}[what](float(size)))
+
+
+def _hann_rounding(phase: Array) -> Array:
+    """``(1 - cos(phase)) / 2``: both terms are rounded, and the phase by ``2^-24`` of itself."""
+    return np.asarray(0.5 + 0.5 * np.abs(phase * np.sin(phase)))
+
+
+def _constants(config: Config) -> Mapping[str, Array]:
+    """How far an answer may be off: in units of 2^-24, though all of it is float64.
+
+    ``hz2mel``: the argument of the logarithm, 1 + f / 700, is rounded by ``2^-24`` of itself.
+    ``mel2hz``: the power ``p`` before 1 is taken from it, and its exponent by ``2^-24`` of itself.
+    """
+    what, size = config["what"], config["size"]
+    n, exponent = np.arange(size), np.log(10.0) * size / 2595.0
+    hann = _hann_rounding(2.0 * np.pi * (n - 1) / (size - 1))
+    squared = 2.0 * windows.hanning(size) * hann
+    by_what = {
+        "hz2mel": np.asarray(2595.0 / np.log(10.0)),
+        "mel2hz": np.asarray(700.0 * np.exp(exponent) * (1.0 + exponent)),
+        "hamming": _hann_rounding(2.0 * np.pi * n / size),
+        "hanning": hann,
+        "squared_hanning": squared,
+    }
+    return {"output/0": 2.0**-24 * by_what[what]}
+
+
 SPEC = LayerSpec(
     name="utils",
     mirrors="utils.py, lines 24-87",
     port=_port,
     official=_official,
     configs=product(what=["hz2mel", "mel2hz", *_WINDOWS], size=[2, 3, 64, 401, 7800]),
+    exact=_exact,
+    constants=_constants,
+    answers_in_double=True,
     budget=Budget(
-        forward=0.023,
+        forward=7.8,
         gradient=0,
-        worst="0.011, 0 units; 5.7e-16, 0.0e+00 relative; torch 2.13.0, TF 2.13.1",
+        port=Bound(3.8, 1.9),
+        reference=Bound(7.5, 3.73),
+        worst="3.9, 0 units; 5.7e-16, 0.0e+00 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(
         ErrorCase("window_type", lambda: utils.window("hann", 5)),  # type: ignore[arg-type]

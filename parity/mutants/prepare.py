@@ -1,7 +1,7 @@
-"""What the checks need of the healthy port: float64 answers and units of rounding, once a case.
+"""What the checks need beside a port with a bug: exact answers and units of rounding, once a case.
 
-They do not depend on a bug, and they are most of the work, so they are kept in a folder for the
-run and handed to the processes that run the mutants.
+They come from the exact oracle and the healthy port, do not depend on the bug, and are most of the
+work: they are kept in a folder for the run and handed to the processes that run the mutants.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Prepared:
     Attributes:
         case: its name.
         size: numbers that go into it and come out of it, by which the cheapest is known.
-        file: where its float64 answer and its units are.
+        file: where its exact answer and its units are.
     """
 
     case: str
@@ -38,17 +38,17 @@ def file_of(folder: Path, layer: str, index: int) -> Path:
 
 
 def prepare(layer: str, index: int, folder: str) -> Prepared:
-    """Computes and keeps what float64 says of a case; run in a process with the healthy port."""
+    """Computes and keeps what float64 says of a case; its process has the healthy port."""
     import torch
 
-    from parity import checks, port, rounding
+    from parity import checks
     from parity.layers import all_specs
+    from parity.oracles import recorded
 
     torch.set_num_threads(1)
     spec = all_specs()[layer]
     case = spec.cases()[index]
-    question = port.ask(spec, case)
-    rounded = rounding.units(spec, question, checks.arithmetics(spec)[0])
+    question, rounded = checks.ready(spec, case, recorded.load(spec))
     path = file_of(Path(folder), layer, index)
     safetensors.numpy.save_file(_flat(rounded), path)
     fed: list[Array] = [*question.inputs.values(), *question.weights.values()]

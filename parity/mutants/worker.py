@@ -13,7 +13,8 @@ from parity.mutants.prepare import Prepared
 
 if TYPE_CHECKING:
     from parity.checks import Result
-    from parity.spec import LayerSpec
+    from parity.compare import Difference
+    from parity.spec import Budget, LayerSpec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +92,7 @@ def _checks(spec: LayerSpec, cases: Sequence[Prepared]) -> Any:
     named = {case.name: case for case in spec.cases()}
     for prepared in cases:
         rounded = prepare.load(prepared.file)
-        for result in checks.checked(spec, named[prepared.case], recording, rounded):
+        for result in checks.check_port(spec, named[prepared.case], recording, rounded):
             yield _catch(spec, result) if result.failures else None
     for error_case in spec.errors:
         problem = checks.check_error(error_case)
@@ -103,11 +104,21 @@ def _catch(spec: LayerSpec, result: Result) -> Catch:
     where = f"{result.case} ({result.arithmetic})" if result.arithmetic else result.case
     if result.error:
         return Catch(where, result.error, message=result.error, again=result.again)
+    from parity import compare
+
     failing = (d for d in result.differences if not d.ok)
-    worst = max(failing, key=lambda d: (not d.is_gradient, d.units))
-    budget = spec.budget.gradient if worst.is_gradient else spec.budget.forward
-    check = f"{worst.array}: {worst.aspect}"
+    worst = max(failing, key=lambda d: (not d.is_gradient, d.check == compare.DIRECT, d.units))
+    check = f"{worst.check}: {worst.array}: {worst.aspect}"
     if worst.aspect != "values":
         return Catch(where, check, message=worst.message, again=result.again)
-    figures = worst.units, budget, worst.relative
+    figures = worst.units, _allowed(spec.budget, worst), worst.relative
     return Catch(where, check, *figures, message=worst.message, again=result.again)
+
+
+def _allowed(budget: Budget, difference: Difference) -> float:
+    """How many units of the difference its budget allows."""
+    from parity import compare
+
+    if difference.check == compare.DIRECT:
+        return budget.gradient if difference.is_gradient else budget.forward
+    return (budget.port_gradient if difference.is_gradient else budget.port).allowed

@@ -1,0 +1,1 @@
+"""Audits of foreign ports: at which stage another PyTorch LEAF leaves the official one, and why."""

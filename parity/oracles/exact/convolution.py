@@ -1,0 +1,81 @@
+"""Convolutions and windows under TensorFlow's SAME and VALID padding, as plain dot products.
+
+Never by FFT: its error follows the loudest sample of the clip, and would drown a quiet one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from parity.oracles.exact.types import Array
+
+
+def same_padding(length: int, taps: int, stride: int = 1, dilation: int = 1) -> tuple[int, int]:
+    """Samples before and after: ``max((ceil(T / s) - 1) s + (K - 1) d + 1 - T, 0)``, less of it
+    first.
+
+    Source: https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2.
+    """
+    frames = -(-length // stride)
+    total = max((frames - 1) * stride + (taps - 1) * dilation + 1 - length, 0)
+    return total // 2, total - total // 2
+
+
+def frames(
+    x: Array,
+    taps: int,
+    stride: int = 1,
+    padding: str = "VALID",
+    dilation: int = 1,
+    value: float = 0.0,
+) -> Array:
+    """Windows over axis 1 of (batch, time, ...): (batch, frames, ..., taps)."""
+    if padding.upper() == "SAME":
+        rest = [(0, 0)] * (x.ndim - 2)
+        pads = [(0, 0), same_padding(x.shape[1], taps, stride, dilation), *rest]
+        x = np.pad(x, pads, constant_values=value)
+    extent = (taps - 1) * dilation + 1
+    return sliding_window_view(x, extent, axis=1)[:, ::stride, ..., ::dilation]
+
+
+def conv1d(
+    x: Array, kernel: Array, stride: int = 1, padding: str = "SAME", dilation: int = 1
+) -> Array:
+    """``y[b, n, f] = sum_k,c x[b, n s + k d - left, c] h[k, c, f]``: (batch, frames, filters).
+
+    ``tf.nn.conv1d``. Args: x (batch, time, channels); kernel (taps, channels, filters).
+    """
+    taps, channels, count = kernel.shape
+    windows = frames(x, taps, stride, padding, dilation)
+    flat = windows.reshape(-1, channels * taps)
+    out = flat @ kernel.transpose(1, 0, 2).reshape(channels * taps, count)
+    return np.asarray(out.reshape(*windows.shape[:2], count))
+
+
+def depthwise(x: Array, windows: Array, stride: int, padding: str) -> Array:
+    """Each channel with its own taps: (batch, frames, channels).
+
+    Args: x (batch, time, channels); windows (taps, channels).
+    """
+    framed = frames(x, len(windows), stride, padding)
+    return np.einsum("bnck,kc->bnc", framed, windows)
+
+
+def conv2d(x: Array, kernel: Array) -> Array:
+    """``tf.nn.conv2d`` with stride 1 and SAME padding: (batch, height, width, filters).
+
+    Args: x (batch, height, width, channels); kernel (rows, columns, channels, filters).
+    """
+    rows, columns, channels, count = kernel.shape
+    pads = [same_padding(x.shape[1], rows), same_padding(x.shape[2], columns)]
+    padded = np.pad(x, [(0, 0), *pads, (0, 0)])
+    windows = sliding_window_view(padded, (rows, columns), axis=(1, 2))
+    flat = windows.reshape(-1, channels * rows * columns)
+    out = flat @ kernel.transpose(2, 0, 1, 3).reshape(-1, count)
+    return np.asarray(out.reshape(*x.shape[:3], count))
+
+
+def with_bias(outputs: Array, bias: Array | None) -> Array:
+    """``outputs + bias``, over the last axis."""
+    return outputs if bias is None else outputs + bias
