@@ -9,7 +9,7 @@ _FREQUENCIES = "frequencies = centers * _f32(2) * _f32(np.pi) / _f32(self.n_fft)
 _GAIN = "gain = torch.from_numpy(np.sqrt(areas * _f32(2) * spread))"
 _COUNT = "count = (length + self.window_stride - 1) // self.window_stride"
 _PADDED_CLIP = "padded = F.pad(inputs, (0, torch.sym_max(needed - length, 0)))"
-_STFT = "stft = torch.fft.rfft(self.frames(waveform) * self.window, n=self.n_fft)"
+_STFT = "stft = torch.fft.rfft(frames, n=self.n_fft)"
 
 MUTANTS = [
     Mutant(
@@ -224,8 +224,7 @@ MUTANTS = [
         "mel_filterbanks",
         "frontend.py",
         _STFT,
-        "stft = torch.fft.rfft(self.frames(waveform) * self.window,\n"
-        "                              n=max(self.n_fft, self.window_size))\n"
+        "stft = torch.fft.rfft(frames, n=max(self.n_fft, self.window_size))\n"
         "        stft = stft[..., : self.n_fft // 2 + 1]",
     ),
 ]
