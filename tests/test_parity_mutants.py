@@ -82,7 +82,7 @@ def test_verdicts_leave_the_tree_as_it_is() -> None:
     ]
     catch = outcomes[1].verdict.catch
     assert catch is not None
-    assert catch.check == "output/0: values"
+    assert catch.check == "port and official: output/0: values"
     assert catch.units is not None
     assert catch.allowed is not None
     assert catch.units > catch.allowed
