@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +21,8 @@ from parity.audit.probes import probes
 from parity.audit.rules import WEIGHTS
 from parity.audit.stages import Reference
 from parity.layers import all_specs
+from parity.mutants import report as mutants_report
+from parity.mutants.bugs import all_mutants
 from parity.spec import LayerSpec
 
 app = typer.Typer(
@@ -75,6 +78,24 @@ def live(
     """
     ok = live_runner.run(_chosen(layer), examples, case, report.console())
     raise typer.Exit(0 if ok else 1)
+
+
+@app.command()
+def mutants(
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only the bug of this name; may be given several times")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write everything to this file too.")] = None,
+) -> None:
+    """Plant known bugs in the port, one at a time; exit code 1 if the checks miss any of them."""
+    table = all_mutants()
+    for name in only or ():
+        if name not in {mutant.name for mutant in table}:
+            near = difflib.get_close_matches(name, [mutant.name for mutant in table], 1, 0.3)
+            fix = "".join(f"did you mean {close!r}?" for close in near) or "see parity/mutants/bugs"
+            raise LeafError("parity", "--only", "the name of a planted bug", name, fix)
+    chosen = [mutant for mutant in table if not only or mutant.name in only]
+    raise typer.Exit(0 if mutants_report.run(chosen, report.console(), json) else 1)
 
 
 def _slots(weights: list[str] | None) -> dict[str, list[str]]:

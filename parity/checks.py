@@ -77,14 +77,7 @@ def check(spec: LayerSpec, case: Case, recording: recorded.Recording) -> Iterato
     rounded = exact(spec, pinned, doubled)
     once, skips = _once(spec, pinned, official, doubled, rounded)
     single = spec.single(case.config)
-    drawn = {
-        f"initial/{path}" for path, weight in spec.weights(case.config).items() if weight.random
-    }
-    for index, arithmetic in enumerate(arithmetics(spec)):
-        got = port.answer(spec, question, port.Run(arithmetic=arithmetic))
-        _drop_weights_that_were_given(got, case)
-        differences = compare.compare(got, official, rounded, spec.budget, drawn)
-        differences += _side(compare.PORT, spec, case.config, got, rounded)
+    for index, (arithmetic, differences) in enumerate(_port(spec, question, official, rounded)):
         if index == 0:
             differences += once
         elif not single:
@@ -92,6 +85,44 @@ def check(spec: LayerSpec, case: Case, recording: recorded.Recording) -> Iterato
             differences += _double(spec, port.answer(spec, pinned, run).arrays(), rounded)
         told = skips if index == 0 else []
         yield Result(spec.name, case.name, arithmetic, differences, told, single)
+
+
+def _port(
+    spec: LayerSpec, question: Question, official: Answer, rounded: Rounded
+) -> Iterator[tuple[str | None, list[Difference]]]:
+    """What the port's float32 answers differ from the official and the exact one."""
+    case = question.case
+    weights = spec.weights(case.config)
+    drawn = {f"initial/{path}" for path, weight in weights.items() if weight.random}
+    for arithmetic in arithmetics(spec):
+        got = port.answer(spec, question, port.Run(arithmetic=arithmetic))
+        _drop_weights_that_were_given(got, case)
+        differences = compare.compare(got, official, rounded, spec.budget, drawn)
+        differences += _side(compare.PORT, spec, case.config, got, rounded)
+        yield arithmetic, differences
+
+
+def check_port(
+    spec: LayerSpec, case: Case, recording: recorded.Recording, rounded: Rounded
+) -> Iterator[Result]:
+    """The checks of the port's float32 answers alone, with what :func:`ready` gives.
+
+    An exception is a failing result.
+    """
+    try:
+        question = port.ask(spec, case)
+        official = recording.answer(spec, question)
+        for arithmetic, differences in _port(spec, question, official, rounded):
+            yield Result(spec.name, case.name, arithmetic, differences)
+    except Exception as error:
+        yield Result(spec.name, case.name, None, error=f"raised {type(error).__name__}: {error}")
+
+
+def ready(spec: LayerSpec, case: Case, recording: recorded.Recording) -> tuple[Question, Rounded]:
+    """The question of a case and its exact answer, with the units of rounding."""
+    question = port.ask(spec, case)
+    pinned = exactness.pinned(question, recording.answer(spec, question))
+    return question, exact(spec, pinned, rounding.units(spec, pinned, arithmetics(spec)[0]))
 
 
 _OWN = ("output/", "state/")  # what the exact oracle answers by itself

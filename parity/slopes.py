@@ -112,8 +112,9 @@ def confirm(
         if name in ties:
             skipped.append(Skip(array, f"{int(ties[name].sum())} declared ties"))
             along = np.where(ties[name], 0.0, along)
-        terms = gradient * along
-        scale = float(np.sqrt(np.sum(terms**2)))
+        with np.errstate(invalid="ignore"):  # infinite times zero: told below
+            terms = gradient * along
+            scale = float(np.sqrt(np.sum(terms**2)))
         if not np.isfinite(scale) or not np.isfinite(noise):
             skipped.append(Skip(array, "the gradient is not finite"))
             continue

@@ -1,8 +1,9 @@
-"""Preparation of the clips in the official example: cut or pad, and loudness."""
+"""Preparation of the clips in the official example: 16 bits to floats, cut or pad, loudness."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from leaf_port import data
@@ -27,6 +28,9 @@ def _port(config: Config) -> Callable[..., Any]:
     if config["what"] == "loudness":
         return lambda samples: data.loudness_normalization(samples, config["db"])
 
+    if config["what"] == "int16":
+        return data.int16_to_float
+
     def align(samples: torch.Tensor, draws: Sequence[torch.Tensor] = ()) -> torch.Tensor:
         room = max(samples.shape[0] - config["length"], 0) + 1
         return data.align(samples, config["length"], offset=int(draws[0]) % room)
@@ -36,6 +40,8 @@ def _port(config: Config) -> Callable[..., Any]:
 
 def _official(config: Config) -> Ref:
     partial = Ref("functools.partial")
+    if config["what"] == "int16":
+        return Ref("as_floats")
     if config["what"] == "loudness":
         return partial(Ref("example.data.loudness_normalization"), target_db=config["db"])
     return partial(Ref("example.data.align"), seq_len=config["length"])
@@ -46,6 +52,10 @@ def _draws(config: Config, source: Source) -> Sequence[Array]:
 
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
+    if config["what"] == "int16":
+        samples = source.integers((config["samples"],), -32768, 32768).astype(np.int16)
+        samples[:4] = -32768, -32767, 32767, 0
+        return {"samples": samples}
     clip = source.audio(1, config["samples"])[0]
     return {"inputs": clip * config["gain"]}
 
@@ -55,7 +65,9 @@ def _call(layer: Callable[..., Any], inputs: torch.Tensor, draws: Sequence[torch
 
 
 def _exact(given: Given) -> Answer:
-    clip, config = given.inputs["inputs"], given.config
+    (clip,), config = given.inputs.values(), given.config
+    if config["what"] == "int16":
+        return exactly(data_exact.from_int16(clip))
     if config["what"] == "loudness":
         return exactly(data_exact.loudness(clip, config["db"]))
     return exactly(data_exact.align(clip, config["length"], int(given.draws[0][0])))
@@ -66,18 +78,22 @@ SPEC = LayerSpec(
     mirrors="example/data.py, lines 29-48",
     port=_port,
     official=_official,
-    configs=grid(
-        what=["loudness", "align"],
-        samples=[800, 333, 500, 501],
-        gain=[1.0, 1e-3, 30.0],
-        db=[15.0, 3.0],
-        length=[500, 700],
-    ),
+    configs=[
+        *grid(
+            what=["loudness", "align"],
+            samples=[800, 333, 500, 501],
+            gain=[1.0, 1e-3, 30.0],
+            db=[15.0, 3.0],
+            length=[500, 700],
+        ),
+        {"what": "int16", "samples": 2000},
+    ],
     inputs=_inputs,
     draws=_draws,
     patches=("tensorflow.python.ops.random_ops.random_uniform",),
     call=_call,
     exact=_exact,
+    single=lambda config: "its floats are float32" if config["what"] == "int16" else "",
     budget=Budget(
         forward=0,
         gradient=0,
@@ -90,5 +106,6 @@ SPEC = LayerSpec(
     errors=(
         ErrorCase("samples", lambda: data.align(torch.ones(2, 5))),
         ErrorCase("seq_len", lambda: data.align(torch.ones(5), 0)),
+        ErrorCase("samples", lambda: data.int16_to_float(torch.ones(5)), "divides floats too"),
     ),
 )

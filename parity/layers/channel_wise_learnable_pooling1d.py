@@ -42,13 +42,16 @@ SPEC = LayerSpec(
     official=lambda config: Ref("leaf_audio.pooling.ChannelWiseLearnablePooling1D")(
         **_arguments(config)
     ),
-    configs=grid(
-        frames=[400, 477, 560, 641, 401, 719],
-        taps=[101, 64, 25, 401],
-        channels=[1, 4, 3],
-        stride=[80, 1, 7, 33],
-        padding=["SAME", "VALID"],
-    ),
+    configs=[
+        *grid(
+            frames=[400, 477, 560, 641, 401, 719],
+            taps=[101, 64, 25, 401],
+            channels=[1, 4, 3],
+            stride=[80, 1, 7, 33],
+            padding=["SAME", "VALID"],
+        ),
+        {"frames": 560, "taps": 25, "channels": 3, "stride": 80, "padding": "SAME"},
+    ],
     inputs=_inputs,
     weights=lambda _: {"kernel": Weight("kernel", uniform(-0.1, 0.5), random=True)},
     initial=False,

@@ -12,6 +12,8 @@ from parity.spec import Array, Bound, Budget, Config, ErrorCase, LayerSpec, Ref,
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
     kernel = gabor_kernel(source, (config["filters"], 2), config)
     kernel[0, 0], kernel[1, 0] = 0.0, np.float32(np.pi)  # ties: the whole gradient passes
+    if config.get("nan"):
+        kernel[-1] = np.nan
     return {"kernel": kernel}
 
 
@@ -32,7 +34,10 @@ SPEC = LayerSpec(
     mirrors="convolution.py, lines 133-150",
     port=lambda config: GaborConstraint(config["taps"]),
     official=lambda config: Ref("leaf_audio.convolution.GaborConstraint")(config["taps"]),
-    configs=grid(taps=[5, 64, 401], filters=[2, 7, 40]),
+    configs=[
+        *grid(taps=[5, 64, 401], filters=[2, 7, 40]),
+        {"taps": 401, "filters": 6, "nan": True},
+    ],
     inputs=_inputs,
     differentiable=("kernel",),
     exact=lambda given: exactly(gabor.constrain(given.inputs["kernel"], given.config["taps"])),

@@ -1,10 +1,29 @@
 """Gaussian windows of a size, from their widths."""
 
+import numpy as np
 import torch
 
 from leaf_port import impulse_responses
 from parity.oracles.exact import gaussian
-from parity.spec import Bound, Budget, ErrorCase, LayerSpec, Ref, exactly, grid
+from parity.source import Source
+from parity.spec import Array, Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
+
+
+def _inputs(config: Config, source: Source) -> dict[str, Array]:
+    sigma = source.uniform((1, 1, config["channels"], 1), -0.05, 0.6)  # bounds: 2 / taps, 0.5
+    if config.get("ties"):  # the whole gradient passes
+        sigma[0, 0, 0, 0] = 0.5
+        lower = 2.0 / config["taps"]
+        if np.float32(lower) == lower:  # else float64 sees no tie
+            sigma[0, 0, 1:2, 0] = lower
+    return {"sigma": sigma}
+
+
+def _ties(config: Config) -> dict[str, Array]:
+    mask = np.zeros((1, 1, config["channels"], 1), bool)
+    mask[0, 0, :2, 0] = True
+    return {"input/sigma": mask} if config.get("ties") else {}
+
 
 SPEC = LayerSpec(
     name="gaussian_lowpass",
@@ -13,12 +32,13 @@ SPEC = LayerSpec(
     official=lambda config: Ref("functools.partial")(
         Ref("leaf_audio.impulse_responses.gaussian_lowpass"), filter_size=config["taps"]
     ),
-    configs=grid(taps=[2, 3, 64, 401, 402], channels=[1, 7, 40]),
-    # Bounds: 2 / taps and 0.5.
-    inputs=lambda config, source: {
-        "sigma": source.uniform((1, 1, config["channels"], 1), -0.05, 0.6)
-    },
+    configs=[
+        *grid(taps=[2, 3, 64, 401, 402], channels=[1, 7, 40]),
+        {"taps": 64, "channels": 5, "ties": True},
+    ],
+    inputs=_inputs,
     differentiable=("sigma",),
+    ties=_ties,
     exact=lambda given: exactly(gaussian.lowpass(given.inputs["sigma"], given.config["taps"])),
     budget=Budget(
         forward=3.3,

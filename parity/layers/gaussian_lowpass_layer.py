@@ -48,13 +48,16 @@ SPEC = LayerSpec(
     mirrors="pooling.py, lines 109-155",
     port=lambda config: GaussianLowpass(config["channels"], **_arguments(config)),  # type: ignore[arg-type]
     official=lambda config: Ref("leaf_audio.pooling.GaussianLowpass")(**_arguments(config)),
-    configs=grid(
-        frames=[400, 477, 560, 641, 401, 719],
-        taps=[101, 64, 25, 401],
-        channels=[1, 4, 3],
-        stride=[80, 1, 7, 33],
-        padding=["same", "SAME", "valid"],
-    ),
+    configs=[
+        *grid(
+            frames=[400, 477, 560, 641, 401, 719],
+            taps=[101, 64, 25, 401],
+            channels=[1, 4, 3],
+            stride=[80, 1, 7, 33],
+            padding=["same", "SAME", "valid"],
+        ),
+        {"frames": 560, "taps": 25, "channels": 3, "stride": 80, "padding": "SAME"},
+    ],
     inputs=_inputs,
     weights=lambda _: {"kernel": Weight("kernel", uniform(-0.05, 0.6), random=True)},
     initial=False,
@@ -66,7 +69,7 @@ SPEC = LayerSpec(
         reference=Bound(22, 10.9, _SUMS),
         port_gradient=Bound(16, 7.99),
         reference_gradient=Bound(16, 7.99),
-        worst="3.3, 3.1 units; 4.0e-08, 2.4e-06 relative; torch 2.13.0, TF 2.13.1",
+        worst="3.3, 3.1 units; 4.7e-08, 2.4e-06 relative; torch 2.13.0, TF 2.13.1",
     ),
     errors=(
         ErrorCase("num_channels", lambda: GaussianLowpass(0, 5)),

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import torch
+
 from leaf_port import (
     PCEN,
     ChannelWiseLearnablePooling1d,
@@ -67,6 +69,9 @@ _ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "no_compression": {"n_filters": 5, "preemp": True},
     "fixed_filters": {"n_filters": 6, "learn_filters": False},
     "normalized": {"n_filters": 4},
+    "other_rate": {"n_filters": 7, "sample_rate": 24000},  # the default filters do not follow it
+    "augmented": {"n_filters": 5, "spec_augment": True},  # in training only
+    "second": {"n_filters": 6},
 }
 
 
@@ -87,7 +92,17 @@ def _port(config: Config) -> Leaf:
         "normalized": {"conv1d_cls": NormalizedConv1d},
     }
     arithmetic = config.get("arithmetic", "complex")
-    return Leaf(**_ARGUMENTS[kind], **special.get(kind, {}), arithmetic=arithmetic)
+    arguments: dict[str, Any] = {**_ARGUMENTS[kind], **special.get(kind, {})}
+    if kind == "second":
+        _move(Leaf(**arguments))
+    return Leaf(**arguments, arithmetic=arithmetic)
+
+
+@torch.no_grad()
+def _move(earlier: Leaf) -> None:
+    """Trains another one a little: a Leaf that shares anything with it does not start afresh."""
+    for weight in earlier.parameters():
+        weight.add_(0.1)
 
 
 def _official(config: Config) -> Ref:
@@ -140,6 +155,9 @@ def _configs() -> list[Config]:
         "no_compression": (1234,),
         "fixed_filters": (999,),
         "normalized": (1111,),
+        "other_rate": (1203,),
+        "augmented": (814,),
+        "second": (555,),
     }
     return [
         {
@@ -159,6 +177,7 @@ _EXACT: Mapping[str, Mapping[str, Any]] = {
     "even_window": {"rate": 8000, "window": 24.9, "stride": 8.0},
     "channel_wise": {"channel_wise": True},
     "normalized": {"normalized": True},
+    "other_rate": {"rate": 24000},
 }
 
 

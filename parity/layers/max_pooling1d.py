@@ -20,7 +20,8 @@ from parity.spec import (
 
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
-    return {"inputs": source.normal((2, config["frames"], config["channels"])) ** 2}
+    inputs = source.normal((2, config["frames"], config["channels"])) ** 2
+    return {"inputs": inputs + config.get("level", 0.0)}
 
 
 def _arguments(config: Config) -> dict[str, object]:
@@ -42,13 +43,18 @@ SPEC = LayerSpec(
     mirrors="pooling.py, lines 158-172",
     port=lambda config: MaxPooling1d(config["channels"], **_arguments(config)),  # type: ignore[arg-type]
     official=lambda config: Ref("leaf_audio.pooling.MaxPooling1D")(**_arguments(config)),
-    configs=grid(
-        frames=[400, 477, 560, 641, 401, 719],
-        taps=[101, 64, 25, 401],
-        channels=[1, 4, 3],
-        stride=[80, 1, 7, 33],
-        padding=["same", "valid"],
-    ),
+    configs=[
+        *grid(
+            frames=[400, 477, 560, 641, 401, 719],
+            taps=[101, 64, 25, 401],
+            channels=[1, 4, 3],
+            stride=[80, 1, 7, 33],
+            padding=["same", "valid"],
+        ),
+        # All below 0, the padding's value everywhere else; a hop within and beyond the window.
+        {"frames": 400, "taps": 64, "channels": 3, "stride": 33, "padding": "same", "level": -99.0},
+        {"frames": 477, "taps": 25, "channels": 2, "stride": 80, "padding": "same", "level": -99.0},
+    ],
     inputs=_inputs,
     exact=_exact,
     budget=Budget(

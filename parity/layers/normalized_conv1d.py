@@ -21,7 +21,8 @@ from parity.spec import (
 
 
 def _weights(config: Config) -> Mapping[str, Weight]:
-    weights = {"kernel": Weight("kernel", normal(0.1), random=True)}
+    deviation = config.get("deviation", 0.1)
+    weights = {"kernel": Weight("kernel", normal(deviation), random=True)}
     if config["bias"]:
         weights["bias"] = Weight("bias", uniform(-0.5, 0.5), random=True)
     return weights
@@ -48,14 +49,25 @@ SPEC = LayerSpec(
     official=lambda config: Ref("leaf_audio.convolution.NormalizedConv1D")(
         **convolution_arguments(config)
     ),
-    configs=grid(
-        samples=[333, 400, 477, 560],
-        taps=[101, 200, 25],
-        filters=[4, 1, 5],
-        stride=[1, 3, 1, 7],
-        padding=["SAME", "VALID"],
-        bias=[False, True],
-    ),
+    configs=[
+        *grid(
+            samples=[333, 400, 477, 560],
+            taps=[101, 200, 25],
+            filters=[4, 1, 5],
+            stride=[1, 3, 1, 7],
+            padding=["SAME", "VALID"],
+            bias=[False, True],
+        ),
+        {  # as short as the constraint's epsilon, which is then not far from a norm of 1
+            "samples": 350,
+            "taps": 25,
+            "filters": 3,
+            "stride": 1,
+            "padding": "SAME",
+            "bias": False,
+            "deviation": 1e-8,
+        },
+    ],
     inputs=audio,
     weights=_weights,
     initial=False,

@@ -1,7 +1,9 @@
 """Per-channel energy normalisation, learned and fixed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from leaf_port import PCEN
 from parity.layers._common import (
@@ -12,12 +14,51 @@ from parity.layers._common import (
     wrong_inputs,
 )
 from parity.oracles.exact import compression
-from parity.spec import Bound, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
+from parity.spec import (
+    Array,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    LayerSpec,
+    Ref,
+    Weight,
+    exactly,
+    grid,
+    product,
+)
+
+# At the bounds of alpha, root and coefficient, where the whole gradient passes, and beyond them.
+_EDGES: Mapping[str, Sequence[float]] = {
+    "alpha": (1.0, 0.9, 1.05, 1.0, 0.8),
+    "delta": (2.0, 1.0, 2.0, 0.5, 0.3),
+    "root": (1.0, 0.5, 1.0, 3.0, 2.0),
+    "ema/smooth": (0.04, 0.0, 1.0, 0.3, 0.1),
+}
+_BOUNDS: Mapping[str, Sequence[float]] = {"alpha": [1], "root": [1], "ema/smooth": [0, 1]}
+_NEGATIVE = (2.0, 0.0, -0.5, 1.0, 0.3)  # a delta below 0 gives NaN in both
+
+
+def _edge(path: str, negative: bool) -> Weight:
+    values = np.array(_NEGATIVE if negative and path == "delta" else _EDGES[path], np.float32)
+    if negative and path == "root":
+        values = values + np.float32(1.5)
+    return Weight(path.replace("/", "."), lambda _source, shape, _config: np.resize(values, shape))
+
+
+def _ties(config: Config) -> dict[str, Array]:
+    if config.get("edges") != "bounds":
+        return {}
+    return {
+        f"weight/{path}": np.resize(np.isin(_EDGES[path], bounds), config["channels"])
+        for path, bounds in _BOUNDS.items()
+    }
 
 
 def _arguments(config: Config) -> dict[str, Any]:
+    floor = {} if config["floor"] == "default" else {"floor": config["floor"]}
     return {
-        "floor": config["floor"],
+        **floor,
         "trainable": True,
         "learn_smooth_coef": config["learned"],
         "per_channel_smooth_coef": config["per_channel"],
@@ -25,6 +66,8 @@ def _arguments(config: Config) -> dict[str, Any]:
 
 
 def _weights(config: Config) -> Mapping[str, Weight]:
+    if config.get("edges"):
+        return {path: _edge(path, config["edges"] == "negative") for path in _EDGES}
     return {**PCEN_WEIGHTS, **(LEARNED_SMOOTHER if config["learned"] else FIXED_SMOOTHER)}
 
 
@@ -33,18 +76,38 @@ SPEC = LayerSpec(
     mirrors="postprocessing.py, lines 68-164",
     port=lambda config: PCEN(config["channels"], **_arguments(config)),
     official=lambda config: Ref("leaf_audio.postprocessing.PCENLayer")(**_arguments(config)),
-    configs=grid(
-        frames=[1, 2, 50, 100, 257],
-        channels=[1, 40, 5],
-        learned=[True, False],
-        per_channel=[True, False, True],
-        floor=[1e-12, 1e-6],
-    ),
+    configs=[
+        *grid(
+            frames=[1, 2, 50, 100, 257],
+            channels=[1, 40, 5],
+            learned=[True, False],
+            per_channel=[True, False, True],
+            floor=[1e-12, 1e-6],
+        ),
+        *product(
+            frames=[30],
+            channels=[5],
+            learned=[True],
+            per_channel=[True],
+            floor=[1e-12],
+            edges=["bounds", "negative"],
+        ),
+        {
+            "frames": 20,
+            "channels": 4,
+            "learned": True,
+            "per_channel": False,
+            "floor": "default",
+        },
+    ],
     inputs=features,
     weights=_weights,
     exact=lambda given: exactly(
-        compression.pcen(given.inputs["inputs"], given.weights, given.config["floor"])
+        compression.pcen(
+            given.inputs["inputs"], given.weights, _arguments(given.config).get("floor", 1e-6)
+        )
     ),
+    ties=_ties,
     budget=Budget(
         forward=5.1,
         gradient=8.8,

@@ -1,12 +1,14 @@
 """Convolution with windowed sinc band-passes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from leaf_port import SincConv1d
 from parity.layers._common import audio, convolution_arguments, sinc_kernel, uniform, wrong_inputs
 from parity.oracles.exact import convolution, sinc
+from parity.source import Source
 from parity.spec import (
     Answer,
+    Array,
     Bound,
     Budget,
     Config,
@@ -31,8 +33,15 @@ def _port(config: Config) -> SincConv1d:
     )
 
 
+def _kernel(source: Source, shape: Sequence[int], config: Config) -> Array:
+    kernel = sinc_kernel(source, shape, config)
+    if config.get("crossed"):  # lower edges above half the rate, where the upper ones are clipped
+        kernel[:, 0] = source.uniform((shape[0],), 4100.0, 6000.0)
+    return kernel
+
+
 def _weights(config: Config) -> Mapping[str, Weight]:
-    weights = {"kernel": Weight("kernel", sinc_kernel, random=True)}
+    weights = {"kernel": Weight("kernel", _kernel, random=True)}
     if config["bias"]:
         weights["bias"] = Weight("bias", uniform(-0.5, 0.5), random=True)
     return weights
@@ -52,15 +61,27 @@ SPEC = LayerSpec(
     official=lambda config: Ref("leaf_audio.convolution.SincConv1D")(
         **convolution_arguments(config), sample_rate=config["rate"]
     ),
-    configs=grid(
-        samples=[333, 400, 477, 560, 601],
-        taps=[101, 25, 401],
-        filters=[8, 2, 5],
-        stride=[1, 3, 1, 7],
-        padding=["SAME", "VALID"],
-        bias=[False, True],
-        rate=[16000, 16000, 8000],
-    ),
+    configs=[
+        *grid(
+            samples=[333, 400, 477, 560, 601],
+            taps=[101, 25, 401],
+            filters=[8, 2, 5],
+            stride=[1, 3, 1, 7],
+            padding=["SAME", "VALID"],
+            bias=[False, True],
+            rate=[16000, 16000, 8000],
+        ),
+        {
+            "samples": 350,
+            "taps": 101,
+            "filters": 6,
+            "stride": 2,
+            "padding": "SAME",
+            "bias": False,
+            "rate": 8000,
+            "crossed": True,
+        },
+    ],
     inputs=audio,
     weights=_weights,
     initial=False,

@@ -1,5 +1,6 @@
 """Sinc band-passes of a size, from their edges."""
 
+import numpy as np
 import torch
 
 from leaf_port import impulse_responses
@@ -11,7 +12,9 @@ from parity.spec import Array, Bound, Budget, Config, ErrorCase, LayerSpec, Ref,
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
     low = source.uniform((1, config["filters"]), 50.0, 6000.0)
     width = source.uniform((1, config["filters"]), 50.0, 2000.0)
-    return {"cutoff_freq_low": low, "cutoff_freq_high": low + width}
+    # A clipped upper edge can lie below the lower one: the greatest tap is then not the middle.
+    high = low * np.float32(0.6) if config.get("crossed") else low + width
+    return {"cutoff_freq_low": low, "cutoff_freq_high": high}
 
 
 SPEC = LayerSpec(
@@ -25,7 +28,10 @@ SPEC = LayerSpec(
         size=config["taps"],
         sample_rate=config["rate"],
     ),
-    configs=grid(taps=[3, 64, 201, 401], filters=[1, 7, 5, 40], rate=[16000, 24000]),
+    configs=[
+        *grid(taps=[3, 64, 201, 401], filters=[1, 7, 5, 40], rate=[16000, 24000]),
+        {"taps": 101, "filters": 6, "rate": 16000, "crossed": True},
+    ],
     inputs=_inputs,
     differentiable=("cutoff_freq_low", "cutoff_freq_high"),
     exact=lambda given: exactly(

@@ -88,6 +88,20 @@ def with_losses(layer):
     return WithLosses()
 
 
+def through(**_):
+    """A convolution or pooling that hands its input on, whatever it is told to do."""
+    import tensorflow as tf
+
+    return tf.keras.layers.Lambda(tf.identity)
+
+
+def as_floats(samples):
+    """The official preparation of int16 audio, with no transformation after it."""
+    from example import data
+
+    return data.preprocess({"audio": samples, "label": 0}, ())[0]
+
+
 def amplitude_of_gabor_filters(taps, index):
     """``amplitude`` of one Gabor filter of a kernel."""
     import tensorflow as tf
@@ -103,6 +117,8 @@ def amplitude_of_gabor_filters(taps, index):
 HELPERS = {
     "with_losses": with_losses,
     "amplitude_of_gabor_filters": amplitude_of_gabor_filters,
+    "through": through,
+    "as_floats": as_floats,
 }
 
 

@@ -62,4 +62,5 @@ def pcen(x: Array, weights: Weights, floor: float) -> Array:
         average = fixed_average(x, ema["cell/kernel"], ema["cell/recurrent_kernel"], x[:, 0])
     power, delta = 1.0 / np.maximum(weights["root"], 1.0), weights["delta"]
     gained = x / (floor + average) ** np.minimum(weights["alpha"], 1.0)
-    return np.asarray((gained + delta) ** power - delta**power)
+    with np.errstate(invalid="ignore"):  # a negative delta: NaN, as there
+        return np.asarray((gained + delta) ** power - delta**power)

@@ -7,6 +7,11 @@ import numpy as np
 from parity.oracles.exact.types import Array, mean
 
 
+def from_int16(x: Array) -> Array:
+    """``x / 32767``. Source: line 65."""
+    return np.asarray(x / 32767.0)
+
+
 def decibels(value: float) -> float:
     """``10^(dB / 20)``. Source: lines 29-30."""
     return float(10.0 ** (value / 20.0))

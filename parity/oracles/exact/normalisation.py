@@ -44,7 +44,7 @@ def batch(x: Array, weights: Weights, axis: int, training: bool) -> tuple[Array,
     """Over all axes but ``axis``, epsilon 1e-3; and the moving statistics after the call.
 
     ``moving = 0.99 moving + 0.01 batch``. TensorFlow's fused kernel, which takes maps of four axes
-    normalised over the last, hands back the variance with Bessel's correction; elsewhere Keras
+    normalised over axis 3 or 1, hands back the variance with Bessel's correction; elsewhere Keras
     keeps the biased one. Source: keras, BatchNormalization.
     """
     others = tuple(i for i in range(x.ndim) if i != axis % x.ndim)
@@ -55,7 +55,7 @@ def batch(x: Array, weights: Weights, axis: int, training: bool) -> tuple[Array,
     if training:
         center, variance = (each.reshape(-1) for each in moments(x, others))
         count = x.size // x.shape[axis]
-        fused = x.ndim == 4 and axis % 4 == 3
+        fused = x.ndim == 4 and axis % 4 in (1, 3)
         kept = variance * (count / max(count - 1, 1)) if fused else variance
         state["moving_mean"] = MOMENTUM * weights["moving_mean"] + (1.0 - MOMENTUM) * center
         state["moving_variance"] = MOMENTUM * weights["moving_variance"] + (1.0 - MOMENTUM) * kept

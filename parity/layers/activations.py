@@ -1,0 +1,87 @@
+"""The activations that the models know by Keras' names."""
+
+import numpy as np
+from torch import Tensor, nn
+
+from leaf_port._model_layers import new_activation
+from parity.layers._models import channels_last
+from parity.oracles.exact import activations
+from parity.source import Source
+from parity.spec import Array, Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
+
+# Keras 2.13 does not know all of the port's names, TensorFlow has the functions.
+_IN_TENSORFLOW = ("leaky_relu", "relu6", "silu", "log_softmax")
+_KERAS = ("linear", "relu", "elu", "selu", "gelu", "mish", "swish", "sigmoid", "tanh", "softsign")
+_SHAPE = (2, 9, 8, 5)
+_CORNERS = (0, slice(3), 0, 0)
+_NAMES = (*_KERAS, "softplus", "softmax", "exponential", "hard_sigmoid", *_IN_TENSORFLOW)
+
+
+class _Activation(nn.Module):
+    """By its name, as a block makes it."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.activation = new_activation("ConvBlock", config["name"])
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.activation(inputs)
+
+
+def _official(config: Config) -> Ref:
+    where = "nn" if config["name"] in _IN_TENSORFLOW else "keras.activations"
+    return Ref(f"tensorflow.{where}.{config['name']}")
+
+
+def _inputs(_config: Config, source: Source) -> dict[str, Array]:
+    """A map, with values at which some activation has a corner."""
+    inputs = source.normal(_SHAPE, 2.0)
+    inputs[_CORNERS] = 0.0, 6.0, -0.0
+    return {"inputs": inputs}
+
+
+# Terms that cancel inside of one operation (e^x - 1, 1 + erf, 1 - y^2) are of order 1, and where x
+# multiplies them of its greatest magnitude here. Operations that only choose or scale have none.
+_TERMS = dict.fromkeys(_NAMES, 1.0)
+_TERMS |= dict.fromkeys(("linear", "relu", "relu6", "leaky_relu", "hard_sigmoid"), 0.0)
+_TERMS |= dict.fromkeys(("gelu", "mish", "swish", "silu"), 7.0)
+
+
+def _rounding(config: Config) -> dict[str, Array]:
+    size = np.full(_SHAPE, 2.0**-24 * _TERMS[config["name"]])
+    return {"output/0": size, "gradients/input/inputs": size}
+
+
+def _ties(_config: Config) -> dict[str, Array]:
+    mask = np.zeros(_SHAPE, bool)
+    mask[_CORNERS] = True
+    return {"input/inputs": mask}
+
+
+SPEC = LayerSpec(
+    name="activations",
+    mirrors="models.py, lines 72, 80 (tf.keras.layers.Activation)",
+    port=_Activation,
+    official=_official,
+    configs=grid(name=_NAMES),
+    inputs=_inputs,
+    call=channels_last,
+    exact=lambda given: exactly(
+        activations.activation(given.config["name"], given.inputs["inputs"])
+    ),
+    ties=_ties,
+    constants=_rounding,
+    budget=Budget(
+        forward=7,
+        gradient=6.5,
+        port=Bound(4.8, 2.38),
+        reference=Bound(6.9, 3.47),
+        port_gradient=Bound(6.2, 3.11),
+        reference_gradient=Bound(6.5, 3.25),
+        worst="3.5, 3.2 units; 9.7e-08, 2.5e-07 relative; torch 2.13.0, TF 2.13.1",
+    ),
+    errors=(
+        ErrorCase("activation", lambda: new_activation("ConvBlock", "swirl")),
+        ErrorCase("activation", lambda: new_activation("ConvBlock", nn.ReLU), "builds it"),  # type: ignore[arg-type]
+    ),
+)

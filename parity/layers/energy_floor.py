@@ -1,0 +1,87 @@
+"""Leaf's floor under the energies, with every other stage handing its input on.
+
+At exactly the float32 number next to 1e-5 the whole gradient passes. In float64 that number lies
+below 1e-5, so the float64 gradient is another one there: for the port and for the official code.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from leaf_port import Leaf
+from parity.oracles.exact.frontends import SMALLEST_ENERGY
+from parity.source import Source
+from parity.spec import (
+    Answer,
+    Array,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    exactly,
+    grid,
+)
+
+
+class _Through(nn.Module):
+    """A convolution or pooling that does nothing, whatever it is told to do."""
+
+    def __init__(self, **_arguments: Any) -> None:
+        super().__init__()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs
+
+
+def _port(_config: Config) -> Leaf:
+    return Leaf(
+        conv1d_cls=_Through, activation=nn.Identity(), pooling_cls=_Through, compression_fn=None
+    )
+
+
+def _inputs(config: Config, source: Source) -> dict[str, Array]:
+    inputs = source.uniform((2, config["samples"], 1), -1e-5, 4e-5)
+    inputs[:, ::3] = np.float32(SMALLEST_ENERGY)
+    if config["odd"]:
+        inputs[:, 1], inputs[:, 4], inputs[:, 7] = np.nan, np.inf, -np.inf
+    return {"inputs": inputs}
+
+
+def _ties(config: Config) -> dict[str, Array]:
+    mask = np.zeros((2, config["samples"], 1), bool)
+    mask[:, ::3] = True
+    return {"input/inputs": mask}
+
+
+def _exact(given: Given) -> Answer:
+    return exactly(np.maximum(given.inputs["inputs"], SMALLEST_ENERGY))
+
+
+SPEC = LayerSpec(
+    name="energy_floor",
+    mirrors="frontend.py, line 194",
+    port=_port,
+    official=lambda _: Ref("leaf_audio.frontend.Leaf")(
+        conv1d_cls=Ref("through"),
+        activation=Ref("tensorflow.identity"),
+        pooling_cls=Ref("through"),
+        compression_fn=None,
+    ),
+    configs=grid(samples=[50, 9], odd=[False, True]),
+    inputs=_inputs,
+    exact=_exact,
+    ties=_ties,
+    budget=Budget(
+        forward=0,
+        gradient=0,
+        port=Bound(0.85, 0.424),
+        reference=Bound(0.85, 0.424),
+        worst="0, 0 units; 0.0e+00, 0.0e+00 relative; torch 2.13.0, TF 2.13.1",
+    ),
+    errors=(ErrorCase("inputs", lambda: _port({})(torch.zeros(2, 0))),),
+)

@@ -1,0 +1,135 @@
+"""Convolutions by FFT and their regulariser."""
+
+from parity.mutants.mutant import Mutant
+
+_POWER = "return 1 << (length - 1).bit_length()"
+_ROLL = "torch.roll(result, taps // 2 - 1, dims=1)[:, :length]"
+_PENALTY = "return self.l1 * weight.abs().sum() + self.l2 * weight.square().sum()"
+_BIASED = (
+    "        outputs = outputs if self.bias is None else outputs + self.bias\n"
+    "        return outputs if self.activation is None else self.activation(outputs)"
+)
+
+MUTANTS = [
+    Mutant(
+        "transform of the clip's own length",
+        "trap 12",
+        "fft_conv1d",
+        "_fft_convolution.py",
+        _POWER,
+        "return length",
+    ),
+    Mutant(
+        "transform twice as long at a power of two",
+        "trap 12",
+        "fft_conv1d",
+        "_fft_convolution.py",
+        _POWER,
+        "return 1 << length.bit_length()",
+    ),
+    Mutant(
+        "linear instead of circular",
+        "trap 12",
+        "fft_conv1d",
+        "_fft_convolution.py",
+        "size = upper_power_of_2(length)",
+        "size = upper_power_of_2(length + taps - 1)",
+    ),
+    Mutant(
+        "rolled by one sample too many",
+        "trap 12",
+        "fft_conv1d",
+        "_fft_convolution.py",
+        _ROLL,
+        "torch.roll(result, taps // 2, dims=1)[:, :length]",
+    ),
+    Mutant(
+        "cut before it is rolled",
+        "trap 12",
+        "fft_conv1d",
+        "_fft_convolution.py",
+        _ROLL,
+        "torch.roll(result[:, :length], taps // 2 - 1, dims=1)",
+    ),
+    Mutant(
+        "convolution for a correlation",
+        "trap 12",
+        "fft_conv1d",
+        "_fft_convolution.py",
+        "spectrum * response.conj()",
+        "spectrum * response",
+    ),
+    Mutant(
+        "convolution for a correlation, in segments",
+        "trap 12",
+        "overlap_add_conv1d",
+        "_fft_convolution.py",
+        "torch.fft.rfft(framed, n=fft_length) * response.conj()",
+        "torch.fft.rfft(framed, n=fft_length) * response",
+    ),
+    Mutant(
+        "segments not rolled back",
+        "trap 12",
+        "overlap_add_conv1d",
+        "_fft_convolution.py",
+        "return torch.roll(joined, 1 - taps // 2, dims=1)",
+        "return joined",
+    ),
+    Mutant(
+        "segments that overlap by one sample more",
+        "slip",
+        "overlap_add_conv1d",
+        "_fft_convolution.py",
+        "overlap = taps - 1",
+        "overlap = taps",
+    ),
+    Mutant(
+        "stride honoured",
+        "trap 12",
+        "fft_conv1d_layer",
+        "convolution.py",
+        "outputs, _ = fft_conv1d(inputs, self.kernel)",
+        "outputs = fft_conv1d(inputs, self.kernel)[0][:, :: self.strides]",
+    ),
+    Mutant(
+        "activation before the bias",
+        "slip",
+        "fft_conv1d_layer",
+        "convolution.py",
+        _BIASED,
+        "        outputs = outputs if self.activation is None else self.activation(outputs)\n"
+        "        return outputs if self.bias is None else outputs + self.bias",
+    ),
+    Mutant(
+        "l1 and l2 swapped",
+        "slip",
+        "frequency_penalty",
+        "regularizers.py",
+        _PENALTY,
+        "return self.l2 * weight.abs().sum() + self.l1 * weight.square().sum()",
+    ),
+    Mutant(
+        "half of l2",
+        "the usual weight decay",
+        "frequency_penalty",
+        "regularizers.py",
+        _PENALTY,
+        "return self.l1 * weight.abs().sum() + 0.5 * self.l2 * weight.square().sum()",
+    ),
+    Mutant(
+        "penalty of the spectrum left out",
+        "slip",
+        "frequency_penalty",
+        "regularizers.py",
+        "            terms.append(penalty(num_samples))",
+        "            pass",
+    ),
+    Mutant(
+        "penalty of the kernel's own spectrum",
+        "slip",
+        "frequency_penalty",
+        "convolution.py",
+        "torch.fft.rfft(self.kernel, n=size, dim=0)",
+        "torch.fft.rfft(self.kernel, dim=0)",
+    ),
+]

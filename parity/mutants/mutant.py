@@ -1,0 +1,56 @@
+"""What a planted bug is: an edit of one place in the source of ``leaf_port``."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[2] / "leaf_port"
+
+
+class DoesNotApplyError(Exception):
+    """The text that a mutant replaces is not there exactly once."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Mutant:
+    """A bug, as an edit.
+
+    Attributes:
+        name: of the bug.
+        origin: the public port that has it, the trap of the reference it falls into, or "slip".
+        layer: the declaration where it sits, whose own checks must catch it.
+        file: which module of ``leaf_port``, with its suffix.
+        old: exact text there, found once.
+        new: what stands there instead.
+    """
+
+    name: str
+    origin: str
+    layer: str
+    file: str
+    old: str
+    new: str
+
+    @property
+    def module(self) -> str:
+        """The module's dotted name."""
+        return f"leaf_port.{self.file.removesuffix('.py')}"
+
+    def applied(self, source: str) -> str:
+        """The source with the bug in it.
+
+        Raises:
+            DoesNotApplyError: ``old`` is not there, or more than once.
+        """
+        found = source.count(self.old)
+        if found != 1:
+            where = f"leaf_port/{self.file}"
+            raise DoesNotApplyError(f"{self.name}: its text stands {found} times in {where}")
+        return source.replace(self.old, self.new)
+
+
+def healthy(layer: str) -> Mutant:
+    """The control: an edit that changes nothing, run like every other."""
+    opening = (SOURCE / "__init__.py").read_text().splitlines()[0]
+    return Mutant("healthy control", "control", layer, "__init__.py", opening, opening)

@@ -1,0 +1,124 @@
+"""Runs the checks of one layer with a bug planted, in a process of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from parity.mutants import hook, prepare
+from parity.mutants.mutant import Mutant
+from parity.mutants.prepare import Prepared
+
+if TYPE_CHECKING:
+    from parity.checks import Result
+    from parity.compare import Difference
+    from parity.spec import Budget, LayerSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Catch:
+    """The first check that failed.
+
+    Attributes:
+        case: its case, or "refusals" for an error case.
+        check: the array and the aspect, or what was raised or accepted.
+        units: greatest difference of an element, in units of its rounding; None for no figure.
+        allowed: the budget for it.
+        relative: relative difference of the array.
+        message: all that the check says.
+        again: the command that runs the case alone.
+    """
+
+    case: str
+    check: str
+    units: float | None = None
+    allowed: float | None = None
+    relative: float | None = None
+    message: str = ""
+    again: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What became of a mutant.
+
+    Attributes:
+        catch: what caught it; None if nothing did.
+        tried: how many cases and refusals were run.
+        broken: why it could not be run at all; empty if it could.
+    """
+
+    catch: Catch | None = None
+    tried: int = 0
+    broken: str = ""
+
+
+def run(mutant: Mutant, cases: Sequence[Prepared], answers: Connection) -> None:
+    """Sends the verdict on a mutant; the target of its process."""
+    try:
+        verdict = _verdict(mutant, cases)
+    except Exception as error:  # told, not raised: whoever started this waits for an answer
+        verdict = Verdict(broken=f"{type(error).__name__}: {error}")
+    answers.send(verdict)
+    answers.close()
+
+
+def _verdict(mutant: Mutant, cases: Sequence[Prepared]) -> Verdict:
+    planted = hook.plant(mutant)
+    import torch
+
+    from parity.layers import all_specs
+
+    torch.set_num_threads(1)
+    spec = all_specs()[mutant.layer]
+    if not planted.found:
+        raise RuntimeError(f"leaf_port/{mutant.file} was never imported")
+    tried = 0
+    for catch in _checks(spec, cases):
+        tried += 1
+        if catch is not None:
+            return Verdict(catch, tried)
+    return Verdict(tried=tried)
+
+
+def _checks(spec: LayerSpec, cases: Sequence[Prepared]) -> Any:
+    """What each case and then each refusal catches, None for nothing."""
+    from parity import checks
+    from parity.oracles import recorded
+
+    recording = recorded.load(spec)
+    named = {case.name: case for case in spec.cases()}
+    for prepared in cases:
+        rounded = prepare.load(prepared.file)
+        for result in checks.check_port(spec, named[prepared.case], recording, rounded):
+            yield _catch(spec, result) if result.failures else None
+    for error_case in spec.errors:
+        problem = checks.check_error(error_case)
+        yield Catch("refusals", problem, message=problem) if problem else None
+
+
+def _catch(spec: LayerSpec, result: Result) -> Catch:
+    """The worst of what a failing case says, of the outputs if they are off."""
+    where = f"{result.case} ({result.arithmetic})" if result.arithmetic else result.case
+    if result.error:
+        return Catch(where, result.error, message=result.error, again=result.again)
+    from parity import compare
+
+    failing = (d for d in result.differences if not d.ok)
+    worst = max(failing, key=lambda d: (not d.is_gradient, d.check == compare.DIRECT, d.units))
+    check = f"{worst.check}: {worst.array}: {worst.aspect}"
+    if worst.aspect != "values":
+        return Catch(where, check, message=worst.message, again=result.again)
+    figures = worst.units, _allowed(spec.budget, worst), worst.relative
+    return Catch(where, check, *figures, message=worst.message, again=result.again)
+
+
+def _allowed(budget: Budget, difference: Difference) -> float:
+    """How many units of the difference its budget allows."""
+    from parity import compare
+
+    if difference.check == compare.DIRECT:
+        return budget.gradient if difference.is_gradient else budget.forward
+    return (budget.port_gradient if difference.is_gradient else budget.port).allowed

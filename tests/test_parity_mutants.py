@@ -1,0 +1,135 @@
+"""python -m parity mutants: the table of planted bugs, the verdicts, the exit code."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+import parity.__main__ as command
+from parity.layers import all_specs
+from parity.mutants import report, runner
+from parity.mutants.bugs import all_mutants
+from parity.mutants.mutant import SOURCE, DoesNotApplyError, Mutant, healthy
+
+MUTANTS = all_mutants()
+BLATANT = Mutant(
+    "everything doubled",
+    "test",
+    "log_compression",
+    "postprocessing.py",
+    "return torch.log(inputs + log_offset)",
+    "return 2.0 * torch.log(inputs + log_offset)",
+)
+COMMENT = Mutant(
+    "a comment changed",
+    "test",
+    "log_compression",
+    "postprocessing.py",
+    "return torch.log(inputs + log_offset)",
+    "return torch.log(inputs + log_offset)  # changed",
+)
+BROKEN = Mutant("gone", "test", "log_compression", "postprocessing.py", "no such text", "")
+SYNTAX = Mutant(
+    "no Python", "test", "log_compression", "postprocessing.py", "import torch\n", "(\n"
+)
+
+
+def fingerprint() -> dict[str, str]:
+    """Every file of the port, caches included, by its contents."""
+    files = (path for path in SOURCE.rglob("*") if path.is_file())
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_mutant_applies(mutant: Mutant) -> None:
+    """Its text is there exactly once, what comes of it is Python, and another program."""
+    source = (SOURCE / mutant.file).read_text()
+    edited = ast.parse(mutant.applied(source))
+    assert ast.dump(edited) != ast.dump(ast.parse(source))
+
+
+def test_table_is_complete() -> None:
+    """At least fifty bugs of different names and edits; every declared layer has one."""
+    assert len(MUTANTS) >= 50
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
+    places = {(m.layer, m.file, m.old, m.new) for m in MUTANTS}
+    assert len(places) == len(MUTANTS)
+    assert {mutant.layer for mutant in MUTANTS} == set(all_specs())
+
+
+def test_text_that_stands_twice_is_refused() -> None:
+    """An edit of the wrong place would be another bug than the one declared."""
+    with pytest.raises(DoesNotApplyError, match="2 times"):
+        BLATANT.applied(f"{BLATANT.old}\n{BLATANT.old}")
+
+
+def test_verdicts_leave_the_tree_as_it_is() -> None:
+    """Caught, survived, broken, healthy: told apart, and no file is touched."""
+    before = fingerprint()
+    outcomes = runner.run([BLATANT, COMMENT, BROKEN, SYNTAX], lambda *_: None)
+    assert [outcome.word for outcome in outcomes] == [
+        "healthy",
+        "caught",
+        "SURVIVED",
+        "BROKEN",
+        "BROKEN",
+    ]
+    catch = outcomes[1].verdict.catch
+    assert catch is not None
+    assert catch.check == "port and official: output/0: values"
+    assert catch.units is not None
+    assert catch.allowed is not None
+    assert catch.units > catch.allowed
+    assert "0 times" in outcomes[3].verdict.broken
+    assert fingerprint() == before
+
+
+def test_survivor_makes_the_command_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Exit code 1, its name, what to do; the JSON file says it too."""
+    monkeypatch.setattr(command, "all_mutants", lambda: [BLATANT, COMMENT])
+    monkeypatch.setenv("COLUMNS", "200")
+    file = tmp_path / "mutants.json"
+    done = CliRunner().invoke(command.app, ["mutants", "--json", str(file)])
+    assert done.exit_code == 1, done.output
+    assert "1 of 2 planted bugs caught at their layer; 1 survived" in done.output
+    assert "SURVIVED: a comment changed" in done.output
+    verdicts = [outcome["verdict"] for outcome in json.loads(file.read_text())["outcomes"]]
+    assert verdicts == ["healthy", "caught", "SURVIVED"]
+
+
+def test_only_runs_the_named_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And exit code 0 when it is caught."""
+    ran: list[Mutant] = []
+
+    def run(mutants: list[Mutant], *_: object) -> bool:
+        ran.extend(mutants)
+        return True
+
+    monkeypatch.setattr(report, "run", run)
+    name = MUTANTS[3].name
+    assert CliRunner().invoke(command.app, ["mutants", "--only", name]).exit_code == 0
+    assert ran == [MUTANTS[3]]
+
+
+def test_unknown_name_is_told() -> None:
+    """Never a run of nothing that passes."""
+    done = CliRunner().invoke(command.app, ["mutants", "--only", MUTANTS[0].name + "x"])
+    assert done.exit_code != 0
+    assert MUTANTS[0].name in str(done.exception)
+
+
+def test_sick_control_makes_the_run_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches prove nothing where the healthy port is caught too."""
+    control = healthy("log_compression")
+    catch = runner.worker.Catch("a case", "output/0: values", message="off", again="again")
+    sick = runner.Outcome(control, runner.Verdict(catch, 1))
+    monkeypatch.setattr(runner, "run", lambda *_: [sick])
+    console = Console(record=True, width=200)
+    assert not report.run([], console)
+    assert "SICK: healthy control" in console.export_text()
