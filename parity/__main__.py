@@ -11,9 +11,9 @@ import typer
 from rich.console import Console
 
 from leaf_port.errors import LeafError
+from parity import backends, report
 from parity import live as live_runner
 from parity import record as recorder
-from parity import report
 from parity.audit import adapters, verdict
 from parity.audit import report as audit_report
 from parity.audit.adapters import ADAPTERS
@@ -46,13 +46,20 @@ def _chosen(layers: list[str] | None) -> list[LayerSpec]:
 def record(
     layer: Layers = None,
     check: Annotated[bool, typer.Option(help="Write nothing; tell what would change.")] = False,
+    draw: Annotated[
+        int | None,
+        typer.Option(min=0, help="Draw this many cases a layer anew; else those kept are asked."),
+    ] = None,
 ) -> None:
     """Ask the live official implementation everything that is declared, and keep its answers.
+
+    Beside the declared cases it asks the drawn ones that the recordings hold.
 
     LEAF_REFERENCE_PYTHON is an interpreter with TensorFlow, LEAF_AUDIO_PATH a checkout of
     google-research/leaf-audio.
     """
-    changed = recorder.record(_chosen(layer), write=not check, console=Console(stderr=True))
+    console = Console(stderr=True)
+    changed = recorder.record(_chosen(layer), write=not check, draw=draw, console=console)
     raise typer.Exit(1 if check and changed else 0)
 
 
@@ -60,23 +67,32 @@ def record(
 def run(
     layer: Layers = None,
     case: Annotated[str | None, typer.Option(help="Only the case of this name.")] = None,
+    backend: Annotated[
+        str, typer.Option(help=f"Where the port runs: {', '.join(backends.TABLE)}.")
+    ] = "cpu",
 ) -> None:
     """Check the port against the recorded official answers; exit code 1 if anything is off."""
-    ok = report.run(_chosen(layer), case, report.console())
+    ok = report.run(_chosen(layer), case, report.console(), backend)
     raise typer.Exit(0 if ok else 1)
 
 
 @app.command()
 def live(
     layer: Layers = None,
-    examples: Annotated[int, typer.Option(help="Drawn examples for each layer.")] = 100,
+    examples: Annotated[int, typer.Option(min=1, help="Drawn examples for each layer.")] = 100,
+    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
     case: Annotated[str | None, typer.Option(help="One case, as a failure prints it.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the figures to this file too.")] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes, each with a TensorFlow of its own.")
+    ] = 2,
 ) -> None:
     """Compare the port with the live official implementation on drawn examples.
 
     LEAF_REFERENCE_PYTHON and LEAF_AUDIO_PATH as for `record`; exit code 1 if anything is off.
     """
-    ok = live_runner.run(_chosen(layer), examples, case, report.console())
+    layers = [spec.name for spec in _chosen(layer)]
+    ok = live_runner.run(layers, examples, seed, case, report.console(), json, workers)
     raise typer.Exit(0 if ok else 1)
 
 

@@ -5,6 +5,7 @@ rounding.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -28,10 +29,6 @@ DOUBLE_UNIT = 2.0**-29
 # 10.
 SMALLEST = 1e-29
 
-# A relative difference above the limit is accepted where rounding alone makes one: where the norm
-# of the difference is at most this many times the norm of the units, which come from float64.
-EXPLAINED_BY_ROUNDING = 3.0
-
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
@@ -44,6 +41,7 @@ class Difference:
         ok: whether it is within the budget.
         relative: Frobenius norm of the difference over that of the reference.
         units: greatest difference of an element, in units of its rounding.
+        norm: the difference's norm, in norms of the units.
         explained: whether ``relative`` is above the limit, and rounding alone explains it.
         port_to_exact: relative difference between the port and the exact answer.
         official_to_exact: the same of the reference.
@@ -55,6 +53,7 @@ class Difference:
     ok: bool
     relative: float = 0.0
     units: float = 0.0
+    norm: float = 0.0
     explained: bool = False
     port_to_exact: float = 0.0
     official_to_exact: float = 0.0
@@ -65,6 +64,11 @@ class Difference:
     def is_gradient(self) -> bool:
         """Whether it concerns a gradient."""
         return self.array.startswith("gradients/")
+
+    @property
+    def kind(self) -> str:
+        """``forward`` or ``gradient``."""
+        return "gradient" if self.is_gradient else "forward"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +93,7 @@ class Limit:
     gradient: float
     relative: float
     relative_gradient: float
+    norm: float = np.inf
 
 
 def relative_difference(got: Array, expected: Array) -> float:
@@ -140,24 +145,24 @@ def _compare_values(
     relative = relative_difference(got, expected)
     each = in_units(got, expected, unit)
     units = float(each.max(initial=0.0))
-    explained = (
-        relative > allowed_relative and _norm_in_units(got, expected, unit) <= EXPLAINED_BY_ROUNDING
-    )
+    norm = _norm_in_units(got, expected, unit)
+    explained = allowed_relative < relative and norm <= budget.norm
     if units <= allowed and (relative <= allowed_relative or explained):
-        return Difference(name, "values", True, relative, units, explained)
+        return Difference(name, "values", True, relative, units, norm, explained)
     at = (
         tuple(int(i) for i in np.unravel_index(int(each.argmax()), each.shape)) if each.size else ()
     )
     message = (
-        f"relative {relative:.2e} (allowed {allowed_relative:.0e}), worst {units:.3g} units "
+        f"relative {relative:.2e} (allowed {allowed_relative:.0e}, or a norm of {budget.norm:g} "
+        f"units; it is {norm:.3g}), worst {units:.3g} units "
         f"(allowed {allowed:g}) at {at}: {got[at]!r}, official {expected[at]!r}, "
         f"unit {unit[at]:.3g}"
     )
-    return Difference(name, "values", False, relative, units, message=message)
+    return Difference(name, "values", False, relative, units, norm, message=message)
 
 
 def compare(
-    got: Answer,
+    ours: Mapping[str, Array],
     expected: Answer,
     rounded: Rounded,
     budget: Budget | Limit,
@@ -166,14 +171,15 @@ def compare(
     """One difference an array; an array that only one side has is a difference too.
 
     Args:
-        got: the port's answer.
-        expected: the reference's.
+        ours: the port's arrays, of which only what ``expected`` kept.
+        expected: the reference's answer.
         rounded: float64 answer and units of rounding.
         budget: what is allowed.
         random: names of arrays that are drawn at random, of which shape and dtype are compared
         only.
     """
-    ours, theirs = got.arrays(), expected.arrays()
+    theirs = expected.arrays()
+    exact, units = expected.pick(rounded.exact), expected.pick(rounded.units)
     found = []
     for name in sorted(set(ours) | set(theirs)):
         if name not in ours or name not in theirs:
@@ -184,9 +190,8 @@ def compare(
         expected_array = theirs[name]
         if name in random and ours[name].shape == expected_array.shape:
             expected_array = ours[name]
-        unit, exact = rounded.units[name], rounded.exact[name]
-        difference = compare_array(name, ours[name], expected_array, unit, budget)
-        found.append(_beside_exact(difference, ours[name], expected_array, exact))
+        difference = compare_array(name, ours[name], expected_array, units[name], budget)
+        found.append(_beside_exact(difference, ours[name], expected_array, exact[name]))
     return found
 
 

@@ -8,18 +8,17 @@ careless code: silence, a click, denormals, huge values, NaN, infinity.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import hypothesis
 from hypothesis import strategies as st
 
 from leaf_port.errors import LeafError
-from parity import checks, compare, port, rounding
-from parity.compare import Difference
-from parity.spec import SIGNALS, Answer, Case, Config, LayerSpec, Question
-
-Ask = Callable[[LayerSpec, Question], Answer]
+from parity import checks, port
+from parity.backends import CPU, Backend
+from parity.checks import Result
+from parity.spec import SIGNALS, Case, Config, LayerSpec
 
 # Half of the examples are plain.
 _SIGNALS = ("plain",) * (len(SIGNALS) - 1) + SIGNALS[1:]
@@ -60,59 +59,121 @@ def cases(spec: LayerSpec) -> st.SearchStrategy[Case]:
     )
 
 
-def differences(spec: LayerSpec, case: Case, official: Ask) -> list[Difference]:
-    """Port against a live official answer, in every arithmetic.
-
-    An example that the port refuses (a window longer than an unpadded clip, say) is discarded.
+def refused(spec: LayerSpec, case: Case) -> bool:
+    """Whether the port refuses a drawn case (a window longer than an unpadded clip, say), or the
+    official code fails at it as declared.
     """
+    if spec.unanswered(case.config):
+        return True
     try:
-        question = port.ask(spec, case)
-        answers = [
-            port.answer(spec, question, port.Run(arithmetic=arithmetic))
-            for arithmetic in checks.arithmetics(spec)
-        ]
+        port.answer(spec, port.ask(spec, case), port.Run(arithmetic=checks.arithmetics(spec)[0]))
     except LeafError:
-        hypothesis.reject()
-    expected = official(spec, question)
-    rounded = rounding.units(spec, question, checks.arithmetics(spec)[0])
-    weights = spec.weights(case.config)
-    random = {f"initial/{path}" for path, weight in weights.items() if weight.random}
-    found: list[Difference] = []
-    for got in answers:
-        if not case.initial:
-            got.initial, expected.initial = {}, {}
-        found += compare.compare(got, expected, rounded, spec.budget, random)
-    return found
+        return True
+    return False
 
 
-def check(
-    spec: LayerSpec, official: Ask, examples: int, seen: Callable[[Case, list[Difference]], Any]
-) -> None:
-    """Draws examples of a layer and compares each; hypothesis shrinks the first that fails.
+def sample(spec: LayerSpec, count: int, seed: int) -> list[Case]:
+    """Different drawn cases that the port does not refuse; fewer where there are fewer."""
+    found: dict[str, Case] = {}
 
-    Args:
-        spec: the declaration.
-        official: asks the live official implementation.
-        examples: how many.
-        seen: told every case with its differences.
+    @hypothesis.seed(seed)
+    @_settings(4 * count, [hypothesis.Phase.generate])
+    @hypothesis.given(cases(spec))
+    def example(case: Case) -> None:
+        if len(found) < count and case.name not in found and not refused(spec, case):
+            found[case.name] = case
 
-    Raises:
-        AssertionError: naming the smallest failing case and the command that runs it.
-    """
+    example()
+    return list(found.values())
 
-    @hypothesis.settings(
+
+def _settings(examples: int, phases: Sequence[hypothesis.Phase]) -> hypothesis.settings:
+    return hypothesis.settings(
         max_examples=examples,
+        phases=phases,
         deadline=None,
         database=None,
         suppress_health_check=list(hypothesis.HealthCheck),
         print_blob=False,
     )
+
+
+class _Judge:
+    """Runs examples, and remembers the failing ones: a shrink asks for them again.
+
+    Args:
+        spec: the declaration.
+        ask: asks the live official implementation.
+        seen: told the results of every case.
+        patience: examples that are tried after the first failure, to find a smaller one.
+        backend: where the port runs.
+    """
+
+    def __init__(
+        self,
+        spec: LayerSpec,
+        ask: checks.Ask,
+        seen: Callable[[list[Result]], Any],
+        patience: int,
+        backend: Backend,
+    ) -> None:
+        self._spec, self._ask, self._seen, self._backend = spec, ask, seen, backend
+        self._left = patience
+        self._failed: dict[str, str] = {}
+
+    def __call__(self, case: Case) -> None:
+        told = self._failed.get(case.as_json(), "")
+        if not told:
+            if self._failed:
+                self._left -= 1
+            hypothesis.assume(self._left >= 0 and not refused(self._spec, case))
+            results = checks.check(self._spec, case, self._ask, self._backend)
+            self._seen(results)
+            told = _failure(self._spec, case, results)
+        if told:
+            self._failed[case.as_json()] = told
+            raise AssertionError(told)
+
+
+def _failure(spec: LayerSpec, case: Case, results: Sequence[Result]) -> str:
+    wrong = [failure for result in results for failure in result.failures]
+    again = f"python -m parity live --layer {spec.name} --case '{case.as_json()}'"
+    return "\n".join([f"{spec.name} [{case.name}]", *wrong, again]) if wrong else ""
+
+
+PATIENCE = 60
+
+
+def check(
+    spec: LayerSpec,
+    ask: checks.Ask,
+    examples: int,
+    seed: int,
+    seen: Callable[[list[Result]], Any],
+    patience: int = PATIENCE,
+    backend: Backend = CPU,
+) -> None:
+    """Draws examples of a layer and runs all checks on each; hypothesis shrinks one that fails.
+
+    Args:
+        spec: the declaration.
+        ask: asks the live official implementation.
+        examples: how many.
+        seed: of the draws.
+        seen: told the results of every case.
+        patience: how many more examples a failure is worth, to find a smaller one.
+        backend: where the port runs.
+
+    Raises:
+        AssertionError: naming the smallest failing case and the command that runs it.
+    """
+    judge = _Judge(spec, ask, seen, patience, backend)
+    phases = [hypothesis.Phase.generate, hypothesis.Phase.shrink]
+
+    @hypothesis.seed(seed)
+    @_settings(examples, phases)
     @hypothesis.given(cases(spec))
     def example(case: Case) -> None:
-        found = differences(spec, case, official)
-        seen(case, found)
-        wrong = [f"{d.array}: {d.aspect}: {d.message}" for d in found if not d.ok]
-        again = f"python -m parity live --layer {spec.name} --case '{case.as_json()}'"
-        assert not wrong, "\n".join([f"{spec.name} [{case.name}]", *wrong, again])  # noqa: S101
+        judge(case)
 
     example()

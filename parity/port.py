@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from parity.backends import CPU, Backend
 from parity.source import Source
 from parity.spec import Answer, Array, Case, LayerSpec, Question, Weight, with_signal
 
@@ -75,12 +76,14 @@ class Run:
         arithmetic: of its filters, where it has a choice.
         noise: a context in which forward and backward run; None for none.
         seed: of the disturbance of constants; None for none.
+        backend: where it runs.
     """
 
     dtype: torch.dtype = torch.float32
     arithmetic: str | None = None
     noise: Callable[[], Any] | None = None
     seed: int | None = None
+    backend: Backend = CPU
 
 
 def answer(spec: LayerSpec, question: Question, run: Run) -> Answer:
@@ -92,7 +95,7 @@ def answer(spec: LayerSpec, question: Question, run: Run) -> Answer:
     case, declared = question.case, spec.weights(question.case.config)
     layer = build(spec, case, run.arithmetic)
     if isinstance(layer, nn.Module):
-        layer = layer.to(run.dtype)
+        layer = layer.to(run.backend.device, run.dtype)
     weights = held(layer, declared)
     if case.initial:  # given only where they are pinned to the official ones
         _load(weights, declared, question)
@@ -101,7 +104,7 @@ def answer(spec: LayerSpec, question: Question, run: Run) -> Answer:
     initial = {path: declared[path].to_official(_numpy(tensor)) for path, tensor in weights.items()}
     if not case.initial:
         _load(weights, declared, question)
-    inputs = {name: _tensor(value, run.dtype) for name, value in question.inputs.items()}
+    inputs = {name: _tensor(value, run) for name, value in question.inputs.items()}
     watched = {f"input/{name}": inputs[name] for name in spec.differentiable if name in inputs}
     watched |= {
         f"weight/{path}": weights[path] for path in spec.differentiable_weights(case.config)
@@ -109,7 +112,7 @@ def answer(spec: LayerSpec, question: Question, run: Run) -> Answer:
     for tensor in watched.values():
         tensor.requires_grad_()
     with _context(run):
-        outputs = tensors(_call(spec, layer, inputs, question, run.dtype))
+        outputs = tensors(_call(spec, layer, inputs, question, run))
         gradients = _gradients(outputs, watched, question)
     state = {path: declared[path].to_official(_numpy(weights[path])) for path in spec.state(case)}
     return Answer(
@@ -151,13 +154,15 @@ def _disturb_constants(
             tensor.add_(step.to(tensor.dtype))
 
 
-def _context(run: Run) -> Any:
-    return contextlib.nullcontext() if run.noise is None else run.noise()
+@contextlib.contextmanager
+def _context(run: Run) -> Iterator[None]:
+    with run.backend.settings(), run.noise() if run.noise else contextlib.nullcontext():
+        yield
 
 
-def _tensor(value: Array, dtype: torch.dtype) -> Tensor:
+def _tensor(value: Array, run: Run) -> Tensor:
     tensor = torch.from_numpy(value.copy())
-    return tensor.to(dtype) if tensor.is_floating_point() else tensor
+    return tensor.to(run.backend.device, run.dtype if tensor.is_floating_point() else None)
 
 
 def _call(
@@ -165,11 +170,11 @@ def _call(
     layer: Callable[..., Any],
     inputs: Mapping[str, Tensor],
     question: Question,
-    dtype: torch.dtype,
+    run: Run,
 ) -> Any:
     if not callable(layer):
         return layer
-    draws = [_tensor(draw, dtype) for draw in question.draws]
+    draws = [_tensor(draw, run) for draw in question.draws]
     extra = (draws,) if spec.draws else ()
     return spec.call(layer, *inputs.values(), *extra)
 
@@ -178,7 +183,7 @@ def _gradients(
     outputs: list[Tensor], watched: Mapping[str, Tensor], question: Question
 ) -> dict[str, Array]:
     terms = [
-        (output * torch.from_numpy(question.cotangent(i, output.shape)).to(output.dtype)).sum()
+        (output * torch.from_numpy(question.cotangent(i, output.shape)).to(output)).sum()
         for i, output in enumerate(outputs)
         if output.requires_grad
     ]

@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.progress import Progress
 
 from leaf_port.errors import LeafError
-from parity import port
+from parity import drawn, port
 from parity.oracles import recorded
 from parity.oracles.official import NotInThisStackError, Official
-from parity.spec import Answer, LayerSpec, Question, digest
+from parity.spec import Answer, Case, LayerSpec, Question, digest
+
+Answers = dict[str, tuple[Question, Answer]]
+
+# Numbers that the initial weights of a drawn case may hold: they are kept whole.
+MOST_INITIAL = 4000
+
+
+def cases(spec: LayerSpec, draw: int | None) -> list[Case]:
+    """The declared cases of a layer, and drawn ones: new, or those that were recorded."""
+    if draw is not None:
+        return [*spec.cases(), *drawn.sample(spec, draw, seed=0)]
+    try:
+        return recorded.cases(spec)
+    except LeafError:  # never recorded yet
+        return list(spec.cases())
 
 
 def answers_of(
-    spec: LayerSpec, official: Official, progress: Progress, task: object
-) -> dict[str, tuple[Question, Answer]]:
-    """Asks all cases of a layer."""
-    answers: dict[str, tuple[Question, Answer]] = {}
-    for case in spec.cases():
-        question = port.ask(spec, case)
-        answer = official.answer(spec, question)
-        if not case.initial:
-            answer.initial = {}
-        answers[case.name] = question, answer
-        progress.advance(task)  # type: ignore[arg-type]
+    spec: LayerSpec, asked: Sequence[Case], official: Official, advance: Callable[[], None]
+) -> Answers:
+    """Asks cases of a layer."""
+    answers: Answers = {}
+    for case in asked:
+        question, answer = _ask(spec, case, official)
+        answers[question.case.name] = question, answer
+        advance()
     return answers
 
 
-def drift(spec: LayerSpec, answers: dict[str, tuple[Question, Answer]]) -> list[str]:
+def _ask(spec: LayerSpec, case: Case, official: Official) -> tuple[Question, Answer]:
+    question = port.ask(spec, case)
+    answer = official.answer(spec, question)
+    numbers = sum(array.size for array in answer.initial.values())
+    if case.initial and case.draw and numbers > MOST_INITIAL:
+        return _ask(spec, dataclasses.replace(case, initial=False), official)
+    if not case.initial:
+        answer.initial = {}
+    return question, answer
+
+
+def drift(spec: LayerSpec, answers: Answers) -> list[str]:
     """Cases whose kept answer is another, or which are not kept."""
     try:
         kept = recorded.load(spec).entries
@@ -40,12 +65,13 @@ def drift(spec: LayerSpec, answers: dict[str, tuple[Question, Answer]]) -> list[
     return sorted(name for name in set(fresh) | set(old) if fresh.get(name) != old.get(name))
 
 
-def record(specs: Sequence[LayerSpec], write: bool, console: Console) -> bool:
-    """Asks the live official implementation all declared cases, and keeps the answers.
+def record(specs: Sequence[LayerSpec], write: bool, draw: int | None, console: Console) -> bool:
+    """Asks the live official implementation all declared and drawn cases, and keeps the answers.
 
     Args:
         specs: the layers.
         write: whether to write; else only what differs from the kept answers is told.
+        draw: how many cases of each layer are drawn anew; None for those that are kept.
         console: for progress and summary.
 
     Returns:
@@ -56,9 +82,11 @@ def record(specs: Sequence[LayerSpec], write: bool, console: Console) -> bool:
         missing = f"; lacks {', '.join(official.missing)}" if official.missing else ""
         console.print(f"official: {official.versions}{missing}")
         for spec in specs:
-            task = progress.add_task(spec.name, total=len(spec.cases()))
+            asked = cases(spec, draw)
+            task = progress.add_task(spec.name, total=len(asked))
+            advance = functools.partial(progress.advance, task)
             try:
-                answers = answers_of(spec, official, progress, task)
+                answers = answers_of(spec, asked, official, advance)
             except (RuntimeError, NotInThisStackError) as error:
                 console.print(f"{spec.name}: not recorded: {error}", markup=False)
                 changed = True

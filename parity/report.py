@@ -14,11 +14,12 @@ from rich.progress import Progress
 from rich.table import Table
 
 from leaf_port.errors import LeafError
-from parity import checks
+from parity import backends, checks, divergences
+from parity.backends import CPU
 from parity.checks import Result
-from parity.compare import DIRECT, DOUBLE, DOUBLE_ALLOWED, EXPLAINED_BY_ROUNDING, SLOPE
+from parity.compare import DIRECT, DOUBLE, DOUBLE_ALLOWED, SLOPE
 from parity.oracles import recorded
-from parity.spec import LayerSpec
+from parity.spec import EXPLAINED_BY_ROUNDING, LayerSpec
 
 LONGEST_NAME = 32  # no name of a layer is cut
 WIDTH = 175  # of the table where the output is no terminal
@@ -80,20 +81,22 @@ class Row:
         return max(found) if found else None
 
 
-def _rows(specs: Sequence[LayerSpec], only: str | None, progress: Progress) -> list[Row]:
+def _rows(
+    specs: Sequence[LayerSpec], only: str | None, backend: str, progress: Progress
+) -> list[Row]:
     """Runs all cases, spread over the machine's cores."""
     rows = {spec.name: Row(spec) for spec in specs}
     asked = [
         (spec.name, case.name)
         for spec in specs
-        for case in spec.cases()
+        for case in recorded.cases(spec)
         if only in (None, case.name)
     ]
     task = progress.add_task("recorded cases", total=len(asked))
     context = multiprocessing.get_context("spawn")
     workers = min(os.cpu_count() or 1, len(asked) or 1)
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        futures = [pool.submit(checks.check_named, *names) for names in asked]
+        futures = [pool.submit(checks.check_named, *names, backend) for names in asked]
         for future in as_completed(futures):
             for result in future.result():
                 rows[result.layer].add(result)
@@ -118,9 +121,9 @@ def _figures(row: Row, gradient: bool) -> list[str]:
     ]
 
 
-def table(rows: Sequence[Row]) -> Table:
+def table(rows: Sequence[Row], backend: str = CPU.name) -> Table:
     """The rich table of all rows."""
-    made = Table(title="Port against the official implementation: worst differences")
+    made = Table(title=f"Port ({backend}) against the official implementation: worst differences")
     made.add_column("layer", no_wrap=True, min_width=LONGEST_NAME)
     made.add_column("cases", justify="right")
     for kind in ("forward", "gradient"):
@@ -142,16 +145,27 @@ def table(rows: Sequence[Row]) -> Table:
     return made
 
 
-def run(specs: Sequence[LayerSpec], case: str | None, console: Console) -> bool:
-    """Runs everything declared and prints the table; True if nothing is off."""
+def run(
+    specs: Sequence[LayerSpec], case: str | None, console: Console, backend: str = CPU.name
+) -> bool:
+    """Runs everything declared and prints the table; True if nothing is off.
+
+    Raises:
+        LeafError: the backend is unknown or cannot run here.
+    """
+    if reason := backends.named(backend).missing():
+        raise LeafError("parity", "--backend", "one that runs here", backend, reason)
     with Progress(console=console, transient=True) as progress:
-        rows = _rows(specs, case, progress)
+        rows = _rows(specs, case, backend, progress)
     failures = [failure for row in rows for failure in row.failures]
+    if case is None:
+        needed = {(r.layer, name) for row in rows for r in row.results for name in r.needed}
+        failures += divergences.unneeded(specs, needed)
     if case is not None and not failures and not any(row.results for row in rows):
         failures.append(f"no layer among {len(specs)} has a case named {case!r}")
     for failure in failures:
         console.print(failure, markup=False, highlight=False, soft_wrap=True)
-    console.print(table(rows))
+    console.print(table(rows, backend))
     console.print(
         "units: of each element's own float32 rounding (parity/rounding.py); official answers: "
         f"recorded, {_versions(rows)}",
@@ -160,11 +174,15 @@ def run(specs: Sequence[LayerSpec], case: str | None, console: Console) -> bool:
     console.print(
         "above limit, by rounding: arrays left out of the relative columns. Their relative "
         "difference is above the limit (1e-6, gradients 1e-5, unless declared) because they are "
-        f"ill-conditioned: its norm is at most {EXPLAINED_BY_ROUNDING:g} times that of the units",
+        f"ill-conditioned: its norm is at most {EXPLAINED_BY_ROUNDING:g} times that of the units "
+        "(or as many as are declared, with their reason)",
         soft_wrap=True,
     )
     for line in _exactness([result for row in rows for result in row.results]):
         console.print(line, soft_wrap=True, highlight=False)
+    met = Counter(name for row in rows for result in row.results for name in result.needed)
+    told = ", ".join(f"{name} {count}" for name, count in sorted(met.items()))
+    console.print(f"known divergences (parity/divergences.py): {told or 'none met'}")
     checked = sum(len(row.results) + row.refused for row in rows)
     console.print(f"{checked} passed, {len(failures)} failed", highlight=False)
     return not failures

@@ -27,6 +27,10 @@ from parity.spec import LayerSpec, Question
 UNIT_ROUNDOFF = 2.0**-24
 RUNS = 12
 
+# A root mean square of 12 runs is less than half the true one in one element of 200. What fails by
+# such a unit is judged by this many runs, whose units are within a quarter of the true ones.
+STURDY_RUNS = 100
+
 # Operations that copy, choose or compare: no rounding.
 _EXACT = frozenset(
     name

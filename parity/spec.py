@@ -125,6 +125,9 @@ class Bound:
             raise ValueError(f"{self.worst} units from the exact answer need their explanation")
 
 
+EXPLAINED_BY_ROUNDING = 3.0  # norms of the units
+
+
 @dataclasses.dataclass(frozen=True)
 class Budget:
     """How far port and reference may differ.
@@ -138,9 +141,12 @@ class Budget:
         reference_gradient: of the official gradients from the exact ones.
         relative: greatest difference of a whole output, in relative terms (Frobenius norm).
         relative_gradient: the same for each gradient.
+        norm: a relative difference above its limit passes where rounding makes one that large:
+            where its norm is at most this many times that of the units.
         worst: the greatest values observed (forward, gradient: units; then relative), with the
-        versions. reason: what explains a ``relative`` above 1e-6 or a ``relative_gradient`` above
-        1e-5.
+            versions.
+        reason: what explains a ``relative`` above 1e-6, a ``relative_gradient`` above 1e-5 or a
+            ``norm`` above 3.
     """
 
     forward: float
@@ -151,12 +157,14 @@ class Budget:
     reference_gradient: Bound = Bound(0.0, 0.0)
     relative: float = 1e-6
     relative_gradient: float = 1e-5
+    norm: float = EXPLAINED_BY_ROUNDING
     worst: str = ""
     reason: str = ""
 
     def __post_init__(self) -> None:
-        if (self.relative > 1e-6 or self.relative_gradient > 1e-5) and not self.reason:
-            raise ValueError("a budget beyond 1e-6 (gradients: 1e-5) needs its reason")
+        beyond = self.relative > 1e-6 or self.relative_gradient > 1e-5
+        if (beyond or self.norm > EXPLAINED_BY_ROUNDING) and not self.reason:
+            raise ValueError("a budget beyond 1e-6 (gradients: 1e-5; norm: 3) needs its reason")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,6 +215,11 @@ class Case:
         """Everything about the case, to run it again by."""
         return json.dumps(dataclasses.asdict(self))
 
+    @classmethod
+    def from_json(cls, text: str) -> Case:
+        """The inverse of :meth:`as_json`."""
+        return cls(**json.loads(text))
+
     @property
     def seed(self) -> int:
         """Seed of inputs, weights and cotangents, from layer and case alone."""
@@ -248,6 +261,23 @@ def no_inputs(_config: Config, _source: Source) -> dict[str, Array]:
     return {}
 
 
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """The elements of an array that a compact recording holds.
+
+    Attributes:
+        shape: of the whole array.
+        at: their positions in it, flattened.
+    """
+
+    shape: tuple[int, ...]
+    at: Array
+
+    def of(self, array: Array) -> Array:
+        """These elements; an array of another shape is given back whole, and so differs."""
+        return array.reshape(-1)[self.at] if array.shape == self.shape else array
+
+
 @dataclasses.dataclass
 class Answer:
     """What the port or an oracle computed.
@@ -257,12 +287,14 @@ class Answer:
         gradients: by ``input/NAME`` and ``weight/PATH`` (official path and layout).
         initial: initial weights by official path, official layout.
         state: moving statistics after a call in training mode, by official path.
+        kept: of an answer that was recorded in part, where its elements stood.
     """
 
     outputs: list[Array]
     gradients: dict[str, Array] = dataclasses.field(default_factory=dict)
     initial: dict[str, Array] = dataclasses.field(default_factory=dict)
     state: dict[str, Array] = dataclasses.field(default_factory=dict)
+    kept: dict[str, Kept] = dataclasses.field(default_factory=dict)
 
     def arrays(self) -> dict[str, Array]:
         """All arrays under one name each."""
@@ -270,6 +302,13 @@ class Answer:
         for kind in ("gradients", "initial", "state"):
             named |= {f"{kind}/{name}": array for name, array in getattr(self, kind).items()}
         return named
+
+    def pick(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
+        """Of other whole arrays, the elements that this answer has."""
+        return {
+            name: self.kept[name].of(array) if name in self.kept else array
+            for name, array in arrays.items()
+        }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -333,6 +372,13 @@ class LayerSpec:
             ``weight/PATH``; what their gradient is there, is a rule of each precision. They are
             compared between port and official alone.
         single: why the port has no float64 answer to a configuration; empty where it has one.
+        unanswered: why the official code fails at a configuration that the port takes; such ones
+            are not drawn. Empty where it answers.
+        explicit: further cases that are recorded: counter-examples that were found once, and the
+            witnesses of divergences.
+        divergences: names in ``parity/divergences.py`` of what this layer does otherwise.
+        adverse: the budget for inputs that are not plain, where it needs another: of silence, say,
+            all roundings of a mean go the same way.
     """
 
     name: str
@@ -358,10 +404,20 @@ class LayerSpec:
     ties: Callable[[Config], Mapping[str, Array]] = lambda _config: {}
     answers_in_double: bool = False
     single: Callable[[Config], str] = lambda _config: ""
+    unanswered: Callable[[Config], str] = lambda _config: ""
+    explicit: Sequence[Case] = ()
+    divergences: Sequence[str] = ()
+    adverse: Budget | None = None
 
     def __post_init__(self) -> None:
         if not self.errors:
             raise ValueError(f"{self.name} declares no error case")
+        if foreign := {case.layer for case in self.explicit} - {self.name}:
+            raise ValueError(f"{self.name} declares cases of {sorted(foreign)}")
+
+    def budget_of(self, case: Case) -> Budget:
+        """What is allowed for a case."""
+        return self.budget if case.signal == "plain" or self.adverse is None else self.adverse
 
     def differentiable_weights(self, config: Config) -> list[str]:
         """Official paths of the weights whose gradient is compared."""
@@ -382,7 +438,7 @@ class LayerSpec:
                 made.append(Case(self.name, config, initial=True))
             if self.training:
                 made.append(Case(self.name, config, training=True))
-        return made
+        return [*made, *self.explicit]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -59,7 +59,7 @@ def test_a_planted_bug_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pooling.padding, "same_padding", symmetric)
     spec = all_specs()["gaussian_lowpass_layer"]
     case = next(case for case in spec.cases() if case.config["padding"].upper() == "SAME")
-    (result,) = checks.check(spec, case, recorded.load(spec))
+    (result,) = checks.check(spec, case, recorded.load(spec).answer)
     assert result.failures
     assert "--layer gaussian_lowpass_layer --case" in result.again
 

@@ -76,7 +76,7 @@ def test_missing_and_surplus_arrays_are_told() -> None:
     theirs = Answer([VALUE], {"weight/kernel": VALUE})
     names = ours.arrays() | theirs.arrays()
     rounded = Rounded(dict(names), dict.fromkeys(names, UNIT))
-    found = {d.array: d for d in compare.compare(ours, theirs, rounded, BUDGET, set())}
+    found = {d.array: d for d in compare.compare(ours.arrays(), theirs, rounded, BUDGET, set())}
     assert found["gradients/input/inputs"].message == "the official has none"
     assert found["gradients/weight/kernel"].message == "the port has none"
     assert found["output/0"].ok
@@ -86,8 +86,8 @@ def test_random_weights_are_compared_in_shape_only() -> None:
     """Glorot's draws differ; their shape does not."""
     ours, theirs = Answer([], initial={"k": VALUE}), Answer([], initial={"k": VALUE[::-1].copy()})
     rounded = Rounded(ours.arrays(), {"initial/k": UNIT})
-    (difference,) = compare.compare(ours, theirs, rounded, BUDGET, {"initial/k"})
+    (difference,) = compare.compare(ours.arrays(), theirs, rounded, BUDGET, {"initial/k"})
     assert difference.ok
     theirs.initial["k"] = VALUE[:2]
-    (difference,) = compare.compare(ours, theirs, rounded, BUDGET, {"initial/k"})
+    (difference,) = compare.compare(ours.arrays(), theirs, rounded, BUDGET, {"initial/k"})
     assert difference.aspect == "shape"

@@ -35,6 +35,7 @@ SPEC = LayerSpec(
     exact=lambda given: exactly(
         frontends.sincnet(given.inputs["inputs"], given.weights, given.config["rate"])
     ),
+    divergences=("gradients_at_non_finite",),
     budget=Budget(
         forward=13,
         gradient=8.5,

@@ -3,24 +3,31 @@
 One safetensors file a layer: the arrays of every case's answer, and in its metadata the versions
 that answered and, for each case, the seed and the SHA-256 of question and answer. Inputs, weights
 and cotangents are not kept: they come from the seed, and their hash tells whether they still do.
+
+Beside the declared cases stand drawn ones, which the file itself describes. Of their arrays at most
+``KEPT`` elements are held, at positions that the seed decides, and the hash of the whole.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.numpy
 
 from leaf_port.errors import LeafError
-from parity.spec import Answer, Array, LayerSpec, Question, digest
+from parity.source import Source
+from parity.spec import Answer, Array, Case, Kept, LayerSpec, Question, digest
 
 FOLDER = Path(__file__).parent.parent / "recordings"
 RECORD_AGAIN = "record it again: python -m parity record"
+KEPT = 48  # elements of an array of a drawn case
 
 
 def path_of(spec: LayerSpec, folder: Path = FOLDER) -> Path:
@@ -42,6 +49,11 @@ class Recording:
     answers: dict[str, Answer]
     entries: dict[str, dict[str, Any]]
 
+    @property
+    def drawn(self) -> list[Case]:
+        """The cases that were drawn when the recording was made."""
+        return [Case(**entry["case"]) for entry in self.entries.values() if "case" in entry]
+
     def answer(self, spec: LayerSpec, question: Question) -> Answer:
         """The recorded answer to a question.
 
@@ -57,7 +69,7 @@ class Recording:
             got = "other inputs, weights or seed than were recorded"
             raise LeafError(where, argument, "the recorded question", got, RECORD_AGAIN)
         found = self.answers[case.name]
-        if entry["answer"] != digest(found.arrays()):
+        if entry.get("kept", entry["answer"]) != digest(found.arrays()):
             raise LeafError(where, argument, "an intact answer", "another hash", RECORD_AGAIN)
         return found
 
@@ -79,11 +91,45 @@ def load(spec: LayerSpec, folder: Path = FOLDER) -> Recording:
         raise LeafError(
             "recorded oracle", path.name, "a recording", str(error), RECORD_AGAIN
         ) from error
-    answers = {name: _answer(name, arrays) for name in record["cases"]}
+    answers = {name: _answer(name, arrays, entry) for name, entry in record["cases"].items()}
     return Recording(record["versions"], answers, record["cases"])
 
 
-def _answer(case: str, arrays: Mapping[str, Any]) -> Answer:
+def cases(spec: LayerSpec) -> list[Case]:
+    """All cases that are checked against a recording: the declared ones and the drawn ones."""
+    return [*spec.cases(), *load(spec).drawn]
+
+
+def positions(seed: int, name: str, size: int) -> Array:
+    """Which elements of an array a compact recording keeps, in order."""
+    if size <= KEPT:
+        return np.arange(size)
+    mixed = int.from_bytes(hashlib.sha256(f"{seed}|{name}".encode()).digest()[:8], "little")
+    return np.unique(Source(mixed).integers((KEPT,), 0, size))
+
+
+def compact(question: Question, answer: Answer) -> tuple[dict[str, Array], dict[str, list[int]]]:
+    """The elements of an answer that are kept, and the shapes of the whole arrays.
+
+    Initial weights are kept whole: the exact oracle computes with them.
+    """
+    whole = answer.arrays()
+    part = {name: array for name, array in whole.items() if not name.startswith("initial/")}
+    kept = {
+        name: array.reshape(-1)[positions(question.case.seed, name, array.size)]
+        for name, array in part.items()
+    }
+    return whole | kept, {name: list(array.shape) for name, array in part.items()}
+
+
+def _kept(entry: Mapping[str, Any]) -> dict[str, Kept]:
+    return {
+        name: Kept(tuple(shape), positions(entry["seed"], name, int(np.prod(shape))))
+        for name, shape in entry.get("shapes", {}).items()
+    }
+
+
+def _answer(case: str, arrays: Mapping[str, Any], entry: Mapping[str, Any]) -> Answer:
     own = {
         name.removeprefix(case + "|"): array
         for name, array in arrays.items()
@@ -95,7 +141,7 @@ def _answer(case: str, arrays: Mapping[str, Any]) -> Answer:
         kind, _, rest = name.partition("/")
         if kind in kinds:
             kinds[kind][rest] = array
-    return Answer(outputs=outputs, **kinds)
+    return Answer(outputs=outputs, kept=_kept(entry), **kinds)
 
 
 def save(
@@ -104,17 +150,23 @@ def save(
     versions: Mapping[str, str],
     folder: Path = FOLDER,
 ) -> Path:
-    """Writes a layer's recordings, whole or not at all."""
+    """Writes a layer's recordings, whole or not at all; what is not declared is kept compact."""
     arrays: dict[str, Array] = {}
     entries: dict[str, dict[str, Any]] = {}
+    declared = {case.name for case in spec.cases()}
     for name, (question, answer) in answers.items():
         named = answer.arrays()
-        arrays |= {f"{name}|{array_name}": array for array_name, array in named.items()}
-        entries[name] = {
+        entry = {
             "seed": question.case.seed,
             "question": question.digest(),
             "answer": digest(named),
         }
+        if name not in declared:
+            named, shapes = compact(question, answer)
+            case = dataclasses.asdict(question.case)
+            entry |= {"case": case, "shapes": shapes, "kept": digest(named)}
+        arrays |= {f"{name}|{array_name}": array for array_name, array in named.items()}
+        entries[name] = entry
     record = json.dumps({"versions": dict(versions), "cases": entries}, sort_keys=True)
     path = path_of(spec, folder)
     folder.mkdir(parents=True, exist_ok=True)

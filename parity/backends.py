@@ -1,0 +1,64 @@
+"""Where the port runs. A backend is one entry of one table; the checks name none."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+
+from leaf_port.errors import LeafError
+
+
+@dataclasses.dataclass(frozen=True)
+class Backend:
+    """One place to run the port in.
+
+    Attributes:
+        name: by which it is asked for.
+        device: where layers and tensors are put.
+        missing: says why it cannot run here; empty where it can.
+        settings: a context in which everything runs on it.
+    """
+
+    name: str
+    device: str
+    missing: Callable[[], str]
+    settings: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
+
+
+def _no_cuda() -> str:
+    return "" if torch.cuda.is_available() else "torch finds no CUDA device"
+
+
+@contextlib.contextmanager
+def _full_float32() -> Iterator[None]:
+    """TF32 off: it keeps 10 of the 23 bits of each factor, which no budget allows."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before
+
+
+CPU = Backend("cpu", "cpu", lambda: "")
+TABLE: Mapping[str, Backend] = {
+    backend.name: backend for backend in (CPU, Backend("cuda", "cuda", _no_cuda, _full_float32))
+}
+
+
+def named(name: str) -> Backend:
+    """The backend of a name.
+
+    Raises:
+        LeafError: there is none.
+    """
+    if name not in TABLE:
+        known = f"one of {', '.join(TABLE)}"
+        raise LeafError("parity", "backend", known, name, "give one of them")
+    return TABLE[name]

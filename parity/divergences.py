@@ -1,0 +1,160 @@
+"""The known divergences: what the official code does otherwise, and why the port does not follow.
+
+One table. An entry speaks for an answer only where the plain comparison fails and the input is of
+its kind. It says how the port answers when it does as the official code does, which must then agree
+within the budget, or which arrays have no answer to agree on. An entry that no recorded case needs
+any more fails (:func:`unneeded`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from parity.spec import Answer, Array, Case, LayerSpec
+
+_LOWEST = torch.finfo(torch.float32).min
+
+
+@dataclasses.dataclass(frozen=True)
+class Divergence:
+    """One entry of the table.
+
+    Attributes:
+        name: by which declarations name it.
+        what: what differs.
+        reason: why the port does not do the same.
+        source: where it stands in the reference.
+        signals: the inputs that show it (see ``parity.spec.SIGNALS``).
+        everywhere: whether it holds for every layer; else the declaration names it.
+        like_official: a context in which the port does as the official code does; None if there
+            is none.
+        without: arrays, by the start of their names, that have no answer to agree on.
+    """
+
+    name: str
+    what: str
+    reason: str
+    source: str
+    signals: Collection[str]
+    everywhere: bool = False
+    like_official: Callable[[], AbstractContextManager[Any]] | None = None
+    without: tuple[str, ...] = ()
+
+    def covers(self, array: str) -> bool:
+        """Whether it says anything about an array."""
+        return self.like_official is not None or self.leaves_out(array)
+
+    def leaves_out(self, array: str) -> bool:
+        """Whether there is nothing to compare an array with."""
+        return bool(self.without) and array.startswith(self.without)
+
+
+@contextlib.contextmanager
+def _flushing() -> Iterator[None]:
+    """Denormal numbers are zero, as operands and as results."""
+    if not torch.set_flush_denormal(True):
+        raise RuntimeError("this processor cannot be told to flush denormal numbers")
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+class _MaxPoolingWithoutNan(TorchFunctionMode):
+    """Maxima that leave NaN out; of a window of nothing else, the lowest finite number."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is F.max_pool2d:
+            inputs: Tensor = args[0]
+            args = (torch.where(torch.isnan(inputs), _LOWEST, inputs), *args[1:])
+        return func(*args, **kwargs)
+
+
+_NON_FINITE = ("nan", "infinity")
+
+TABLE = (
+    Divergence(
+        name="denormals",
+        what="numbers below 1.2e-38 may count as zero in TensorFlow",
+        reason="whether they do depends on the size of the operation: its pool's threads flush "
+        "them, the calling thread does not. The port computes with them everywhere.",
+        source="tensorflow, tsl/platform/threadpool.cc: ScopedFlushDenormal in each thread",
+        signals=("denormal",),
+        everywhere=True,
+        like_official=_flushing,
+    ),
+    Divergence(
+        name="nan_in_max_pooling",
+        what="maximum pooling on a CPU drops NaN, and gives -3.4e38 for a window of nothing else",
+        reason="a NaN that disappears hides that the model is broken",
+        source="tensorflow, core/kernels/maxpooling_op.cc: comparisons with NaN are false",
+        signals=_NON_FINITE,
+        like_official=_MaxPoolingWithoutNan,
+    ),
+    Divergence(
+        name="gradients_at_non_finite",
+        what="gradients where the input holds NaN or an infinity are NaN at other places",
+        reason="zero times infinity is NaN, and each kernel multiplies zeros of its own (padding, "
+        "blocks, masks of activations); the outputs are compared",
+        source="tensorflow, core/kernels: convolutions, ReluGrad, MaxPoolGrad",
+        signals=_NON_FINITE,
+        without=("gradients/",),
+    ),
+)
+NAMED: Mapping[str, Divergence] = {entry.name: entry for entry in TABLE}
+
+
+def of(spec: LayerSpec, case: Case) -> list[Divergence]:
+    """The entries that a case may show."""
+    return [
+        entry
+        for entry in TABLE
+        if case.signal in entry.signals and (entry.everywhere or entry.name in spec.divergences)
+    ]
+
+
+def nearest(
+    plain: Mapping[str, Array], like_official: Mapping[str, Array], official: Answer
+) -> dict[str, Array]:
+    """Of the port's two answers, element by element the one that is nearer to the official one."""
+    theirs = official.arrays()
+    return {
+        name: _nearest(array, like_official[name], theirs[name])
+        if name in theirs and theirs[name].shape == array.shape
+        else array
+        for name, array in plain.items()
+    }
+
+
+def _nearest(plain: Array, like_official: Array, official: Array) -> Array:
+    with np.errstate(invalid="ignore", over="ignore"):
+        first, second = np.abs(plain - official), np.abs(like_official - official)
+        same = (plain == official) | (np.isnan(plain) & np.isnan(official))
+        return np.where(same | (first < second), plain, like_official)
+
+
+def unneeded(specs: Iterable[LayerSpec], needed: Collection[tuple[str, str]]) -> list[str]:
+    """What is wrong with the table after a run of all cases of some layers.
+
+    Args:
+        specs: the layers.
+        needed: pairs of layer and entry of which a case could not do without.
+    """
+    fix = "remove it, or record a case that shows it"
+    return [
+        f"{spec.name}: no recorded case needs the divergence {name!r} any more: {fix}"
+        for spec in specs
+        for name in spec.divergences
+        if (spec.name, name) not in needed
+    ]

@@ -1,0 +1,114 @@
+"""The suite under pytest: ``pytest --pyargs parity``; options: see ``pytest_plugin.py``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from parity import backends, checks, compare, drawn
+from parity.checks import Result
+from parity.layers import all_specs
+from parity.oracles import official, recorded
+from parity.oracles.official import NotInThisStackError, Official
+from parity.spec import ErrorCase, LayerSpec
+
+# Which checks an oracle answers for.
+CHECKS = {
+    "recorded": (compare.DIRECT, compare.REFERENCE),
+    "exact": (compare.PORT, compare.DOUBLE, compare.SLOPE),
+}
+NO_REFERENCE = f"oracle official: set {official.PYTHON} and {official.CHECKOUT}"
+
+
+def _oracles(config: pytest.Config) -> list[str]:
+    return config.getoption("--parity-oracle") or list(CHECKS)
+
+
+def _specs(config: pytest.Config) -> list[LayerSpec]:
+    specs, asked = all_specs(), config.getoption("--parity-layer")
+    if unknown := sorted(set(asked or ()) - set(specs)):
+        known = ", ".join(specs)
+        raise pytest.UsageError(f"--parity-layer: no layer {', '.join(unknown)}; one of {known}")
+    return [spec for name, spec in specs.items() if not asked or name in asked]
+
+
+def _backends(config: pytest.Config) -> list[str]:
+    asked = config.getoption("--parity-backend") or [backends.CPU.name]
+    if unknown := sorted(set(asked) - set(backends.TABLE)):
+        known = ", ".join(backends.TABLE)
+        raise pytest.UsageError(f"--parity-backend: no {', '.join(unknown)}; one of {known}")
+    return list(asked)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test a layer, case and backend, as the options ask."""
+    specs = _specs(metafunc.config)
+    if "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", _backends(metafunc.config))
+    if "case" in metafunc.fixturenames:
+        cases = [(spec.name, case.name) for spec in specs for case in recorded.cases(spec)]
+        metafunc.parametrize(("layer", "case"), cases)
+    elif "error_case" in metafunc.fixturenames:
+        refusals = [
+            pytest.param(error_case, id=f"{spec.name}-{index}-{error_case.argument}")
+            for spec in specs
+            for index, error_case in enumerate(spec.errors)
+        ]
+        metafunc.parametrize("error_case", refusals)
+    elif "layer" in metafunc.fixturenames:
+        metafunc.parametrize("layer", [spec.name for spec in specs])
+
+
+def _asserted(results: list[Result], names: set[str]) -> None:
+    compared = 0
+    for result in results:
+        assert not result.error, f"{result.error}\n{result.again}"
+        found = [difference for difference in result.differences if difference.check in names]
+        wrong = [f"{d.check}: {d.array}: {d.aspect}: {d.message}" for d in found if not d.ok]
+        assert not wrong, "\n".join([*wrong, result.again])
+        compared += len(found)
+    assert compared
+
+
+def test_recorded_case(layer: str, case: str, backend: str, pytestconfig: pytest.Config) -> None:
+    """Outputs, gradients, initial weights and moving statistics are within their budgets."""
+    names = {check for oracle in _oracles(pytestconfig) for check in CHECKS.get(oracle, ())}
+    if not names:
+        pytest.skip("neither the oracle recorded nor the oracle exact was asked")
+    if reason := backends.named(backend).missing():
+        pytest.skip(f"backend {backend}: {reason}")
+    _asserted(checks.check_named(layer, case, backend), names)
+
+
+def test_refusal(error_case: ErrorCase) -> None:
+    """A wrong argument or input is refused by name."""
+    assert checks.check_error(error_case) is None
+
+
+@pytest.fixture(scope="session")
+def live() -> Iterator[Official]:
+    """The live official implementation."""
+    if not (os.environ.get(official.PYTHON) and os.environ.get(official.CHECKOUT)):
+        pytest.skip(NO_REFERENCE)
+    with Official() as worker:
+        yield worker
+
+
+def test_drawn_examples(
+    layer: str, backend: str, request: pytest.FixtureRequest, pytestconfig: pytest.Config
+) -> None:
+    """Drawn examples against the live official implementation, all checks."""
+    if "official" not in _oracles(pytestconfig):
+        pytest.skip("the oracle official was not asked: --parity-oracle official")
+    if reason := backends.named(backend).missing():
+        pytest.skip(f"backend {backend}: {reason}")
+    spec, worker = all_specs()[layer], request.getfixturevalue("live")
+    examples = pytestconfig.getoption("--parity-examples")
+    try:
+        drawn.check(
+            spec, worker.answer, examples, 0, lambda _: None, backend=backends.named(backend)
+        )
+    except NotInThisStackError as error:
+        pytest.skip(f"the official interpreter lacks {error}")
