@@ -61,7 +61,8 @@ def loudness_normalization(
     std = torch.std(samples, correction=0) + 1e-9
     # A full tensor divided: a Python number over a tensor is rounded twice by torch.
     gain = torch.full_like(std, target) / std
-    return torch.where(gain < greatest, gain, greatest) * samples
+    # As tf.minimum(greatest, gain): a tie is the bound's, and a NaN passes.
+    return torch.where(gain >= greatest, greatest, gain) * samples
 
 
 def align(

@@ -158,7 +158,7 @@ def _direct(
     weights = spec.weights(question.case.config)
     drawn = {f"initial/{path}" for path, weight in weights.items() if weight.random}
 
-    def compared(arrays: Mapping[str, Array]) -> list[Difference]:
+    def compared(arrays: Mapping[str, Array], rounded: Rounded = rounded) -> list[Difference]:
         return compare.compare(arrays, official, rounded, spec.budget_of(question.case), drawn)
 
     ours = official.pick(got.arrays())
@@ -169,11 +169,25 @@ def _direct(
         needed.append(entry.name)
         if entry.like_official is not None:
             like = port.answer(spec, question, dataclasses.replace(run, noise=entry.like_official))
-            found = compared(divergences.nearest(ours, official.pick(like.arrays()), official))
+            ours = divergences.nearest(ours, official.pick(like.arrays()), official)
+            within = rounding.units(spec, question, run.arithmetic, within=entry.like_official)
+            found = compared(ours, _finite(rounded, within))
         gone = {d.array for d in found if not d.ok and entry.leaves_out(d.array)}
         skips += [Skip(array, f"known divergence: {entry.name}") for array in sorted(gone)]
         found = [d for d in found if d.array not in gone]
     return found, skips, tuple(needed)
+
+
+def _finite(rounded: Rounded, within: Rounded) -> Rounded:
+    """Exact answer and units, taken from a divergence's own where they are not finite."""
+
+    def merged(first: Mapping[str, Array], second: Mapping[str, Array]) -> dict[str, Array]:
+        return {
+            name: np.where(np.isfinite(array), array, second[name]) if name in second else array
+            for name, array in first.items()
+        }
+
+    return Rounded(merged(rounded.exact, within.exact), merged(rounded.units, within.units))
 
 
 def check_port(

@@ -25,9 +25,9 @@ DOUBLE_ALLOWED = 20.0
 # A unit of float64 rounding as part of one of float32.
 DOUBLE_UNIT = 2.0**-29
 
-# Smallest unit: filter taps below 1e-30 are zero in the port, on purpose, and enter sums of order
-# 10.
-SMALLEST = 1e-29
+# Smallest unit: filter taps below 1e-30 are zero in the port, on purpose. They enter sums of order
+# 10, and gradients the logarithm's 1e5 (one over its floor) times as much.
+SMALLEST = 1e-24
 
 
 @dataclasses.dataclass(frozen=True)

@@ -60,7 +60,7 @@ class Divergence:
 
 
 @contextlib.contextmanager
-def _flushing() -> Iterator[None]:
+def flushing() -> Iterator[None]:
     """Denormal numbers are zero, as operands and as results."""
     if not torch.set_flush_denormal(True):
         raise RuntimeError("this processor cannot be told to flush denormal numbers")
@@ -92,7 +92,7 @@ TABLE = (
         source="tensorflow, tsl/platform/threadpool.cc: ScopedFlushDenormal in each thread",
         signals=("denormal",),
         everywhere=True,
-        like_official=_flushing,
+        like_official=flushing,
     ),
     Divergence(
         name="nan_in_max_pooling",

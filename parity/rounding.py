@@ -11,8 +11,10 @@ neither depends on how port and reference differ.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -164,19 +166,36 @@ def _is_view(func: Any) -> bool:
     return any(returned.alias_info is not None for returned in func._schema.returns)
 
 
+@contextlib.contextmanager
+def _noise(seed: int, within: Callable[[], AbstractContextManager[Any]]) -> Iterator[None]:
+    with within(), Noise(seed):
+        yield
+
+
 def units(
-    spec: LayerSpec, question: Question, arithmetic: str | None = None, runs: int = RUNS
+    spec: LayerSpec,
+    question: Question,
+    arithmetic: str | None = None,
+    runs: int = RUNS,
+    within: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext,
 ) -> Rounded:
     """The float64 answer, and the unit of every element of every array in it.
+
+    Args:
+        spec: the declaration.
+        question: what is asked.
+        arithmetic: of the port's filters, where it has a choice.
+        runs: how many disturbed runs a root mean square is of.
+        within: a context in which the port answers (see ``parity/divergences.py``).
 
     Returns:
         The undisturbed arrays and the root mean squares of their disturbances, by the names of
         ``Answer.arrays()``.
     """
-    exact = port.answer(spec, question, port.Run(torch.float64, arithmetic)).arrays()
+    exact = port.answer(spec, question, port.Run(torch.float64, arithmetic, within)).arrays()
     total = {name: np.zeros(array.shape) for name, array in exact.items()}
     for seed in range(runs):
-        run = port.Run(torch.float64, arithmetic, functools.partial(Noise, seed), seed)
+        run = port.Run(torch.float64, arithmetic, functools.partial(_noise, seed, within), seed)
         disturbed = port.answer(spec, question, run).arrays()
         for name, array in exact.items():
             if np.issubdtype(array.dtype, np.floating):

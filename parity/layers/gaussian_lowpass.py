@@ -14,14 +14,15 @@ def _inputs(config: Config, source: Source) -> dict[str, Array]:
     if config.get("ties"):  # the whole gradient passes
         sigma[0, 0, 0, 0] = 0.5
         lower = 2.0 / config["taps"]
-        if np.float32(lower) == lower:  # else float64 sees no tie
+        if float(np.float32(lower)) == lower:  # else float64 sees no tie
             sigma[0, 0, 1:2, 0] = lower
     return {"sigma": sigma}
 
 
 def _ties(config: Config) -> dict[str, Array]:
     mask = np.zeros((1, 1, config["channels"], 1), bool)
-    mask[0, 0, :2, 0] = True
+    lower = 2.0 / config["taps"]
+    mask[0, 0, : 1 + (float(np.float32(lower)) == lower), 0] = True
     return {"input/sigma": mask} if config.get("ties") else {}
 
 

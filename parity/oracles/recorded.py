@@ -115,14 +115,15 @@ def compact(question: Question, answer: Answer) -> tuple[dict[str, Array], dict[
     """
     whole = answer.arrays()
     part = {name: array for name, array in whole.items() if not name.startswith("initial/")}
-    kept = {
+    elements = {
         name: array.reshape(-1)[positions(question.case.seed, name, array.size)]
         for name, array in part.items()
     }
-    return whole | kept, {name: list(array.shape) for name, array in part.items()}
+    return whole | elements, {name: list(array.shape) for name, array in part.items()}
 
 
-def _kept(entry: Mapping[str, Any]) -> dict[str, Kept]:
+def kept(entry: Mapping[str, Any]) -> dict[str, Kept]:
+    """Where the elements of a compact recording stood, from its entry."""
     return {
         name: Kept(tuple(shape), positions(entry["seed"], name, int(np.prod(shape))))
         for name, shape in entry.get("shapes", {}).items()
@@ -141,7 +142,7 @@ def _answer(case: str, arrays: Mapping[str, Any], entry: Mapping[str, Any]) -> A
         kind, _, rest = name.partition("/")
         if kind in kinds:
             kinds[kind][rest] = array
-    return Answer(outputs=outputs, kept=_kept(entry), **kinds)
+    return Answer(outputs=outputs, kept=kept(entry), **kinds)
 
 
 def save(

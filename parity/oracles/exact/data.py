@@ -22,7 +22,7 @@ def loudness(x: Array, target: float, greatest: float = 30.0) -> Array:
     33-40.
     """
     deviation = np.sqrt(mean((x - mean(x, 0)) ** 2, 0)) + 1e-9
-    return np.asarray(min(decibels(greatest), decibels(target) / deviation) * x)
+    return np.asarray(np.minimum(decibels(greatest), decibels(target) / deviation) * x)
 
 
 def align(x: Array, length: int, draw: int) -> Array:

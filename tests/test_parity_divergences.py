@@ -1,0 +1,111 @@
+"""The table of divergences: what it excuses, what it does not, and that it cannot grow stale."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from parity import checks, divergences, port
+from parity.layers import all_specs
+from parity.spec import Answer, Array, Case, LayerSpec, Question
+
+SPECS = all_specs()
+POOLING = next(spec for spec in SPECS.values() if "nan_in_max_pooling" in spec.divergences)
+BROKEN = Case("log_compression", SPECS["log_compression"].configs[0], signal="nan")
+
+
+def asks(**changes: Array) -> checks.Ask:
+    """A stand-in for the official code: the port's own answer, some arrays of it replaced."""
+
+    def ask(spec: LayerSpec, question: Question) -> Answer:
+        answer = port.answer(spec, question, port.Run(arithmetic=checks.arithmetics(spec)[0]))
+        for name, array in changes.items():
+            index = int(name.removeprefix("output"))
+            answer.outputs[index] = array
+        return answer
+
+    return ask
+
+
+def test_entries_are_complete() -> None:
+    """Each says what, why and where; declarations name only entries that exist."""
+    for entry in divergences.TABLE:
+        assert entry.what
+        assert entry.reason
+        assert "tensorflow" in entry.source
+        assert entry.like_official is not None or entry.without
+    named = {name for spec in SPECS.values() for name in spec.divergences}
+    everywhere = {entry.name for entry in divergences.TABLE if entry.everywhere}
+    assert named | everywhere == set(divergences.NAMED)
+
+
+def test_an_undeclared_divergence_fails() -> None:
+    """A layer that does not name the entry is not excused."""
+    spec = SPECS["log_compression"]
+    question = port.ask(spec, BROKEN)
+    wrong = port.answer(spec, question, port.Run()).outputs[0]
+    wrong[np.isnan(wrong)] = 0.0
+    (result,) = checks.check(spec, BROKEN, asks(output0=wrong))
+    assert not result.needed
+    assert any("finite" in failure for failure in result.failures)
+
+
+def test_plain_input_is_never_excused() -> None:
+    """Whatever the declaration names."""
+    case = POOLING.cases()[0]
+    assert divergences.of(POOLING, case) == []
+    assert divergences.of(POOLING, dataclasses.replace(case, signal="nan"))
+
+
+def test_an_excuse_must_reproduce_the_official_answer() -> None:
+    """With maxima that drop NaN the port must give the very same; another number still fails."""
+    case = next(case for case in POOLING.explicit if case.signal == "nan")
+    question = port.ask(POOLING, case)
+    entry = divergences.NAMED["nan_in_max_pooling"]
+    run = port.Run(noise=entry.like_official)
+    official = port.answer(POOLING, question, run).outputs[0]
+    (result,) = checks.check(POOLING, case, asks(output0=official))
+    assert result.needed == ("nan_in_max_pooling",)
+    assert not result.failures
+    at = np.isnan(port.answer(POOLING, question, port.Run()).outputs[0])
+    wrong = np.where(at, np.float32(7.0), official)
+    (result,) = checks.check(POOLING, case, asks(output0=wrong))
+    assert result.failures
+
+
+def test_max_pooling_without_nan() -> None:
+    """NaN is left out; a window of nothing else gives the lowest number."""
+    x = torch.tensor([[[[1.0, torch.nan, torch.nan, torch.nan]]]])
+    with divergences.NAMED["nan_in_max_pooling"].like_official() as _:  # type: ignore[misc]
+        y = F.max_pool2d(x, (1, 2))
+    assert y.ravel().tolist() == [1.0, torch.finfo(torch.float32).min]
+    assert torch.isnan(F.max_pool2d(x, (1, 2))).all()
+
+
+def test_flushing_ends() -> None:
+    """Denormal numbers are back afterwards, also after an error."""
+    tiny = torch.tensor([1e-40])
+    within: list[float] = []
+
+    def broken() -> None:
+        with divergences.flushing():
+            within.append(float(tiny * 1.0))
+            raise RuntimeError("inside")
+
+    with pytest.raises(RuntimeError, match="inside"):
+        broken()
+    assert within == [0.0]
+    assert float(tiny * 1.0) > 0.0
+
+
+def test_an_entry_that_nothing_needs_is_told() -> None:
+    """By layer and name."""
+    (line,) = divergences.unneeded([POOLING], {(POOLING.name, "gradients_at_non_finite")})
+    assert POOLING.name in line
+    assert "nan_in_max_pooling" in line
+    every = {(POOLING.name, name) for name in POOLING.divergences}
+    assert divergences.unneeded([POOLING], every) == []
