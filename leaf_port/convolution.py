@@ -87,12 +87,12 @@ class _Conv1d(nn.Module):
             return None
         return parameter(type(self).__name__, initializer, (channels,))
 
-    def _check_inputs(self, inputs: Tensor, weight: Tensor, extent: int | None = None) -> None:
+    def _check_inputs(self, inputs: Tensor, weight: Tensor) -> None:
         where = type(self).__name__
         names = f"(batch, time, {self.in_channels})"
         _checks.shaped(where, inputs, (None, None, self.in_channels), names)
         _checks.same_dtype(where, inputs, weight)
-        check_long_enough(where, inputs, extent or self.kernel_size, self.padding)
+        check_long_enough(where, inputs, self.kernel_size, self.padding)
 
     def _convolve(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         outputs = conv1d(inputs, kernel, self.strides, self.padding)
@@ -348,7 +348,8 @@ class FFTConv1d(Conv1d):
     """:class:`Conv1d` computed by :func:`fft_conv1d` (leaf_audio/convolution.py, lines 109-130).
 
     Circular at the edges; ``strides`` and ``padding`` change nothing, as in the official code
-    (whose causal padding calls a Keras function that takes other arguments by now, and fails).
+    (whose causal padding calls a Keras function that takes other arguments by now, and fails), but
+    that VALID refuses a clip shorter than the kernel.
     With a regulariser that has an ``l1``, :meth:`frequency_penalty` is part of
     :func:`~leaf_port.regularizers.regularization_loss`, beside the penalty of the kernel itself.
 
@@ -394,7 +395,7 @@ class FFTConv1d(Conv1d):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """``(batch, time, 1)`` to ``(batch, time, filters)``."""
-        self._check_inputs(inputs, self.kernel, extent=1)
+        self._check_inputs(inputs, self.kernel)
         outputs, _ = fft_conv1d(inputs, self.kernel)
         outputs = outputs if self.bias is None else outputs + self.bias
         return outputs if self.activation is None else self.activation(outputs)

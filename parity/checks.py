@@ -22,6 +22,7 @@ from leaf_port.errors import LeafError
 from parity import backends, compare, divergences, exactness, port, rounding, slopes
 from parity.backends import CPU, Backend
 from parity.compare import Difference, Rounded
+from parity.divergences import NON_FINITE
 from parity.layers import all_specs
 from parity.oracles import recorded
 from parity.slopes import Skip
@@ -90,7 +91,7 @@ def check(spec: LayerSpec, case: Case, ask: Ask, backend: Backend = CPU) -> list
     """
     question = port.ask(spec, case)
     official = ask(spec, question)
-    _drop_weights_that_were_given(official, case)
+    official = _compared_part(official, case)
     results = _check(spec, question, official, rounding.RUNS, backend)
     if any(not d.ok and d.aspect == "values" for result in results for d in result.differences):
         return _check(spec, question, official, rounding.STURDY_RUNS, backend)
@@ -115,7 +116,7 @@ def _check(
             differences, skips = differences + once[0], skips + once[1]
         elif not single:
             double = port.answer(spec, pinned, port.Run(torch.float64, arithmetic))
-            differences += _double(spec, double.arrays(), rounded)
+            differences += _double(spec, question.case, double.arrays(), rounded)
         results.append(
             dataclasses.replace(result, differences=differences, skips=skips, single=single)
         )
@@ -131,19 +132,11 @@ def _port(
 ) -> Result:
     """What the port's float32 answer differs from the official and the exact one."""
     case = question.case
-    got = port.answer(spec, question, run)
-    _drop_weights_that_were_given(got, case)
-    direct, skips, needed = _direct(spec, question, got, official, rounded, run)
-    near = _side(compare.PORT, spec, case, got, rounded)
-    return Result(
-        spec.name,
-        case.name,
-        run.arithmetic,
-        direct + near,
-        skips,
-        needed=needed,
-        backend=run.backend.name,
-    )
+    got = _compared_part(port.answer(spec, question, run), case)
+    direct, needed = _direct(spec, question, got, official, rounded, run)
+    found = direct + _side(compare.PORT, spec, case, got, rounded)
+    where = run.backend.name
+    return Result(spec.name, case.name, run.arithmetic, found, needed=needed, backend=where)
 
 
 def _direct(
@@ -153,29 +146,26 @@ def _direct(
     official: Answer,
     rounded: Rounded,
     run: port.Run,
-) -> tuple[list[Difference], list[Skip], tuple[str, ...]]:
-    """Port and official: the differences, what a known divergence leaves out, and which ones."""
-    weights = spec.weights(question.case.config)
+) -> tuple[list[Difference], tuple[str, ...]]:
+    """Port and official: the differences, and the known divergences that explain some."""
+    case, weights = question.case, spec.weights(question.case.config)
     drawn = {f"initial/{path}" for path, weight in weights.items() if weight.random}
 
     def compared(arrays: Mapping[str, Array], rounded: Rounded = rounded) -> list[Difference]:
-        return compare.compare(arrays, official, rounded, spec.budget_of(question.case), drawn)
+        return compare.compare(arrays, official, rounded, spec.budget_of(case), drawn)
 
     ours = official.pick(got.arrays())
-    found, skips, needed = compared(ours), list[Skip](), list[str]()
-    for entry in divergences.of(spec, question.case):
-        if not any(not d.ok and entry.covers(d.array) for d in found):
-            continue
+    found, needed = compared(ours), list[str]()
+    for entry in divergences.of(spec, case):
+        if all(difference.ok for difference in found):
+            break
         needed.append(entry.name)
-        if entry.like_official is not None:
-            like = port.answer(spec, question, dataclasses.replace(run, noise=entry.like_official))
-            ours = divergences.nearest(ours, official.pick(like.arrays()), official)
-            within = rounding.units(spec, question, run.arithmetic, within=entry.like_official)
-            found = compared(ours, _finite(rounded, within))
-        gone = {d.array for d in found if not d.ok and entry.leaves_out(d.array)}
-        skips += [Skip(array, f"known divergence: {entry.name}") for array in sorted(gone)]
-        found = [d for d in found if d.array not in gone]
-    return found, skips, tuple(needed)
+        like = port.answer(spec, question, dataclasses.replace(run, noise=entry.like_official))
+        like = _compared_part(like, case)
+        ours = divergences.nearest(ours, official.pick(like.arrays()), official)
+        within = rounding.units(spec, question, run.arithmetic, within=entry.like_official)
+        found = compared(ours, _finite(rounded, within))
+    return found, tuple(needed)
 
 
 def _finite(rounded: Rounded, within: Rounded) -> Rounded:
@@ -239,6 +229,8 @@ def _side(
     masks = spec.ties(case.config)
     ties = answer.pick({f"gradients/{name}": mask for name, mask in masks.items()})
     rounded = Rounded(answer.pick(rounded.exact), answer.pick(rounded.units))
+    if case.signal in NON_FINITE:
+        rounded = _where_both_finite(answer.arrays(), rounded)
     budget, ours = spec.budget_of(case), check == compare.PORT
     forward = (budget.port if ours else budget.reference).allowed
     gradient = (budget.port_gradient if ours else budget.reference_gradient).allowed
@@ -255,11 +247,31 @@ def _side(
     ]
 
 
-def _double(spec: LayerSpec, arrays: Mapping[str, Array], rounded: Rounded) -> list[Difference]:
+def _where_both_finite(arrays: Mapping[str, Array], rounded: Rounded) -> Rounded:
+    """Exact where both are finite, else the side's own value.
+
+    A tap that is zero in float32 and 1e-50 in float64 makes NaN of an infinity, or infinity. Which,
+    port and official must agree on.
+    """
+
+    def own(name: str, exact: Array) -> Array:
+        got = arrays.get(name, exact)
+        if got.shape != exact.shape:
+            return exact
+        return np.where(np.isfinite(got) & np.isfinite(exact), exact, got)
+
+    return Rounded({name: own(name, exact) for name, exact in rounded.exact.items()}, rounded.units)
+
+
+def _double(
+    spec: LayerSpec, case: Case, arrays: Mapping[str, Array], rounded: Rounded
+) -> list[Difference]:
     """The port's float64 arrays and the exact ones."""
+    if case.signal in NON_FINITE:
+        rounded = _where_both_finite(arrays, rounded)
     unit = 1.0 if spec.answers_in_double else compare.DOUBLE_UNIT
     return [
-        compare.to_exact(compare.DOUBLE, name, got, rounded, compare.DOUBLE_ALLOWED, unit)
+        compare.to_exact(compare.DOUBLE, name, got, rounded, spec.budget.double.allowed, unit)
         for name, got in arrays.items()
         if name.startswith(_TO_EXACT)
     ]
@@ -277,24 +289,46 @@ def _once(
     differences = [
         each
         for each in _side(compare.REFERENCE, spec, pinned.case, official, rounded)
-        if each.ok or not any(divergences.NAMED[name].covers(each.array) for name in needed)
+        if each.ok or not needed
     ]
     if not spec.single(pinned.case.config):
         own = {name: array for name, array in doubled.exact.items() if name.startswith(_OWN)}
-        differences += _double(spec, own, rounded)
+        differences += _double(spec, pinned.case, own, rounded)
     gradients = {
         name.removeprefix("gradients/"): array
         for name, array in doubled.exact.items()
         if name.startswith("gradients/")
     }
+    if pinned.case.signal in NON_FINITE:
+        reason = "the input is not finite"
+        return differences, [Skip(f"gradients/{name}", reason) for name in gradients]
     found, skips = slopes.confirm(spec, pinned, exactness.given(pinned), gradients, rounded)
     return differences + found, skips
 
 
-def _drop_weights_that_were_given(got: Answer, case: Case) -> None:
-    """Initial weights are compared in the cases that run with them; recordings hold no others."""
-    if not case.initial:
-        got.initial = {}
+def _compared_part(answer: Answer, case: Case) -> Answer:
+    """What of an answer is compared.
+
+    Initial weights are, in the cases that run with them; recordings hold no others. Of an input
+    that is not finite the gradients are not, nor whether an element is NaN or infinite: see
+    ``parity/divergences.py``.
+    """
+    initial = answer.initial if case.initial else {}
+    if case.signal not in NON_FINITE:
+        return dataclasses.replace(answer, initial=initial)
+    return dataclasses.replace(
+        answer,
+        initial=initial,
+        gradients={},
+        outputs=[_one_kind(output) for output in answer.outputs],
+        state={name: _one_kind(array) for name, array in answer.state.items()},
+    )
+
+
+def _one_kind(array: Array) -> Array:
+    """NaN for whatever is not finite."""
+    floating = np.issubdtype(array.dtype, np.floating)
+    return np.where(np.isfinite(array), array, np.nan).astype(array.dtype) if floating else array
 
 
 def check_named(layer: str, case_name: str, backend: str = CPU.name) -> list[Result]:

@@ -18,10 +18,6 @@ REFERENCE = "official and exact"
 DOUBLE = "float64 port and exact"
 SLOPE = "gradient and exact differences"
 
-# What the port in float64 may differ from the exact oracle, in units of float64: both are rounded,
-# the oracle by as much as the port. The worst observed is 9.8, of audio_preparation.
-DOUBLE_ALLOWED = 20.0
-
 # A unit of float64 rounding as part of one of float32.
 DOUBLE_UNIT = 2.0**-29
 

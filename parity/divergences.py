@@ -2,8 +2,12 @@
 
 One table. An entry speaks for an answer only where the plain comparison fails and the input is of
 its kind. It says how the port answers when it does as the official code does, which must then agree
-within the budget, or which arrays have no answer to agree on. An entry that no recorded case needs
-any more fails (:func:`unneeded`).
+within the budget. An entry that no recorded case needs any more fails (:func:`unneeded`).
+
+Of an input that holds NaN or an infinity the outputs are compared: what is finite, and which
+elements are not. Whether those are NaN or infinite is not (zero times infinity is NaN, and a filter
+tap may be zero in one precision and 1e-50 in another), nor are gradients: each kernel multiplies
+zeros of its own (padding, blocks, masks of activations) with what is not finite.
 """
 
 from __future__ import annotations
@@ -35,10 +39,8 @@ class Divergence:
         reason: why the port does not do the same.
         source: where it stands in the reference.
         signals: the inputs that show it (see ``parity.spec.SIGNALS``).
+        like_official: a context in which the port does as the official code does.
         everywhere: whether it holds for every layer; else the declaration names it.
-        like_official: a context in which the port does as the official code does; None if there
-            is none.
-        without: arrays, by the start of their names, that have no answer to agree on.
     """
 
     name: str
@@ -46,17 +48,8 @@ class Divergence:
     reason: str
     source: str
     signals: Collection[str]
+    like_official: Callable[[], AbstractContextManager[Any]]
     everywhere: bool = False
-    like_official: Callable[[], AbstractContextManager[Any]] | None = None
-    without: tuple[str, ...] = ()
-
-    def covers(self, array: str) -> bool:
-        """Whether it says anything about an array."""
-        return self.like_official is not None or self.leaves_out(array)
-
-    def leaves_out(self, array: str) -> bool:
-        """Whether there is nothing to compare an array with."""
-        return bool(self.without) and array.startswith(self.without)
 
 
 @contextlib.contextmanager
@@ -81,7 +74,7 @@ class _MaxPoolingWithoutNan(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-_NON_FINITE = ("nan", "infinity")
+NON_FINITE = ("nan", "infinity")
 
 TABLE = (
     Divergence(
@@ -99,17 +92,8 @@ TABLE = (
         what="maximum pooling on a CPU drops NaN, and gives -3.4e38 for a window of nothing else",
         reason="a NaN that disappears hides that the model is broken",
         source="tensorflow, core/kernels/maxpooling_op.cc: comparisons with NaN are false",
-        signals=_NON_FINITE,
+        signals=NON_FINITE,
         like_official=_MaxPoolingWithoutNan,
-    ),
-    Divergence(
-        name="gradients_at_non_finite",
-        what="gradients where the input holds NaN or an infinity are NaN at other places",
-        reason="zero times infinity is NaN, and each kernel multiplies zeros of its own (padding, "
-        "blocks, masks of activations); the outputs are compared",
-        source="tensorflow, core/kernels: convolutions, ReluGrad, MaxPoolGrad",
-        signals=_NON_FINITE,
-        without=("gradients/",),
     ),
 )
 NAMED: Mapping[str, Divergence] = {entry.name: entry for entry in TABLE}

@@ -17,9 +17,9 @@ from leaf_port.errors import LeafError
 from parity import backends, checks, divergences
 from parity.backends import CPU
 from parity.checks import Result
-from parity.compare import DIRECT, DOUBLE, DOUBLE_ALLOWED, SLOPE
+from parity.compare import DIRECT, DOUBLE, SLOPE
 from parity.oracles import recorded
-from parity.spec import EXPLAINED_BY_ROUNDING, LayerSpec
+from parity.spec import EXPLAINED_BY_ROUNDING, Budget, LayerSpec
 
 LONGEST_NAME = 32  # no name of a layer is cut
 WIDTH = 175  # of the table where the output is no terminal
@@ -199,7 +199,8 @@ def _exactness(results: Sequence[Result]) -> list[str]:
     return [
         "float64: the exact oracle, written from the formulas without the port. The port in "
         f"float64 is at most {max(doubles, default=0.0):.1f} units of float64 from it (allowed "
-        f"{DOUBLE_ALLOWED:g}); {single} results are of values that the port has in float32 alone",
+        f"{Budget.double.allowed:g} unless declared); {single} results are of values that the "
+        "port has in float32 alone",
         f"gradients: {slopes} of the float64 port agree with differences of the exact oracle; not "
         f"wholly compared: {skipped or 'none'}",
     ]

@@ -139,6 +139,8 @@ class Budget:
         reference: of the official outputs from the exact ones.
         port_gradient: of the port's float32 gradients from the exact ones.
         reference_gradient: of the official gradients from the exact ones.
+        double: of the port's float64 answers from the exact ones, in units of float64: both are
+            rounded, the oracle by as much as the port.
         relative: greatest difference of a whole output, in relative terms (Frobenius norm).
         relative_gradient: the same for each gradient.
         norm: a relative difference above its limit passes where rounding makes one that large:
@@ -155,6 +157,7 @@ class Budget:
     reference: Bound
     port_gradient: Bound = Bound(0.0, 0.0)
     reference_gradient: Bound = Bound(0.0, 0.0)
+    double: Bound = Bound(20.0, 9.8)
     relative: float = 1e-6
     relative_gradient: float = 1e-5
     norm: float = EXPLAINED_BY_ROUNDING

@@ -38,7 +38,7 @@ def test_sizes_lie_between_the_declared_ends() -> None:
     for case in found:
         for key, (low, high) in ranges.items():
             assert low <= case.config[key] <= high
-    rests = {case.config["samples"] % case.config["stride"] for case in found}
+    rests = {case.config["frames"] % case.config["stride"] for case in found}
     assert len(rests) > 3
 
 

@@ -87,7 +87,6 @@ SPEC = LayerSpec(
     weights=_weights,
     initial=False,
     exact=_exact,
-    divergences=("gradients_at_non_finite",),
     budget=Budget(
         forward=3.5,
         gradient=2.1,

@@ -35,7 +35,6 @@ SPEC = LayerSpec(
     exact=lambda given: exactly(
         frontends.sincnet(given.inputs["inputs"], given.weights, given.config["rate"])
     ),
-    divergences=("gradients_at_non_finite",),
     budget=Budget(
         forward=13,
         gradient=8.5,
