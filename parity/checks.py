@@ -39,6 +39,7 @@ class Result:
         skips: gradients that could not be confirmed, with the reason.
         single: why the port has no float64 answer to compare; empty where it was compared.
         error: what was raised instead of an answer.
+        backend: where the port ran.
     """
 
     layer: str
@@ -48,6 +49,7 @@ class Result:
     skips: Sequence[Skip] = ()
     single: str = ""
     error: str = ""
+    backend: str = "cpu"
 
     @property
     def failures(self) -> list[str]:

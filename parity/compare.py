@@ -8,6 +8,7 @@ import dataclasses
 
 import numpy as np
 
+from parity import histogram
 from parity.spec import Answer, Array, Budget
 
 # What is compared with what.
@@ -38,7 +39,6 @@ class Difference:
     """One aspect of one array.
 
     Attributes:
-        check: which of the checks: one of the constants above.
         array: which (``output/0``, ``gradients/weight/_kernel`` …).
         aspect: ``dtype``, ``shape``, ``finite`` or ``values``.
         ok: whether it is within the budget.
@@ -48,6 +48,11 @@ class Difference:
         port_to_exact: relative difference between the port and the exact answer.
         official_to_exact: the same of the reference.
         message: what is wrong, with the worst element.
+        check: which of the checks: one of the constants above.
+        allowed: what ``units`` may be.
+        allowed_relative: what ``relative`` may be, unless it is ``explained``.
+        histogram: of a float32 side against the exact answer, how many finite elements are how far
+            off, in units (``parity/histogram.py``); else empty.
     """
 
     array: str
@@ -60,11 +65,28 @@ class Difference:
     official_to_exact: float = 0.0
     message: str = ""
     check: str = DIRECT
+    allowed: float = np.inf
+    allowed_relative: float = np.inf
+    histogram: tuple[int, ...] = ()
 
     @property
     def is_gradient(self) -> bool:
         """Whether it concerns a gradient."""
         return self.array.startswith("gradients/")
+
+    @property
+    def budget_used(self) -> float:
+        """The greatest part of what is allowed; above 1 where it is not within the budget."""
+        relative = 0.0 if self.explained else _part(self.relative, self.allowed_relative)
+        used = max(_part(self.units, self.allowed), relative)
+        return used if self.ok or used > 1.0 else np.inf
+
+
+def _part(value: float, allowed: float) -> float:
+    """``value / allowed``; nothing is no part, even of nothing."""
+    if value == 0.0 or allowed == np.inf:
+        return 0.0
+    return float(value / allowed) if allowed > 0.0 else np.inf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,8 +165,11 @@ def _compare_values(
     explained = (
         relative > allowed_relative and _norm_in_units(got, expected, unit) <= EXPLAINED_BY_ROUNDING
     )
+    found = Difference(
+        name, "values", True, relative, units, allowed=allowed, allowed_relative=allowed_relative
+    )
     if units <= allowed and (relative <= allowed_relative or explained):
-        return Difference(name, "values", True, relative, units, explained)
+        return dataclasses.replace(found, explained=explained)
     at = (
         tuple(int(i) for i in np.unravel_index(int(each.argmax()), each.shape)) if each.size else ()
     )
@@ -153,7 +178,7 @@ def _compare_values(
         f"(allowed {allowed:g}) at {at}: {got[at]!r}, official {expected[at]!r}, "
         f"unit {unit[at]:.3g}"
     )
-    return Difference(name, "values", False, relative, units, message=message)
+    return dataclasses.replace(found, ok=False, message=message)
 
 
 def compare(
@@ -203,11 +228,17 @@ def to_exact(
         allowed: greatest distance, in units.
         unit: what one of ``rounded.units`` stands for: ``DOUBLE_UNIT`` for float64.
     """
-    exact = rounded.exact[name]
+    exact, sizes = rounded.exact[name], rounded.units[name] * unit
     budget = Limit(allowed, allowed, np.inf, np.inf)
-    apart = compare_array(name, got.astype(exact.dtype), exact, rounded.units[name] * unit, budget)
+    apart = compare_array(name, got.astype(exact.dtype), exact, sizes, budget)
     message = apart.message.replace("official", "exact")
-    return dataclasses.replace(apart, check=check, explained=False, message=message)
+    spread: tuple[int, ...] = ()
+    if check != DOUBLE and apart.aspect == "values":
+        finite = np.isfinite(exact)
+        spread = histogram.counts(in_units(got[finite], exact[finite], sizes[finite]))
+    return dataclasses.replace(
+        apart, check=check, explained=False, message=message, histogram=spread
+    )
 
 
 def _beside_exact(difference: Difference, got: Array, expected: Array, exact: Array) -> Difference:
