@@ -45,12 +45,14 @@ class ClipAnswer:
         official: the official features.
         port: the port's.
         unit: the rounding of each element, in float32.
+        allowed: how many units the declaration's budget allows.
     """
 
     frontend: str
     official: Array
     port: Array
     unit: Array
+    allowed: float
 
     @property
     def apart(self) -> Array:
@@ -120,8 +122,9 @@ def _answer(spec: LayerSpec, question: Question, theirs: Answer) -> ClipAnswer:
     arithmetic = checks.arithmetics(spec)[0]
     ours = port.answer(spec, question, port.Run(arithmetic=arithmetic))
     pinned = exactness.pinned(question, theirs)
-    units = rounding.units(spec, pinned, arithmetic).units
-    return ClipAnswer(spec.name, theirs.outputs[0][0], ours.outputs[0][0], units["output/0"][0])
+    unit = rounding.units(spec, pinned, arithmetic).units["output/0"][0]
+    sides = theirs.outputs[0][0], ours.outputs[0][0]
+    return ClipAnswer(spec.name, *sides, unit, spec.budget.forward)
 
 
 def _answers(

@@ -76,7 +76,11 @@ def _clip(clip: Clip | None) -> dict[str, Any] | None:
     if clip is None:
         return None
     answers = {
-        answer.frontend: {"units": answer.worst_units, "relative": answer.relative}
+        answer.frontend: {
+            "units": answer.worst_units,
+            "allowed": answer.allowed,
+            "relative": answer.relative,
+        }
         for answer in clip.answers
     }
     told = {"name": clip.name, "why": clip.why, "official": "live" if clip.live else "recorded"}
