@@ -76,6 +76,33 @@ def run(
     raise typer.Exit(0 if ok else 1)
 
 
+@app.command("report")
+def report_(
+    layer: Layers = None,
+    html: Annotated[
+        Path | None, typer.Option(help="The page; parity-report.html with neither of the two.")
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option(help="All figures; parity-report.json with neither.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    audio: Annotated[
+        Path | None,
+        typer.Option(help="A WAV or FLAC for the page, if the live official code is at hand."),
+    ] = None,
+) -> None:
+    """Check as `run` does, and write what was found as a page and as JSON.
+
+    With LEAF_REFERENCE_PYTHON and LEAF_AUDIO_PATH set as for `record`, --audio goes through the
+    live official code; else the page shows a recorded clip. Exit code 1 if anything is off.
+    """
+    from parity.report import command as report_command  # matplotlib: the other commands need none
+
+    outputs = report_command.Outputs.chosen(html, json, force)
+    ok = report_command.run(_chosen(layer), outputs, audio, report.console())
+    raise typer.Exit(0 if ok else 1)
+
+
 @app.command()
 def live(
     layer: Layers = None,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from parity import histogram
 from parity.spec import Answer, Array, Budget
 
 # What is compared with what.
@@ -31,7 +32,6 @@ class Difference:
     """One aspect of one array.
 
     Attributes:
-        check: which of the checks: one of the constants above.
         array: which (``output/0``, ``gradients/weight/_kernel`` …).
         aspect: ``dtype``, ``shape``, ``finite`` or ``values``.
         ok: whether it is within the budget.
@@ -42,6 +42,11 @@ class Difference:
         port_to_exact: relative difference between the port and the exact answer.
         official_to_exact: the same of the reference.
         message: what is wrong, with the worst element.
+        check: which of the checks: one of the constants above.
+        allowed: what ``units`` may be.
+        allowed_relative: what ``relative`` may be, unless it is ``explained``.
+        histogram: of a float32 side against the exact answer, how many finite elements are how far
+            off, in units (``parity/histogram.py``); else empty.
     """
 
     array: str
@@ -55,6 +60,9 @@ class Difference:
     official_to_exact: float = 0.0
     message: str = ""
     check: str = DIRECT
+    allowed: float = np.inf
+    allowed_relative: float = np.inf
+    histogram: tuple[int, ...] = ()
 
     @property
     def is_gradient(self) -> bool:
@@ -65,6 +73,20 @@ class Difference:
     def kind(self) -> str:
         """``forward`` or ``gradient``."""
         return "gradient" if self.is_gradient else "forward"
+
+    @property
+    def budget_used(self) -> float:
+        """The greatest part of what is allowed; above 1 where it is not within the budget."""
+        relative = 0.0 if self.explained else _part(self.relative, self.allowed_relative)
+        used = max(_part(self.units, self.allowed), relative)
+        return used if self.ok or used > 1.0 else np.inf
+
+
+def _part(value: float, allowed: float) -> float:
+    """``value / allowed``; nothing is no part, even of nothing."""
+    if value == 0.0 or allowed == np.inf:
+        return 0.0
+    return float(value / allowed) if allowed > 0.0 else np.inf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,8 +165,18 @@ def _compare_values(
     units = float(each.max(initial=0.0))
     norm = _norm_in_units(got, expected, unit)
     explained = allowed_relative < relative and norm <= budget.norm
+    found = Difference(
+        name,
+        "values",
+        True,
+        relative,
+        units,
+        norm,
+        allowed=allowed,
+        allowed_relative=allowed_relative,
+    )
     if units <= allowed and (relative <= allowed_relative or explained):
-        return Difference(name, "values", True, relative, units, norm, explained)
+        return dataclasses.replace(found, explained=explained)
     at = (
         tuple(int(i) for i in np.unravel_index(int(each.argmax()), each.shape)) if each.size else ()
     )
@@ -154,7 +186,7 @@ def _compare_values(
         f"(allowed {allowed:g}) at {at}: {got[at]!r}, official {expected[at]!r}, "
         f"unit {unit[at]:.3g}"
     )
-    return Difference(name, "values", False, relative, units, norm, message=message)
+    return dataclasses.replace(found, ok=False, message=message)
 
 
 def compare(
@@ -204,11 +236,17 @@ def to_exact(
         allowed: greatest distance, in units.
         unit: what one of ``rounded.units`` stands for: ``DOUBLE_UNIT`` for float64.
     """
-    exact = rounded.exact[name]
+    exact, sizes = rounded.exact[name], rounded.units[name] * unit
     budget = Limit(allowed, allowed, np.inf, np.inf)
-    apart = compare_array(name, got.astype(exact.dtype), exact, rounded.units[name] * unit, budget)
+    apart = compare_array(name, got.astype(exact.dtype), exact, sizes, budget)
     message = apart.message.replace("official", "exact")
-    return dataclasses.replace(apart, check=check, explained=False, message=message)
+    spread: tuple[int, ...] = ()
+    if check != DOUBLE and apart.aspect == "values":
+        finite = np.isfinite(exact)
+        spread = histogram.counts(in_units(got[finite], exact[finite], sizes[finite]))
+    return dataclasses.replace(
+        apart, check=check, explained=False, message=message, histogram=spread
+    )
 
 
 def _beside_exact(difference: Difference, got: Array, expected: Array, exact: Array) -> Difference:

@@ -146,11 +146,11 @@ def _compare(
         bound = ALLOWED * scale + noise / step
         best = min(best, abs(slope - expected) / max(bound, compare.SMALLEST))
         if best <= 1.0:
-            return Difference(array, "slope", True, units=best, check=compare.SLOPE)
+            return _difference(array, best)
     if not slopes:  # rounding is all there is
         if scale > 0.0:
             return Skip(array, "rounding drowns the difference")
-        return Difference(array, "slope", True, check=compare.SLOPE)
+        return _difference(array, 0.0)
     if _is_kink(at, noise):
         return Skip(array, "a kink: the slopes to both sides differ")
     spread = CROSSED * (max(slopes[:2]) - min(slopes[:2]))
@@ -159,7 +159,18 @@ def _compare(
     crossed = ALLOWED * scale + noise / STEPS[1] + spread
     apart = min(abs(slope - expected) for slope in slopes)
     best = min(best, apart / max(crossed, compare.SMALLEST))
-    if best <= 1.0:
-        return Difference(array, "slope", True, units=best, check=compare.SLOPE)
     message = f"slope of the exact oracle off by {best:.3g} times what step and rounding allow"
-    return Difference(array, "slope", False, units=best, message=message, check=compare.SLOPE)
+    return _difference(array, best, "" if best <= 1.0 else message)
+
+
+def _difference(array: str, apart: float, message: str = "") -> Difference:
+    """A slope that is ``apart`` times what step and rounding allow off."""
+    return Difference(
+        array,
+        "slope",
+        not message,
+        units=apart,
+        message=message,
+        check=compare.SLOPE,
+        allowed=1.0,
+    )

@@ -70,7 +70,7 @@ def test_a_failure_makes_the_run_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     failing = report.Row(spec)
     broken = checks.Result("utils", "some case", None, error="raised ValueError: no")
     failing.add(broken)
-    monkeypatch.setattr(report, "_rows", lambda *_: [failing])
+    monkeypatch.setattr(report.rows, "gather", lambda *_: [failing])
     console = Console(record=True, width=200)
     assert not report.run([spec], None, console)
     text = console.export_text()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from parity import compare
+from parity import compare, histogram
 from parity.compare import Rounded
 from parity.spec import Answer, Array, Bound, Budget
 
@@ -91,3 +91,40 @@ def test_random_weights_are_compared_in_shape_only() -> None:
     theirs.initial["k"] = VALUE[:2]
     (difference,) = compare.compare(ours.arrays(), theirs, rounded, BUDGET, {"initial/k"})
     assert difference.aspect == "shape"
+
+
+def test_the_part_of_the_budget_that_a_difference_uses() -> None:
+    """The greater of units and relative difference; above 1 where anything is off."""
+    difference = one(VALUE + np.array([2.0**-23, 0, 0], np.float32))
+    assert difference.units == pytest.approx(2.0)
+    assert difference.budget_used == pytest.approx(1.0)
+    off = one(VALUE * np.float32(1 + 2.0**-20))
+    assert off.budget_used == pytest.approx(off.units / BUDGET.forward)
+    assert one(VALUE[:2]).budget_used == np.inf
+    explained = one(VALUE * np.float32(1 + 1e-5), unit=np.abs(VALUE) * 1e-5)
+    assert explained.budget_used == pytest.approx(explained.units / BUDGET.forward)
+    assert compare.Difference("output/0", "values", False).budget_used == np.inf
+
+
+@pytest.mark.parametrize("check", [compare.PORT, compare.REFERENCE])
+def test_a_distance_from_the_exact_answer_counts_every_finite_element(check: str) -> None:
+    """Each in the bin of its distance in units."""
+    exact = np.array([1.0, 2.0, np.nan, 0.0, 4.0])
+    got = np.array([1.0 + 2.0**-23, 2.0, np.nan, 0.0, 4.0], np.float32)
+    rounded = Rounded({"output/0": exact}, {"output/0": np.full(5, 2.0**-23)})
+    found = compare.to_exact(check, "output/0", got, rounded, 10.0)
+    assert sum(found.histogram) == 4
+    assert found.histogram[0] == 3
+    (bin_of_one,) = [i for i, count in enumerate(found.histogram) if i and count]
+    assert histogram.edges()[bin_of_one - 1] <= 1.0 < histogram.edges()[bin_of_one]
+
+
+def test_histogram_bins() -> None:
+    """Below the first edge and above the last too; sums; the median's bin."""
+    distances = np.array([0.0, 1e-9, 0.5, 0.5, 0.5, 1e9, np.inf])
+    counted = histogram.counts(distances)
+    assert len(counted) == histogram.BINS
+    assert (sum(counted), counted[0], counted[-1]) == (7, 2, 2)
+    assert histogram.total([counted, (), counted])[0] == 4
+    assert 0.5 < histogram.median(counted) <= 0.5 * 10 ** (1 / histogram.PER_DECADE)
+    assert np.isnan(histogram.median(histogram.total([])))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from leaf_port.errors import LeafError
 from parity.audit.causes import Cause, Finding
 from parity.audit.stages import OUTPUT, STAGES, Reading, worst
 from parity.audit.verdict import Audit
+from parity.plain import plain
 
 
 def _number(value: float) -> str:
@@ -135,17 +136,6 @@ def show(audit: Audit, console: Console) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _plain(value: Any) -> Any:
-    """JSON has no infinity and no NaN: null."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
-
-
 def _cause(cause: Cause) -> dict[str, Any]:
     return {"text": cause.text, "rules": dict(cause.changes)}
 
@@ -192,7 +182,7 @@ def record(audit: Audit) -> dict[str, Any]:
         "notes": list(audit.foreign.notes),
         "verdict": verdict(audit),
     }
-    return dict(_plain(made))
+    return dict(plain(made))
 
 
 def write_json(audit: Audit, path: Path) -> None:

@@ -1,0 +1,117 @@
+"""The report as JSON, schema version 1.
+
+A version counts up where a field is dropped or changes its meaning; new fields may come without.
+Null stands for infinity and NaN. No path and no host name is in it.
+
+======================  ==========================================================================
+``schema``              ``{"name": "leaf_port parity report", "version": 1}``
+``ok``                  the verdict; ``passed`` and ``failed`` count results and refusals
+``failures``            everything that is wrong, a text each
+``time``, ``machine``   when (UTC); system and architecture
+``versions``            of what ran here; ``official_versions``: of what answered the recordings
+``closeness``           each frontend and run, forward and gradient: median distance of ``port`` and
+                        ``official`` from float64, cases in which the port is ``closer`` or
+                        ``farther``, ``verdict``; ``closeness_summary`` in a line
+``histogram_edges``     distances, in units, between the bins of every ``histogram``
+``layers``              by name: ``mirrors`` (reference lines), ``ok``, ``results``, ``refusals``
+``clip``                what went through both sides, and what came out: worst units, relative
+``not_run``             ``what``, ``why``, ``how`` to run it
+======================  ==========================================================================
+
+A result has ``case``, ``backend``, ``arithmetic`` (null: no choice), ``ok``, ``error``, ``single``
+(why there is no float64 answer), ``again`` (the command), ``skips`` (``array``, ``reason``) and
+``differences``: ``check``, ``array``, ``aspect``, ``ok``, ``relative`` and ``allowed_relative``,
+``units`` and ``allowed``, ``budget_used`` (the greater part), ``explained`` (above the relative
+limit, by rounding), ``port_to_exact``, ``official_to_exact``, ``histogram``, ``message``. A limit
+of null is none. A refusal has ``argument``, ``official`` (what the official implementation does)
+and ``problem`` (null: refused as declared).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from parity import histogram
+from parity.checks import Result
+from parity.compare import Difference
+from parity.plain import plain
+from parity.report import closeness
+from parity.report.clip import Clip
+from parity.report.content import Report
+from parity.report.rows import Row
+
+SCHEMA = {"name": "leaf_port parity report", "version": 1}
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    return {**dataclasses.asdict(difference), "budget_used": difference.budget_used}
+
+
+def _result(result: Result) -> dict[str, Any]:
+    return {
+        "case": result.case,
+        "backend": result.backend,
+        "arithmetic": result.arithmetic,
+        "ok": not result.failures,
+        "error": result.error,
+        "single": result.single,
+        "again": result.again,
+        "skips": [dataclasses.asdict(skip) for skip in result.skips],
+        "differences": [_difference(difference) for difference in result.differences],
+    }
+
+
+def _layer(row: Row) -> dict[str, Any]:
+    return {
+        "mirrors": row.spec.mirrors,
+        "ok": not row.failures,
+        "results": [_result(result) for result in row.results],
+        "refusals": [dataclasses.asdict(refusal) for refusal in row.refusals],
+    }
+
+
+def _clip(clip: Clip | None) -> dict[str, Any] | None:
+    if clip is None:
+        return None
+    answers = {
+        answer.frontend: {
+            "units": answer.worst_units,
+            "allowed": answer.allowed,
+            "relative": answer.relative,
+        }
+        for answer in clip.answers
+    }
+    told = {"name": clip.name, "why": clip.why, "official": "live" if clip.live else "recorded"}
+    return {**told, "official_versions": clip.versions, "answers": answers}
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The report as plain data."""
+    made = {
+        "schema": SCHEMA,
+        "ok": report.ok,
+        "passed": report.passed,
+        "failed": len(report.failures),
+        "failures": report.failures,
+        "time": report.time,
+        "machine": report.machine,
+        "versions": report.versions,
+        "official_versions": list(report.official),
+        "closeness_summary": closeness.summary(report.closeness),
+        "closeness": [
+            {**dataclasses.asdict(each), "run": each.run.text, "verdict": each.verdict}
+            for each in report.closeness
+        ],
+        "histogram_edges": histogram.edges().tolist(),
+        "clip": _clip(report.clip),
+        "not_run": [dataclasses.asdict(each) for each in report.not_run],
+        "layers": {row.spec.name: _layer(row) for row in report.rows},
+    }
+    return dict(plain(made))
+
+
+def text(report: Report) -> str:
+    """The report as JSON."""
+    return json.dumps(document(report), ensure_ascii=False, allow_nan=False) + "\n"

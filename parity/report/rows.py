@@ -1,0 +1,134 @@
+"""Runs what is declared, and gathers what came of each layer."""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+
+from rich.progress import Progress
+
+from parity import checks, divergences
+from parity.backends import CPU
+from parity.checks import Result
+from parity.compare import DIRECT
+from parity.oracles import recorded
+from parity.spec import LayerSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    """What came of an error case.
+
+    Attributes:
+        argument: which argument the error must name.
+        official: what the official implementation does with it.
+        problem: what is wrong; None where it was refused as declared.
+    """
+
+    argument: str
+    official: str
+    problem: str | None
+
+
+@dataclasses.dataclass
+class Row:
+    """What a line of the table says of a layer.
+
+    Attributes:
+        spec: the declaration.
+        results: of its cases.
+        refusals: of its error cases, where they were run.
+        failures: everything that is wrong, with the command that runs it again.
+    """
+
+    spec: LayerSpec
+    results: list[Result] = dataclasses.field(default_factory=list)
+    refusals: list[Refusal] = dataclasses.field(default_factory=list)
+    failures: list[str] = dataclasses.field(default_factory=list)
+
+    def add(self, result: Result) -> None:
+        """Takes in what came of a case."""
+        self.results.append(result)
+        head = f"{result.layer} [{result.case}] {result.arithmetic or ''}"
+        self.failures += [f"{head}: {failure}\n  {result.again}" for failure in result.failures]
+
+    def refuse(self) -> None:
+        """Runs the error cases."""
+        for error_case in self.spec.errors:
+            problem = checks.check_error(error_case)
+            self.refusals.append(Refusal(error_case.argument, error_case.official, problem))
+            self.failures += [f"{self.spec.name}: {problem}"] if problem else []
+
+    @property
+    def refused(self) -> int:
+        """Error cases that were refused as declared."""
+        return sum(refusal.problem is None for refusal in self.refusals)
+
+    @property
+    def explained(self) -> int:
+        """Arrays whose relative difference is above the limit, as rounding explains."""
+        return sum(d.explained for result in self.results for d in result.differences)
+
+    def worst(self, gradient: bool, figure: str) -> float | None:
+        """Greatest figure among outputs or gradients; None where there are none.
+
+        Relative figures leave out the arrays whose difference rounding explains.
+        """
+        found = [
+            getattr(difference, figure)
+            for result in self.results
+            for difference in result.differences
+            if difference.check == DIRECT
+            and difference.is_gradient == gradient
+            and (figure == "units" or not difference.explained)
+        ]
+        return max(found) if found else None
+
+
+def gather(
+    specs: Sequence[LayerSpec],
+    only: str | None,
+    progress: Progress,
+    where: Sequence[str] = (CPU.name,),
+) -> list[Row]:
+    """Runs all cases (or those named ``only``) on backends, spread over the machine's cores."""
+    rows = {spec.name: Row(spec) for spec in specs}
+    asked = [
+        (spec.name, case.name, backend)
+        for spec in specs
+        for case in recorded.cases(spec)
+        if only in (None, case.name)
+        for backend in where
+    ]
+    task = progress.add_task("recorded cases", total=len(asked))
+    context = multiprocessing.get_context("spawn")
+    workers = min(os.cpu_count() or 1, len(asked) or 1)
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        futures = [pool.submit(checks.check_named, *names) for names in asked]
+        for future in as_completed(futures):
+            for result in future.result():
+                rows[result.layer].add(result)
+            progress.advance(task)
+    for row in rows.values() if only is None else ():
+        row.refuse()
+    return list(rows.values())
+
+
+def failures(rows: Sequence[Row]) -> list[str]:
+    """Everything that is wrong, of all layers, and entries of the divergences' table that no case
+    needs; those can be told only where all cases of a layer were run.
+    """
+    needed = {
+        (row.spec.name, name) for row in rows for result in row.results for name in result.needed
+    }
+    whole = [row.spec for row in rows if row.refusals]
+    found = [failure for row in rows for failure in row.failures]
+    return found + divergences.unneeded(whole, needed)
+
+
+def passed(rows: Sequence[Row]) -> int:
+    """Results and refusals, as the last line counts them."""
+    return sum(len(row.results) + row.refused for row in rows)

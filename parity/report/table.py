@@ -1,0 +1,156 @@
+"""The table: every layer and frontend, forward and gradient, worst difference."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from leaf_port.errors import LeafError
+from parity import backends
+from parity.backends import CPU
+from parity.checks import Result
+from parity.compare import DOUBLE, SLOPE
+from parity.oracles import recorded
+from parity.report import rows as gathered
+from parity.report.rows import Row
+from parity.spec import EXPLAINED_BY_ROUNDING, Budget, LayerSpec
+
+LONGEST_NAME = 32  # no name of a layer is cut
+WIDTH = 175  # of the table where the output is no terminal
+
+
+def console() -> Console:
+    """Where the table goes; wide enough for it in a file or a pipe."""
+    terminal = Console()
+    return terminal if terminal.is_terminal else Console(width=max(WIDTH, terminal.width))
+
+
+def figures(row: Row, gradient: bool) -> list[str]:
+    """Relative difference, both sides' distance to float64, units."""
+    patterns = {
+        "relative": ".1e",
+        "port_to_exact": ".1e",
+        "official_to_exact": ".1e",
+        "units": ".1f",
+    }
+    worst = {figure: row.worst(gradient, figure) for figure in patterns}
+    return [
+        "–" if (value := worst[figure]) is None else format(value, pattern)
+        for figure, pattern in patterns.items()
+    ]
+
+
+def table(rows: Sequence[Row], backend: str = CPU.name) -> Table:
+    """The rich table of all rows."""
+    made = Table(title=f"Port ({backend}) against the official implementation: worst differences")
+    made.add_column("layer", no_wrap=True, min_width=LONGEST_NAME)
+    made.add_column("cases", justify="right")
+    for kind in ("forward", "gradient"):
+        for head in (f"{kind}\nrelative", "port to\nfloat64", "official\nto float64", "units"):
+            made.add_column(head, justify="right")
+    made.add_column("above limit,\nby rounding", justify="right")
+    made.add_column("errors\nrefused", justify="right")
+    made.add_column("verdict")
+    for row in rows:
+        made.add_row(
+            row.spec.name,
+            str(len(row.results)),
+            *figures(row, gradient=False),
+            *figures(row, gradient=True),
+            str(row.explained or "–"),
+            f"{row.refused}/{len(row.spec.errors)}",
+            f"[red]{len(row.failures)} off[/red]" if row.failures else "[green]ok[/green]",
+        )
+    return made
+
+
+def run(
+    specs: Sequence[LayerSpec], case: str | None, console: Console, backend: str = CPU.name
+) -> bool:
+    """Runs everything declared and prints the table; True if nothing is off.
+
+    Raises:
+        LeafError: the backend is unknown or cannot run here.
+    """
+    if reason := backends.named(backend).missing():
+        raise LeafError("parity", "--backend", "one that runs here", backend, reason)
+    with Progress(console=console, transient=True) as progress:
+        rows = gathered.gather(specs, case, progress, [backend])
+    missing = f"no layer among {len(specs)} has a case named {case!r}"
+    found = any(row.results for row in rows) or case is None
+    more = [] if found or gathered.failures(rows) else [missing]
+    return show(rows, console, more, backend)
+
+
+def show(
+    rows: Sequence[Row], console: Console, more: Sequence[str] = (), backend: str = CPU.name
+) -> bool:
+    """Prints failures (and ``more`` of them), table and summary; True if nothing is off."""
+    failures = [*gathered.failures(rows), *more]
+    for failure in failures:
+        console.print(failure, markup=False, highlight=False, soft_wrap=True)
+    console.print(table(rows, backend))
+    for line in notes(rows):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    checked = gathered.passed(rows)
+    console.print(f"{checked} passed, {len(failures)} failed", highlight=False)
+    return not failures
+
+
+def notes(rows: Sequence[Row]) -> list[str]:
+    """What stands below the table."""
+    met = Counter(name for row in rows for result in row.results for name in result.needed)
+    told = ", ".join(f"{name} {count}" for name, count in sorted(met.items()))
+    return [
+        "units: of each element's own float32 rounding (parity/rounding.py); official answers: "
+        f"recorded, {_versions(rows)}",
+        "above limit, by rounding: arrays left out of the relative columns. Their relative "
+        "difference is above the limit (1e-6, gradients 1e-5, unless declared) because they are "
+        f"ill-conditioned: its norm is at most {EXPLAINED_BY_ROUNDING:g} times that of the units "
+        "(or as many as are declared, with their reason)",
+        *_exactness([result for row in rows for result in row.results]),
+        f"known divergences (parity/divergences.py): {told or 'none met'}",
+    ]
+
+
+def _exactness(results: Sequence[Result]) -> list[str]:
+    """What was compared with the exact oracle, and what was not."""
+    differences = [each for result in results for each in result.differences]
+    doubles = [each.units for each in differences if each.check == DOUBLE]
+    slopes = sum(each.check == SLOPE for each in differences)
+    reasons = Counter(skip.reason for result in results for skip in result.skips)
+    single = sum(bool(result.single) for result in results)
+    skipped = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    return [
+        "float64: the exact oracle, written from the formulas without the port. The port in "
+        f"float64 is at most {max(doubles, default=0.0):.1f} units of float64 from it (allowed "
+        f"{Budget.double.allowed:g} unless declared); {single} results are of values that the "
+        "port has in float32 alone",
+        f"gradients: {slopes} of the float64 port agree with differences of the exact oracle; not "
+        f"wholly compared: {skipped or 'none'}",
+    ]
+
+
+def official_versions(rows: Sequence[Row]) -> list[dict[str, str]]:
+    """What answered the recordings of these layers; more than one where they differ."""
+    told: list[dict[str, str]] = []
+    for row in rows:
+        try:
+            versions = dict(recorded.load(row.spec).versions)
+        except LeafError:
+            continue
+        if versions not in told:
+            told.append(versions)
+    return told
+
+
+def _versions(rows: Sequence[Row]) -> str:
+    told = {
+        f"TensorFlow {versions['tensorflow']}, leaf_audio {versions['leaf_audio']}"
+        for versions in official_versions(rows)
+    }
+    return "; ".join(sorted(told)) or "none"
