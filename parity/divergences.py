@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from parity.layers import all_specs
 from parity.spec import Answer, Array, Case, LayerSpec
 
 _LOWEST = torch.finfo(torch.float32).min
@@ -135,10 +136,19 @@ def unneeded(specs: Iterable[LayerSpec], needed: Collection[tuple[str, str]]) ->
         specs: the layers.
         needed: pairs of layer and entry of which a case could not do without.
     """
+    specs = list(specs)
     fix = "remove it, or record a case that shows it"
-    return [
+    told = [
         f"{spec.name}: no recorded case needs the divergence {name!r} any more: {fix}"
         for spec in specs
         for name in spec.divergences
         if (spec.name, name) not in needed
+    ]
+    if not {spec.name for spec in specs} >= set(all_specs()):
+        return told
+    seen = {name for _, name in needed}
+    return told + [
+        f"no recorded case of any layer needs the divergence {entry.name!r} any more: {fix}"
+        for entry in TABLE
+        if entry.everywhere and entry.name not in seen
     ]

@@ -155,7 +155,7 @@ class Noise(TorchDispatchMode):
         if not isinstance(out, Tensor) or not (out.is_floating_point() or out.is_complex()):
             return out
         size = _magnitude(name, func, args, kwargs, out) if magnitudes is None else magnitudes
-        size = size.abs()
+        size = torch.where(torch.isfinite(out), size.abs(), 0.0)  # infinity stays what it is
         if out.is_complex():
             disturbance = torch.complex(self._uniform(out) * size, self._uniform(out) * size)
             return out + disturbance.to(out.dtype)

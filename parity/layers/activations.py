@@ -7,7 +7,7 @@ from leaf_port._model_layers import new_activation
 from parity.layers._models import channels_last
 from parity.oracles.exact import activations
 from parity.source import Source
-from parity.spec import Array, Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
+from parity.spec import Array, Bound, Budget, Case, Config, ErrorCase, LayerSpec, Ref, exactly, grid
 
 # Keras 2.13 does not know all of the port's names, TensorFlow has the functions.
 _IN_TENSORFLOW = ("leaky_relu", "relu6", "silu", "log_softmax")
@@ -71,14 +71,15 @@ SPEC = LayerSpec(
     ),
     ties=_ties,
     constants=_rounding,
+    explicit=(Case("activations", {"name": "relu"}, signal="denormal", draw=1),),
     budget=Budget(
-        forward=7,
-        gradient=6.5,
-        port=Bound(4.8, 2.38),
-        reference=Bound(6.9, 3.47),
-        port_gradient=Bound(6.2, 3.11),
-        reference_gradient=Bound(6.5, 3.25),
-        worst="3.5, 3.2 units; 9.7e-08, 2.5e-07 relative; torch 2.13.0, TF 2.13.1",
+        forward=7.1,
+        gradient=11,
+        port=Bound(4.8, 2.385),
+        reference=Bound(6.9, 3.415),
+        port_gradient=Bound(6.7, 3.321),
+        reference_gradient=Bound(10, 4.993),
+        worst="3.5, 5.3 units in 98 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
     ),
     errors=(
         ErrorCase("activation", lambda: new_activation("ConvBlock", "swirl")),

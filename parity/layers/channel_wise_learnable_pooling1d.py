@@ -2,6 +2,7 @@
 
 from leaf_port import ChannelWiseLearnablePooling1d
 from parity.layers._common import uniform, wrong_inputs
+from parity.layers._reasons import ONE_BY_ONE
 from parity.oracles.exact import pooling
 from parity.source import Source
 from parity.spec import (
@@ -65,12 +66,12 @@ SPEC = LayerSpec(
     ),
     budget=Budget(
         forward=9.8,
-        gradient=6.8,
-        port=Bound(28, 13.8, _SUMS),
-        reference=Bound(28, 13.8, _SUMS),
-        port_gradient=Bound(14, 6.69),
-        reference_gradient=Bound(14, 6.69),
-        worst="4.9, 3.4 units; 1.3e-07, 7.0e-08 relative; torch 2.13.0, TF 2.13.1",
+        gradient=12,
+        port=Bound(33, 16.159, ONE_BY_ONE),
+        reference=Bound(33, 16.159, ONE_BY_ONE),
+        port_gradient=Bound(12, 5.515),
+        reference_gradient=Bound(12, 5.515),
+        worst="4.9, 5.6 units in 87 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
     ),
     errors=(
         ErrorCase("num_channels", lambda: ChannelWiseLearnablePooling1d(0, 5)),

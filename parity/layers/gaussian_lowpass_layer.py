@@ -2,6 +2,7 @@
 
 from leaf_port import GaussianLowpass
 from parity.layers._common import uniform, wrong_inputs
+from parity.layers._reasons import ONE_BY_ONE
 from parity.oracles.exact import pooling
 from parity.source import Source
 from parity.spec import (
@@ -63,13 +64,13 @@ SPEC = LayerSpec(
     initial=False,
     exact=_exact,
     budget=Budget(
-        forward=6.7,
-        gradient=6.2,
-        port=Bound(25, 12.2, _SUMS),
-        reference=Bound(22, 10.9, _SUMS),
-        port_gradient=Bound(16, 7.99),
-        reference_gradient=Bound(16, 7.99),
-        worst="3.3, 3.1 units; 4.7e-08, 2.4e-06 relative; torch 2.13.0, TF 2.13.1",
+        forward=7.6,
+        gradient=12,
+        port=Bound(31, 15.243, ONE_BY_ONE),
+        reference=Bound(31, 15.243, ONE_BY_ONE),
+        port_gradient=Bound(13, 6.352),
+        reference_gradient=Bound(13, 6.352),
+        worst="3.8, 5.5 units in 87 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
     ),
     errors=(
         ErrorCase("num_channels", lambda: GaussianLowpass(0, 5)),

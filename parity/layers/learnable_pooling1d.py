@@ -2,12 +2,14 @@
 
 from leaf_port import LearnablePooling1d
 from parity.layers._common import uniform, wrong_inputs
+from parity.layers._reasons import ONE_BY_ONE
 from parity.oracles.exact import pooling
 from parity.source import Source
 from parity.spec import (
     Array,
     Bound,
     Budget,
+    Case,
     Config,
     ErrorCase,
     LayerSpec,
@@ -55,14 +57,22 @@ SPEC = LayerSpec(
             given.inputs["inputs"], given.weights["pool/kernel"], given.config["stride"]
         )
     ),
+    explicit=(
+        Case(
+            "learnable_pooling1d",
+            {"frames": 400, "taps": 101, "channels": 1, "stride": 80, "padding": "SAME"},
+            signal="denormal",
+            draw=1,
+        ),
+    ),
     budget=Budget(
         forward=0,
-        gradient=18,
-        port=Bound(21, 10.5, _SUMS),
-        reference=Bound(21, 10.5, _SUMS),
-        port_gradient=Bound(13, 6.25),
-        reference_gradient=Bound(12, 5.54),
-        worst="0, 8.7 units; 0.0e+00, 2.0e-07 relative; torch 2.13.0, TF 2.13.1",
+        gradient=20,
+        port=Bound(40, 19.906, ONE_BY_ONE),
+        reference=Bound(40, 19.906, ONE_BY_ONE),
+        port_gradient=Bound(12, 5.693),
+        reference_gradient=Bound(19, 9.473),
+        worst="0, 9.5 units in 86 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
     ),
     errors=(
         ErrorCase("num_channels", lambda: LearnablePooling1d(0, 5)),

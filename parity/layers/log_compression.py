@@ -37,12 +37,12 @@ SPEC = LayerSpec(
     ),
     budget=Budget(
         forward=4,
-        gradient=7.4,
-        port=Bound(3.1, 1.52),
-        reference=Bound(4.9, 2.42),
-        port_gradient=Bound(5, 2.47),
-        reference_gradient=Bound(9.5, 4.73),
-        worst="2, 3.7 units; 4.5e-08, 6.6e-08 relative; torch 2.13.0, TF 2.13.1",
+        gradient=8,
+        port=Bound(3.2, 1.57),
+        reference=Bound(4.5, 2.229),
+        port_gradient=Bound(5.1, 2.533),
+        reference_gradient=Bound(9.3, 4.629),
+        worst="2, 4 units in 83 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
     ),
     errors=(ErrorCase("compression_fn", lambda: Leaf(compression_fn="log")),),
 )

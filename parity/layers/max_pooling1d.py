@@ -9,6 +9,7 @@ from parity.spec import (
     Array,
     Bound,
     Budget,
+    Case,
     Config,
     ErrorCase,
     Given,
@@ -58,14 +59,22 @@ SPEC = LayerSpec(
     inputs=_inputs,
     exact=_exact,
     divergences=("nan_in_max_pooling",),
+    explicit=(
+        Case(
+            "max_pooling1d",
+            {"frames": 400, "taps": 101, "channels": 1, "stride": 80, "padding": "same"},
+            signal="nan",
+            draw=1,
+        ),
+    ),
     budget=Budget(
         forward=0,
         gradient=0,
         port=Bound(0, 0),
         reference=Bound(0, 0),
-        port_gradient=Bound(15, 7.2),
-        reference_gradient=Bound(15, 7.2),
-        worst="0, 0 units; 0.0e+00, 0.0e+00 relative; torch 2.13.0, TF 2.13.1",
+        port_gradient=Bound(15, 7.187),
+        reference_gradient=Bound(15, 7.187),
+        worst="0, 0 units in 88 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
     ),
     errors=(
         ErrorCase("num_channels", lambda: MaxPooling1d(0, 5)),

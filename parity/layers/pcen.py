@@ -18,6 +18,7 @@ from parity.spec import (
     Array,
     Bound,
     Budget,
+    Case,
     Config,
     ErrorCase,
     LayerSpec,
@@ -108,14 +109,22 @@ SPEC = LayerSpec(
         )
     ),
     ties=_ties,
+    explicit=(
+        Case(
+            "pcen",
+            {"frames": 2, "channels": 33, "learned": True, "per_channel": True, "floor": 1e-12},
+            signal="silence",
+            draw=10800319,
+        ),
+    ),
     budget=Budget(
-        forward=5.1,
-        gradient=8.8,
-        port=Bound(5.6, 2.8),
-        reference=Bound(5.5, 2.75),
-        port_gradient=Bound(6.4, 3.19),
-        reference_gradient=Bound(7, 3.48),
-        worst="2.5, 4.4 units; 2.6e-07, 9.2e-06 relative; torch 2.13.0, TF 2.13.1",
+        forward=6.2,
+        gradient=14,
+        port=Bound(4.5, 2.23),
+        reference=Bound(5.2, 2.598),
+        port_gradient=Bound(9.5, 4.701),
+        reference_gradient=Bound(12, 5.557),
+        worst="3.1, 6.6 units in 66 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
     ),
     errors=(
         ErrorCase("num_channels", lambda: PCEN(0)),

@@ -25,13 +25,13 @@ SPEC = LayerSpec(
     differentiable=("frequency",),
     exact=lambda given: exactly(sinc.impulse_response(*given.inputs.values())),
     budget=Budget(
-        forward=3.4,
-        gradient=0.26,
-        port=Bound(9.4, 4.69),
-        reference=Bound(9.4, 4.68),
-        port_gradient=Bound(2.9, 1.45),
-        reference_gradient=Bound(2.9, 1.45),
-        worst="1.7, 0.13 units; 2.7e-08, 1.4e-07 relative; torch 2.13.0, TF 2.13.1",
+        forward=4.7,
+        gradient=1.4,
+        port=Bound(7, 3.464),
+        reference=Bound(7, 3.464),
+        port_gradient=Bound(3.8, 1.878),
+        reference_gradient=Bound(3.9, 1.904),
+        worst="2.3, 0.67 units in 53 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
     ),
     errors=(
         ErrorCase(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from leaf_port import SincNet
 from parity.layers._common import normal, sinc_kernel, uniform
 from parity.layers._frontends import waveforms, wrong_sizes, wrong_waveforms
+from parity.layers._reasons import SILENCE
 from parity.oracles.exact import frontends
 from parity.spec import Bound, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
 
@@ -36,13 +37,24 @@ SPEC = LayerSpec(
         frontends.sincnet(given.inputs["inputs"], given.weights, given.config["rate"])
     ),
     budget=Budget(
-        forward=13,
-        gradient=8.5,
-        port=Bound(8, 3.98),
-        reference=Bound(13, 6.02),
-        port_gradient=Bound(13, 6.06),
-        reference_gradient=Bound(14, 6.52),
-        worst="6.4, 4.2 units; 1.0e+00, 1.6e+01 relative; torch 2.13.0, TF 2.13.1",
+        forward=14,
+        gradient=9.6,
+        port=Bound(13, 6.406),
+        reference=Bound(9.1, 4.528),
+        port_gradient=Bound(11, 5.403),
+        reference_gradient=Bound(9.9, 4.931),
+        worst="6.8, 4.8 units in 60 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
+    ),
+    adverse=Budget(
+        forward=14,
+        gradient=20,
+        port=Bound(13, 6.406),
+        reference=Bound(9.2, 4.57),
+        port_gradient=Bound(11, 5.403),
+        reference_gradient=Bound(19, 9.028),
+        norm=6.6,
+        worst="6.8, 9.6 units in 60 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
+        reason=SILENCE,
     ),
     errors=(
         *wrong_sizes(SincNet),

@@ -11,6 +11,7 @@ from parity.layers._frontends import (
     wrong_sizes,
     wrong_waveforms,
 )
+from parity.layers._reasons import ONE_BY_ONE
 from parity.oracles.exact import frontends
 from parity.spec import Bound, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
 
@@ -40,12 +41,12 @@ SPEC = LayerSpec(
     ),
     budget=Budget(
         forward=5.4,
-        gradient=19,
-        port=Bound(6.9, 3.45),
-        reference=Bound(6.9, 3.44),
-        port_gradient=Bound(14, 6.92),
-        reference_gradient=Bound(17, 8.23),
-        worst="2.7, 9.2 units; 4.3e-07, 1.1e+00 relative; torch 2.13.0, TF 2.13.1",
+        gradient=25,
+        port=Bound(7.4, 3.691),
+        reference=Bound(7.6, 3.792),
+        port_gradient=Bound(27, 13.4, ONE_BY_ONE),
+        reference_gradient=Bound(24, 11.891, ONE_BY_ONE),
+        worst="2.7, 12 units in 60 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
     ),
     errors=(
         *wrong_sizes(SincNetPlus),

@@ -4,8 +4,9 @@ One safetensors file a layer: the arrays of every case's answer, and in its meta
 that answered and, for each case, the seed and the SHA-256 of question and answer. Inputs, weights
 and cotangents are not kept: they come from the seed, and their hash tells whether they still do.
 
-Beside the declared cases stand drawn ones, which the file itself describes. Of their arrays at most
-``KEPT`` elements are held, at positions that the seed decides, and the hash of the whole.
+Beside the declared cases stand drawn ones, which the file itself describes. Of their arrays, and of
+those of counter-examples, at most ``KEPT`` elements are held, at positions that the seed decides,
+and the hash of the whole.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ def save(
     versions: Mapping[str, str],
     folder: Path = FOLDER,
 ) -> Path:
-    """Writes a layer's recordings, whole or not at all; what is not declared is kept compact."""
+    """Writes a layer's recordings, whole or not at all; drawn cases are kept compact."""
     arrays: dict[str, Array] = {}
     entries: dict[str, dict[str, Any]] = {}
     declared = {case.name for case in spec.cases()}
@@ -162,13 +163,14 @@ def save(
             "question": question.digest(),
             "answer": digest(named),
         }
-        if name not in declared:
+        if question.case.draw:
             named, shapes = compact(question, answer)
-            case = dataclasses.asdict(question.case)
-            entry |= {"case": case, "shapes": shapes, "kept": digest(named)}
+            entry |= {"shapes": shapes, "kept": digest(named)}
+        if name not in declared:
+            entry["case"] = dataclasses.asdict(question.case)
         arrays |= {f"{name}|{array_name}": array for array_name, array in named.items()}
         entries[name] = entry
-    record = json.dumps({"versions": dict(versions), "cases": entries}, sort_keys=True)
+    record = json.dumps({"versions": dict(versions), "cases": entries})
     path = path_of(spec, folder)
     folder.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
