@@ -13,8 +13,7 @@ from parity.mutants.prepare import Prepared
 
 if TYPE_CHECKING:
     from parity.checks import Result
-    from parity.compare import Difference
-    from parity.spec import Budget, LayerSpec
+    from parity.spec import LayerSpec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,14 +110,5 @@ def _catch(spec: LayerSpec, result: Result) -> Catch:
     check = f"{worst.check}: {worst.array}: {worst.aspect}"
     if worst.aspect != "values":
         return Catch(where, check, message=worst.message, again=result.again)
-    figures = worst.units, _allowed(spec.budget, worst), worst.relative
+    figures = worst.units, worst.allowed, worst.relative
     return Catch(where, check, *figures, message=worst.message, again=result.again)
-
-
-def _allowed(budget: Budget, difference: Difference) -> float:
-    """How many units of the difference its budget allows."""
-    from parity import compare
-
-    if difference.check == compare.DIRECT:
-        return budget.gradient if difference.is_gradient else budget.forward
-    return (budget.port_gradient if difference.is_gradient else budget.port).allowed
