@@ -162,21 +162,10 @@ def _direct(
         like = port.answer(spec, question, dataclasses.replace(run, noise=entry.like_official))
         like = _compared_part(like, case)
         ours = divergences.nearest(ours, official.pick(like.arrays()), official)
-        within = rounding.units(spec, question, run.arithmetic, within=entry.like_official)
-        found = compared(ours, _finite(rounded, within))
+        found = compared(
+            ours, rounding.units(spec, question, run.arithmetic, within=entry.like_official)
+        )
     return found, tuple(needed)
-
-
-def _finite(rounded: Rounded, within: Rounded) -> Rounded:
-    """Exact answer and units, taken from a divergence's own where they are not finite."""
-
-    def merged(first: Mapping[str, Array], second: Mapping[str, Array]) -> dict[str, Array]:
-        return {
-            name: np.where(np.isfinite(array), array, second[name]) if name in second else array
-            for name, array in first.items()
-        }
-
-    return Rounded(merged(rounded.exact, within.exact), merged(rounded.units, within.units))
 
 
 def check_port(

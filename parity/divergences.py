@@ -75,6 +75,19 @@ class _MaxPoolingWithoutNan(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
+class _SoftmaxWithNan(TorchFunctionMode):
+    """A softmax whose other elements are zero where one is NaN."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        if func is not F.softmax:
+            return result
+        inputs, dim = args[0], kwargs["dim"]
+        broken = torch.isnan(inputs)
+        return torch.where(broken.any(dim, keepdim=True) & ~broken, 0.0, result)
+
+
 NON_FINITE = ("nan", "infinity")
 
 TABLE = (
@@ -95,6 +108,14 @@ TABLE = (
         source="tensorflow, core/kernels/maxpooling_op.cc: comparisons with NaN are false",
         signals=NON_FINITE,
         like_official=_MaxPoolingWithoutNan,
+    ),
+    Divergence(
+        name="nan_in_softmax",
+        what="a softmax over NaN and numbers is 0 for the numbers in TensorFlow 2.13",
+        reason="they have no share of a sum that is NaN",
+        source="tensorflow, core/kernels/softmax_op_functor.h",
+        signals=NON_FINITE,
+        like_official=_SoftmaxWithNan,
     ),
 )
 NAMED: Mapping[str, Divergence] = {entry.name: entry for entry in TABLE}

@@ -114,7 +114,7 @@ class Noise(TorchDispatchMode):
         if func in _COMPOSITE:
             with self:
                 return _COMPOSITE[func](*args, **kwargs)
-        name = func._schema.name.removeprefix("aten::")
+        name = func._schema.name.rpartition("::")[2]  # of aten, or of prims inside a composite one
         plain = func(*args, **kwargs) if not name.endswith("_") else None
         if name in _EXACT or (plain is not None and _is_view(func)):
             return func(*args, **kwargs) if plain is None else plain

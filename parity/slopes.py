@@ -153,7 +153,7 @@ def _compare(
         return _difference(array, 0.0)
     if _is_kink(at, noise):
         return Skip(array, "a kink: the slopes to both sides differ")
-    spread = CROSSED * (max(slopes[:2]) - min(slopes[:2]))
+    spread = CROSSED * (max(slopes) - min(slopes))
     if spread > DROWNED * scale:
         return Skip(array, "kinks within every step")
     crossed = ALLOWED * scale + noise / STEPS[1] + spread

@@ -71,7 +71,11 @@ SPEC = LayerSpec(
     ),
     ties=_ties,
     constants=_rounding,
-    explicit=(Case("activations", {"name": "relu"}, signal="denormal", draw=1),),
+    explicit=(
+        Case("activations", {"name": "relu"}, signal="denormal", draw=1),
+        Case("activations", {"name": "softmax"}, signal="nan", draw=1),
+    ),
+    divergences=("nan_in_softmax",),
     budget=Budget(
         forward=7.1,
         gradient=11,
