@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+import unittest
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.progress import Progress
@@ -12,8 +13,8 @@ from rich.table import Table
 
 from parity import drawn
 from parity.compare import Difference
-from parity.oracles.official import NotInThisStackError, Official
-from parity.spec import Case, LayerSpec
+from parity.oracles.official import NotAnsweredError, NotRunError, Official
+from parity.spec import Answer, Case, LayerSpec, Question
 
 
 @dataclasses.dataclass
@@ -43,13 +44,43 @@ class Tally:
             kind = "gradient" if difference.is_gradient else "forward"
             setattr(self, kind, max(getattr(self, kind), (difference.units, case.name)))
 
+    def stop(self, error: NotRunError) -> None:
+        """Takes in why there are no more examples."""
+        self.not_run = f"not run: {error}"
+        if isinstance(error, NotAnsweredError):  # the next layer has a new worker
+            self.failure, self.not_run = str(error), "[red]not answered[/red]"
+
+
+class Stop(unittest.SkipTest):
+    """Ends the examples of a layer, for a reason.
+
+    Hypothesis stops at a SkipTest, where it would answer another exception with ever smaller
+    examples, each of which may cost a worker.
+    """
+
+    def __init__(self, reason: NotRunError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+def stopping(ask: drawn.Ask) -> drawn.Ask:
+    """``ask``, whose NotRunError comes wrapped in a :class:`Stop`."""
+
+    def asked(spec: LayerSpec, question: Question) -> Answer:
+        try:
+            return ask(spec, question)
+        except NotRunError as error:
+            raise Stop(error) from error
+
+    return asked
+
 
 def _tally(spec: LayerSpec, official: Official, examples: int) -> Tally:
     tally = Tally(spec.name)
     try:
-        drawn.check(spec, official.answer, examples, tally.see)
-    except NotInThisStackError as error:
-        tally.not_run = f"the official interpreter lacks {error}"
+        drawn.check(spec, stopping(official.answer), examples, tally.see)
+    except Stop as stop:
+        tally.stop(stop.reason)
     except (AssertionError, RuntimeError) as error:
         tally.failure = str(error)
     return tally
@@ -59,7 +90,11 @@ def one(spec: LayerSpec, official: Official, text: str) -> Tally:
     """The one case that ``text`` holds, as a failure prints it."""
     case = Case(**json.loads(text))
     tally = Tally(spec.name)
-    found = drawn.differences(spec, case, official.answer)
+    try:
+        found = drawn.differences(spec, case, official.answer)
+    except NotRunError as error:
+        tally.stop(error)
+        return tally
     tally.see(case, found)
     wrong = [f"{d.array}: {d.aspect}: {d.message}" for d in found if not d.ok]
     tally.failure = "\n".join(wrong)
@@ -83,10 +118,16 @@ def table(tallies: Sequence[Tally]) -> Table:
     return made
 
 
-def run(specs: Sequence[LayerSpec], examples: int, case: str | None, console: Console) -> bool:
+def run(
+    specs: Sequence[LayerSpec],
+    examples: int,
+    case: str | None,
+    console: Console,
+    start: Callable[[], Official] = Official,
+) -> bool:
     """Draws and compares; prints failures and the table; True if nothing is off."""
     tallies = []
-    with Official() as official, Progress(console=console, transient=True) as progress:
+    with start() as official, Progress(console=console, transient=True) as progress:
         task = progress.add_task("layers", total=len(specs))
         for spec in specs:
             progress.update(task, description=spec.name)
@@ -94,13 +135,15 @@ def run(specs: Sequence[LayerSpec], examples: int, case: str | None, console: Co
                 _tally(spec, official, examples) if case is None else one(spec, official, case)
             )
             progress.advance(task)
-        versions = official.versions
+        stack = official.stack
     for tally in tallies:
         if tally.failure:
             console.print(tally.failure, markup=False, highlight=False, soft_wrap=True)
     console.print(table(tallies))
-    console.print(f"official: {versions}", soft_wrap=True)
+    console.print(f"official: {stack}", soft_wrap=True)
     failed = sum(bool(tally.failure) for tally in tallies)
+    skipped = sum(bool(tally.not_run and not tally.failure) for tally in tallies)
+    passed = len(tallies) - failed - skipped
     compared = sum(tally.examples for tally in tallies)
-    console.print(f"{compared} examples; {len(tallies) - failed} passed, {failed} failed")
+    console.print(f"{compared} examples; {passed} passed, {failed} failed, {skipped} not run")
     return not failed

@@ -10,7 +10,7 @@ from rich.progress import Progress
 from leaf_port.errors import LeafError
 from parity import port
 from parity.oracles import recorded
-from parity.oracles.official import NotInThisStackError, Official
+from parity.oracles.official import NotRunError, Official
 from parity.spec import Answer, LayerSpec, Question, digest
 
 
@@ -53,13 +53,12 @@ def record(specs: Sequence[LayerSpec], write: bool, console: Console) -> bool:
     """
     changed = False
     with Official() as official, Progress(console=console) as progress:
-        missing = f"; lacks {', '.join(official.missing)}" if official.missing else ""
-        console.print(f"official: {official.versions}{missing}")
+        console.print(f"official: {official.stack}")
         for spec in specs:
             task = progress.add_task(spec.name, total=len(spec.cases()))
             try:
                 answers = answers_of(spec, official, progress, task)
-            except (RuntimeError, NotInThisStackError) as error:
+            except (RuntimeError, NotRunError) as error:
                 console.print(f"{spec.name}: not recorded: {error}", markup=False)
                 changed = True
                 continue
