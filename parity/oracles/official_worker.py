@@ -126,7 +126,18 @@ def amplitude_of_gabor_filters(taps, index):
     return call
 
 
+def scanned_average(inputs, smooth, state):
+    """``m[t] = w x[t] + (1 - w) m[t - 1]`` over axis 1 by tf.scan, ``w = clip(smooth, 0, 1)``."""
+    import tensorflow as tf
+
+    share = tf.clip_by_value(smooth, 0.0, 1.0)
+    rest = 1.0 - share
+    frames = tf.scan(lambda m, x: share * x + rest * m, tf.transpose(inputs, [1, 0, 2]), state)
+    return tf.transpose(frames, [1, 0, 2])
+
+
 HELPERS = {
+    "scanned_average": scanned_average,
     "with_losses": with_losses,
     "amplitude_of_gabor_filters": amplitude_of_gabor_filters,
     "through": through,

@@ -48,8 +48,12 @@ def average_2d(x: Array, window: tuple[int, int]) -> Array:
     Source: models.py, lines 156-158 (tf.keras.layers.AvgPool2D).
     """
     pads = [same_padding(n, w, w) for n, w in zip(x.shape[1:3], window, strict=True)]
-    padded = np.pad(x, [(0, 0), *pads, (0, 0)], constant_values=np.nan)
-    batch, height, width, channels = padded.shape
     (rows, columns) = window
-    shape = (batch, height // rows, rows, width // columns, columns, channels)
-    return np.asarray(np.nanmean(padded.reshape(shape), axis=(2, 4)))
+
+    def sums(values: Array) -> Array:
+        padded = np.pad(values, [(0, 0), *pads, (0, 0)])
+        batch, height, width, channels = padded.shape
+        shape = (batch, height // rows, rows, width // columns, columns, channels)
+        return np.asarray(padded.reshape(shape).sum(axis=(2, 4)))
+
+    return np.asarray(sums(x) / sums(np.ones_like(x)))
