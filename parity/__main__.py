@@ -23,6 +23,9 @@ from parity.audit.stages import Reference
 from parity.layers import all_specs
 from parity.mutants import report as mutants_report
 from parity.mutants.bugs import all_mutants
+from parity.oracles.official import Official
+from parity.primitives import _report as primitives_report
+from parity.primitives import all_primitives
 from parity.spec import LayerSpec
 
 app = typer.Typer(
@@ -120,6 +123,32 @@ def live(
     """
     layers = [spec.name for spec in _chosen(layer)]
     ok = live_runner.run(layers, examples, seed, case, report.console(), json, workers)
+    raise typer.Exit(0 if ok else 1)
+
+
+@app.command()
+def primitives(
+    primitive: Annotated[
+        list[str] | None,
+        typer.Option("--primitive", help="Only this one; may be given several times."),
+    ] = None,
+    examples: Annotated[int, typer.Option(min=1, help="Drawn examples for each.")] = 100,
+    case: Annotated[str | None, typer.Option(help="One case, as a failure prints it.")] = None,
+) -> None:
+    """Compare pieces of the port with TensorFlow's own functions on drawn examples.
+
+    Needs LEAF_REFERENCE_PYTHON and no checkout of leaf_audio; exit code 1 if anything is off.
+    """
+    table = all_primitives()
+    for name in primitive or ():
+        if name not in table:
+            known = ", ".join(table)
+            raise LeafError("parity", "--primitive", f"one of {known}", name, "give one of them")
+    chosen = {name: each for name, each in table.items() if not primitive or name in primitive}
+    if case is not None and len(chosen) != 1:
+        raise LeafError("parity", "--case", "one --primitive beside it", len(chosen), "name it")
+    with Official(with_leaf_audio=False) as official:
+        ok = primitives_report.run(chosen, examples, case, report.console(), official)
     raise typer.Exit(0 if ok else 1)
 
 

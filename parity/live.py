@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import multiprocessing
+import unittest
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -18,11 +20,11 @@ from rich.table import Table
 
 from leaf_port.errors import LeafError
 from parity import checks, drawn
-from parity.checks import Result
+from parity.checks import Ask, Result
 from parity.compare import DIRECT, PORT, REFERENCE, Difference
 from parity.layers import all_specs
-from parity.oracles.official import NotInThisStackError, Official
-from parity.spec import Case
+from parity.oracles.official import NotAnsweredError, NotRunError, Official
+from parity.spec import Answer, Case, LayerSpec, Question
 
 KINDS = {DIRECT: "direct", PORT: "port", REFERENCE: "official"}
 
@@ -61,15 +63,45 @@ class Tally:
             kind = f"{KINDS[difference.check]} {difference.kind}"
             self.worst[kind] = max(self.worst.get(kind, (0.0, "")), (difference.units, case))
 
+    def stop(self, error: NotRunError) -> None:
+        """Takes in why there are no more examples."""
+        self.not_run = f"not run: {error}"
+        if isinstance(error, NotAnsweredError):  # the next layer has a new worker
+            self.failure, self.not_run = str(error), "[red]not answered[/red]"
+
+
+class Stop(unittest.SkipTest):
+    """Ends the examples of a layer, for a reason.
+
+    Hypothesis stops at a SkipTest, where it would answer another exception with ever smaller
+    examples, each of which may cost a worker.
+    """
+
+    def __init__(self, reason: NotRunError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+def stopping(ask: Ask) -> Ask:
+    """``ask``, whose NotRunError comes wrapped in a :class:`Stop`."""
+
+    def asked(spec: LayerSpec, question: Question) -> Answer:
+        try:
+            return ask(spec, question)
+        except NotRunError as error:
+            raise Stop(error) from error
+
+    return asked
+
 
 # Of this process: the worker that answers, started with the process, or why there is none.
 _OFFICIAL: list[Official | LeafError] = []
 
 
-def _start() -> None:
+def _start(start: Callable[[], Official]) -> None:
     torch.set_num_threads(1)
     try:
-        _OFFICIAL.append(Official())
+        _OFFICIAL.append(start())
     except LeafError as error:  # raised again where it can be told
         _OFFICIAL.append(error)
 
@@ -85,8 +117,8 @@ def _tallied(layer: str, look: Callable[[Tally], None]) -> Tally:
     tally = Tally(layer)
     try:
         look(tally)
-    except NotInThisStackError as error:
-        tally.not_run = f"the official interpreter lacks {error}"
+    except Stop as stop:
+        tally.stop(stop.reason)
     except (AssertionError, RuntimeError) as error:
         tally.failure = f"{layer}: {error}" if isinstance(error, RuntimeError) else str(error)
     return tally
@@ -96,7 +128,8 @@ def examples_of(layer: str, examples: int, seed: int) -> Tally:
     """Drawn examples of a layer."""
 
     def look(tally: Tally) -> None:
-        drawn.check(all_specs()[layer], _official().answer, examples, seed, tally.see)
+        ask = stopping(_official().answer)
+        drawn.check(all_specs()[layer], ask, examples, seed, tally.see)
 
     return _tallied(layer, look)
 
@@ -105,7 +138,8 @@ def one(layer: str, text: str) -> Tally:
     """The one case that ``text`` holds, as a failure prints it."""
 
     def look(tally: Tally) -> None:
-        results = checks.check(all_specs()[layer], Case.from_json(text), _official().answer)
+        ask = stopping(_official().answer)
+        results = checks.check(all_specs()[layer], Case.from_json(text), ask)
         tally.see(results)
         tally.failure = "\n".join(failure for each in results for failure in each.failures)
 
@@ -131,8 +165,39 @@ def table(tallies: Sequence[Tally]) -> Table:
     return made
 
 
-def _versions() -> dict[str, str]:
-    return _official().versions
+def _stack() -> tuple[str, dict[str, str]]:
+    return _official().stack, _official().versions
+
+
+Call = tuple[Any, ...]  # a function and its arguments
+Gathered = tuple[tuple[str, dict[str, str]], list[Tally]]
+
+
+def _in_processes(
+    calls: Sequence[Call], workers: int, start: Callable[[], Official], advance: Callable[[], None]
+) -> Gathered:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _start, (start,)) as pool:
+        stack = pool.submit(_stack).result()
+        futures = [pool.submit(*call) for call in calls]
+        for _ in as_completed(futures):
+            advance()
+    return stack, [future.result() for future in futures]
+
+
+def _in_this_process(
+    calls: Sequence[Call], _workers: int, start: Callable[[], Official], advance: Callable[[], None]
+) -> Gathered:
+    _start(start)
+    try:
+        tallies = []
+        for function, *arguments in calls:
+            tallies.append(function(*arguments))
+            advance()
+        with _official():
+            return _stack(), tallies
+    finally:
+        _OFFICIAL.clear()
 
 
 def run(
@@ -143,26 +208,30 @@ def run(
     console: Console,
     json_file: Path | None = None,
     workers: int = 2,
+    start: Callable[[], Official] = Official,
 ) -> bool:
-    """Draws and compares; prints failures and the table; True if nothing is off."""
-    context = multiprocessing.get_context("spawn")
-    workers = min(workers, len(layers))
-    with (
-        ProcessPoolExecutor(workers, mp_context=context, initializer=_start) as pool,
-        Progress(console=console, transient=True) as progress,
-    ):
-        versions = pool.submit(_versions).result()
+    """Draws and compares; prints failures and the table; True if nothing is off.
+
+    Args:
+        layers: names of declarations.
+        examples: how many of each.
+        seed: of the draws.
+        case: one case as JSON, in the place of drawn ones.
+        console: for progress, failures and the table.
+        json_file: where the figures go too; None for nowhere.
+        workers: processes, each with a live worker of its own; 0 for this process.
+        start: starts such a worker.
+    """
+    calls: list[Call] = [
+        (examples_of, layer, examples, seed) if case is None else (one, layer, case)
+        for layer in layers
+    ]
+    with Progress(console=console, transient=True) as progress:
         task = progress.add_task("layers", total=len(layers))
-        arguments: Callable[[str], tuple[Any, ...]] = (
-            (lambda layer: (examples_of, layer, examples, seed))
-            if case is None
-            else (lambda layer: (one, layer, case))
-        )
-        futures = [pool.submit(*arguments(layer)) for layer in layers]
-        for _ in as_completed(futures):
-            progress.advance(task)
-    tallies = [future.result() for future in futures]
-    _show(tallies, versions, seed, console)
+        advance = functools.partial(progress.advance, task)
+        here = _in_processes if workers else _in_this_process
+        (stack, versions), tallies = here(calls, min(workers, len(layers)), start, advance)
+    _show(tallies, stack, seed, console)
     if json_file is not None:
         told: dict[str, Any] = {"official": versions, "seed": seed, "torch": torch.__version__}
         told["layers"] = [dataclasses.asdict(tally) for tally in tallies]
@@ -170,16 +239,14 @@ def run(
     return not any(tally.failure for tally in tallies)
 
 
-def _show(tallies: Sequence[Tally], versions: dict[str, str], seed: int, console: Console) -> None:
+def _show(tallies: Sequence[Tally], stack: str, seed: int, console: Console) -> None:
     for tally in tallies:
         if tally.failure:
             console.print(tally.failure, markup=False, highlight=False, soft_wrap=True)
     console.print(table(tallies))
-    console.print(f"official: {versions}; seed {seed}", soft_wrap=True)
+    console.print(f"official: {stack}; seed {seed}", soft_wrap=True)
     failed = sum(bool(tally.failure) for tally in tallies)
+    skipped = sum(bool(tally.not_run and not tally.failure) for tally in tallies)
+    passed = len(tallies) - failed - skipped
     compared = sum(tally.examples for tally in tallies)
-    not_run = [f"{tally.layer}: {tally.not_run}" for tally in tallies if tally.not_run]
-    console.print(
-        f"{compared} examples; {len(tallies) - failed - len(not_run)} layers passed, "
-        f"{failed} failed, not run: {'; '.join(not_run) or 'none'}"
-    )
+    console.print(f"{compared} examples; {passed} passed, {failed} failed, {skipped} not run")

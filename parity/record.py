@@ -12,7 +12,7 @@ from rich.progress import Progress
 from leaf_port.errors import LeafError
 from parity import drawn, port
 from parity.oracles import recorded
-from parity.oracles.official import NotInThisStackError, Official
+from parity.oracles.official import NotRunError, Official
 from parity.spec import Answer, Case, LayerSpec, Question, digest
 
 Answers = dict[str, tuple[Question, Answer]]
@@ -79,15 +79,14 @@ def record(specs: Sequence[LayerSpec], write: bool, draw: int | None, console: C
     """
     changed = False
     with Official() as official, Progress(console=console) as progress:
-        missing = f"; lacks {', '.join(official.missing)}" if official.missing else ""
-        console.print(f"official: {official.versions}{missing}")
+        console.print(f"official: {official.stack}")
         for spec in specs:
             asked = cases(spec, draw)
             task = progress.add_task(spec.name, total=len(asked))
             advance = functools.partial(progress.advance, task)
             try:
                 answers = answers_of(spec, asked, official, advance)
-            except (RuntimeError, NotInThisStackError) as error:
+            except (RuntimeError, NotRunError) as error:
                 console.print(f"{spec.name}: not recorded: {error}", markup=False)
                 changed = True
                 continue

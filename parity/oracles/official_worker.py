@@ -31,24 +31,36 @@ def unpack(packed):
     return np.frombuffer(data, dtype=dtype).reshape(shape)
 
 
-def stand_in_for_missing():
-    """Puts empty modules where lingvo or TensorFlow Addons are not installed; says which."""
+NOT_INSTALLED = "%s is not installed here"
+
+
+class Missing(types.ModuleType):
+    """Stands for a module that is not installed: whatever is taken from it says so."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):  # the import system's own questions
+            raise AttributeError(name)
+        raise AttributeError(NOT_INSTALLED % self.__name__.partition(".")[0])
+
+
+def stand_in_for_missing(names):
+    """Puts such modules where one of ``names`` cannot be imported; says which packages."""
     missing = []
-    for name in ("lingvo.core.spectrum_augmenter", "tensorflow_addons"):
+    for name in names:
         try:
             importlib.import_module(name)
-        except ImportError:
+        except Exception:  # a package that is installed and fails on an import is of no use either
             missing.append(name.partition(".")[0])
-            parts = name.split(".")
-            for end in range(1, len(parts) + 1):
-                sys.modules[".".join(parts[:end])] = types.ModuleType(parts[end - 1])
-            for end in range(1, len(parts)):
-                setattr(
-                    sys.modules[".".join(parts[:end])],
-                    parts[end],
-                    sys.modules[".".join(parts[: end + 1])],
-                )
+            stand_in(name.split("."))
     return missing
+
+
+def stand_in(parts):
+    """Puts a module and its packages into ``sys.modules``."""
+    made = [Missing(".".join(parts[:end])) for end in range(1, len(parts) + 1)]
+    sys.modules.update((module.__name__, module) for module in made)
+    for package, module, part in zip(made, made[1:], parts[1:]):
+        setattr(package, part, module)
 
 
 def versions():
@@ -114,7 +126,18 @@ def amplitude_of_gabor_filters(taps, index):
     return call
 
 
+def scanned_average(inputs, smooth, state):
+    """``m[t] = w x[t] + (1 - w) m[t - 1]`` over axis 1 by tf.scan, ``w = clip(smooth, 0, 1)``."""
+    import tensorflow as tf
+
+    share = tf.clip_by_value(smooth, 0.0, 1.0)
+    rest = 1.0 - share
+    frames = tf.scan(lambda m, x: share * x + rest * m, tf.transpose(inputs, [1, 0, 2]), state)
+    return tf.transpose(frames, [1, 0, 2])
+
+
 HELPERS = {
+    "scanned_average": scanned_average,
     "with_losses": with_losses,
     "amplitude_of_gabor_filters": amplitude_of_gabor_filters,
     "through": through,
@@ -276,21 +299,30 @@ def answer(job, ask_cotangents):
     }
 
 
+def prepare(checkout):
+    """Imports TensorFlow, and leaf_audio where there is a checkout; says what answers."""
+    os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_USE_LEGACY_KERAS="1", CUDA_VISIBLE_DEVICES="")
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    importlib.import_module("tensorflow")
+    optional = ["tensorflow_addons"]
+    if checkout:
+        sys.path.insert(0, checkout)
+        optional.append("lingvo.core.spectrum_augmenter")
+    missing = stand_in_for_missing(optional)
+    if checkout:
+        importlib.import_module("leaf_audio.frontend")
+    return {"versions": versions(), "missing": missing}
+
+
 def serve(channel):
     """Answers jobs until told to stop; a failing job sends its error and the loop goes on."""
     try:
-        sys.path.insert(0, channel.receive())
-        os.environ.update(
-            TF_CPP_MIN_LOG_LEVEL="3", TF_USE_LEGACY_KERAS="1", CUDA_VISIBLE_DEVICES=""
-        )
-        warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
-        missing = stand_in_for_missing()
-        importlib.import_module("leaf_audio.frontend")
-        channel.send({"versions": versions(), "missing": missing})
+        hello = prepare(channel.receive())
     except BaseException:
         channel.send({"failed": traceback.format_exc()})
         return
+    channel.send(hello)
 
     def ask_cotangents(shapes):
         channel.send({"shapes": shapes})
@@ -299,8 +331,10 @@ def serve(channel):
     for job in channel:
         try:
             channel.send({"answer": answer(job, ask_cotangents)})
-        except Exception:
-            channel.send({"error": traceback.format_exc()})
+        except (Exception, SystemExit):
+            text = traceback.format_exc()
+            lacks = [name for name in hello["missing"] if NOT_INSTALLED % name in text]
+            channel.send({"error": text, "lacks": lacks})
 
 
 if __name__ == "__channelexec__":

@@ -56,4 +56,4 @@ def average_2d(x: Array, window: tuple[int, int]) -> Array:
         shape = (batch, height // rows, rows, width // columns, columns, channels)
         return np.asarray(padded.reshape(shape).sum(axis=(2, 4)))
 
-    return sums(x) / sums(np.ones_like(x))
+    return np.asarray(sums(x) / sums(np.ones_like(x)))

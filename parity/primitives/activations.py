@@ -1,0 +1,30 @@
+"""Keras' activations by their names."""
+
+import dataclasses
+
+from parity.layers import activations
+from parity.primitives._common import FLUSHED, Primitive
+from parity.spec import Bound, Budget
+
+PRIMITIVE = Primitive(
+    dataclasses.replace(
+        activations.SPEC,
+        budget=Budget(
+            forward=7,
+            gradient=7.6,
+            port=Bound(6.7, 3.37),
+            reference=Bound(7.3, 3.68),
+            port_gradient=Bound(9.9, 4.96),
+            reference_gradient=Bound(7.6, 3.8),
+            worst="3.6, 3.8 units; 1.2e-07, 2.7e-07 relative; torch 2.13.0, TF 2.13.1 and 2.21.0",
+        ),
+    ),
+    left_out={
+        "denormal": FLUSHED.format("is a corner"),
+        **dict.fromkeys(
+            ("nan", "infinity"),
+            "slopes at NaN and the softmax of what is not finite are each library's own: "
+            "TensorFlow's relu stops the gradient of a NaN, torch's passes it",
+        ),
+    },
+)

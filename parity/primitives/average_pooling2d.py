@@ -1,0 +1,47 @@
+"""Mean over windows laid end to end, SAME padding left out of it."""
+
+from leaf_port._model_layers import SameAvgPool2d
+from parity.layers._common import keras
+from parity.layers._models import channels_last
+from parity.oracles.exact import pooling
+from parity.primitives._common import FLUSH, Primitive, normal_map
+from parity.spec import Bound, Budget, Config, ErrorCase, LayerSpec, exactly, grid
+
+
+def _window(config: Config) -> tuple[int, int]:
+    return config["rows"], config["columns"]
+
+
+PRIMITIVE = Primitive(
+    LayerSpec(
+        name="average_pooling2d",
+        mirrors="tf.keras.layers.AveragePooling2D, padding SAME",
+        port=lambda config: SameAvgPool2d("average_pooling2d", _window(config)),
+        official=lambda config: keras(
+            "layers.AveragePooling2D", list(_window(config)), padding="same"
+        ),
+        configs=grid(
+            frames=[1, 9, 40],
+            filters=[1, 7, 20],
+            channels=[1, 4],
+            rows=[1, 2, 5],
+            columns=[2, 1, 6],
+        ),
+        sizes=("frames", "filters", "channels", "rows", "columns"),
+        inputs=normal_map,
+        call=channels_last,
+        exact=lambda given: exactly(
+            pooling.average_2d(given.inputs["inputs"], _window(given.config))
+        ),
+        budget=Budget(
+            forward=FLUSH.allowed,
+            gradient=0,
+            port=Bound(7.4, 3.74),
+            reference=Bound(7.4, 3.74),
+            port_gradient=Bound(1.8, 0.949),
+            reference_gradient=Bound(1.8, 0.949),
+            worst="0, 0 units but for denormals; torch 2.13.0, TF 2.13.1 and 2.21.0",
+        ),
+        errors=(ErrorCase("pool_size", lambda: SameAvgPool2d("here", (0, 1))),),
+    ),
+)

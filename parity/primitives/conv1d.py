@@ -1,0 +1,49 @@
+"""A convolution under SAME padding with a stride or a dilation."""
+
+from leaf_port import Conv1d
+from parity.primitives import same_padding
+from parity.primitives._common import Primitive
+from parity.source import Source
+from parity.spec import Array, Bound, Budget, Config, ErrorCase, LayerSpec, grid
+
+
+def _inputs(config: Config, source: Source) -> dict[str, Array]:
+    taps, channels = config["taps"], config["channels"]
+    inputs = source.audio(2, config["samples"], channels)
+    return {"inputs": inputs, "kernel": source.normal((taps, channels, config["filters"]), 0.1)}
+
+
+PRIMITIVE = Primitive(
+    LayerSpec(
+        name="conv1d",
+        mirrors="tf.nn.convolution, padding SAME",
+        port=same_padding.convolve,
+        official=same_padding.official,
+        configs=grid(
+            samples=[8, 90, 333, 500],
+            taps=[1, 2, 64, 101],
+            stride=[1, 2, 80, 160],
+            dilation=[1, 1, 2, 7],
+            channels=[1, 3],
+            filters=[1, 5],
+        ),
+        inputs=_inputs,
+        differentiable=("inputs", "kernel"),
+        exact=same_padding.exact,
+        budget=Budget(
+            forward=17,
+            gradient=17,
+            port=Bound(17, 8.45),
+            reference=Bound(17, 8.45),
+            port_gradient=Bound(15, 7.34),
+            reference_gradient=Bound(15, 7.34),
+            worst="8.2, 8.6 units; 4.8e-07, 5.8e-06 relative; torch 2.13.0, TF 2.13.1 and 2.21.0",
+        ),
+        errors=(ErrorCase("padding", lambda: Conv1d(1, 2, padding="full")),),
+    ),
+    left_out=dict.fromkeys(
+        ("nan", "infinity"),
+        "TensorFlow's dilated convolution multiplies samples by zeros of its own (space-to-batch): "
+        "what is not finite becomes NaN in other gradients too",
+    ),
+)

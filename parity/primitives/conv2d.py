@@ -1,0 +1,52 @@
+"""A convolution of a map that keeps its size."""
+
+import torch
+
+from leaf_port._model_layers import conv2d
+from leaf_port.models import ConvBlock
+from parity.layers._common import keras
+from parity.layers._models import channels_last, walk
+from parity.oracles.exact import convolution
+from parity.primitives._common import Primitive, normal_map
+from parity.spec import Bound, Budget, Config, ErrorCase, LayerSpec, exactly, grid
+
+
+def _port(config: Config) -> torch.nn.Conv2d:
+    return conv2d(config["channels"], 3, (config["rows"], config["columns"]), False)
+
+
+PRIMITIVE = Primitive(
+    LayerSpec(
+        name="conv2d",
+        mirrors="tf.keras.layers.Conv2D, padding SAME",
+        port=_port,
+        official=lambda config: keras(
+            "layers.Conv2D", 3, [config["rows"], config["columns"]], padding="same", use_bias=False
+        ),
+        configs=grid(
+            frames=[1, 8, 30],
+            filters=[1, 5, 20],
+            channels=[1, 4],
+            rows=[1, 3, 5],
+            columns=[3, 1, 5],
+        ),
+        sizes=("frames", "filters", "channels"),
+        inputs=normal_map,
+        weights=lambda config: walk(_port(config)),
+        initial=False,
+        call=channels_last,
+        exact=lambda given: exactly(
+            convolution.conv2d(given.inputs["inputs"], given.weights["kernel"])
+        ),
+        budget=Budget(
+            forward=14,
+            gradient=12,
+            port=Bound(15, 7.58),
+            reference=Bound(15, 7.58),
+            port_gradient=Bound(12, 6.27),
+            reference_gradient=Bound(12, 6.27),
+            worst="6.9, 6.2 units; 1.1e-07, 8.2e-07 relative; torch 2.13.0, TF 2.13.1 and 2.21.0",
+        ),
+        errors=(ErrorCase("num_filters", lambda: ConvBlock(0, in_channels=1)),),
+    ),
+)

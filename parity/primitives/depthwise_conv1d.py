@@ -1,0 +1,74 @@
+"""Each channel with its own window: what TensorFlow does with a kernel of one input channel."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+from torch.func import functional_call
+
+from leaf_port import ChannelWiseLearnablePooling1d
+from parity.oracles.exact import pooling
+from parity.primitives._common import Primitive, given_arguments
+from parity.source import Source
+from parity.spec import (
+    Answer,
+    Array,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    exactly,
+    grid,
+)
+
+
+def _port(config: Config) -> Callable[[Tensor, Tensor], Tensor]:
+    layer = ChannelWiseLearnablePooling1d(
+        config["channels"], config["taps"], config["stride"], config["padding"]
+    )
+    return lambda inputs, kernel: functional_call(layer, {"kernel": kernel}, (inputs,))
+
+
+def _inputs(config: Config, source: Source) -> dict[str, Array]:
+    channels = config["channels"]
+    inputs = source.normal((2, config["frames"], channels))
+    return {"inputs": inputs, "kernel": source.uniform((config["taps"], 1, channels), -0.1, 0.5)}
+
+
+def _exact(given: Given) -> Answer:
+    inputs, kernel = given.inputs.values()
+    config = given.config
+    return exactly(pooling.channel_wise(inputs, kernel, config["stride"], config["padding"]))
+
+
+PRIMITIVE = Primitive(
+    LayerSpec(
+        name="depthwise_conv1d",
+        mirrors="tf.nn.conv1d with groups",
+        port=_port,
+        official=lambda config: given_arguments(
+            "nn.conv1d", stride=config["stride"], padding=config["padding"]
+        ),
+        configs=grid(
+            frames=[90, 101, 333, 500],
+            taps=[1, 2, 64, 90],
+            stride=[1, 2, 80, 160],
+            channels=[1, 3],
+            padding=["SAME", "VALID", "SAME"],
+        ),
+        inputs=_inputs,
+        differentiable=("inputs", "kernel"),
+        exact=_exact,
+        budget=Budget(
+            forward=9.5,
+            gradient=7.9,
+            port=Bound(11, 5.8),
+            reference=Bound(11, 5.8),
+            port_gradient=Bound(10, 5.19),
+            reference_gradient=Bound(10, 5.19),
+            worst="4.8, 4.0 units; 2.3e-07, 3.7e-06 relative; torch 2.13.0, TF 2.13.1 and 2.21.0",
+        ),
+        errors=(ErrorCase("kernel_size", lambda: ChannelWiseLearnablePooling1d(1, 0)),),
+    ),
+)

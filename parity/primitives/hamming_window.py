@@ -1,0 +1,34 @@
+"""The Hamming window of even size.
+
+Of an odd size TensorFlow's periodic form is the symmetric one, which neither leaf_audio nor the
+port uses: both have a formula of their own.
+"""
+
+from leaf_port.utils import WindowType, window
+from parity.oracles.exact import windows
+from parity.primitives._common import Constant, Primitive
+from parity.primitives.hann_window import rounding
+from parity.spec import Bound, Budget, ErrorCase, LayerSpec, Ref, exactly, grid
+
+PRIMITIVE = Primitive(
+    LayerSpec(
+        name="hamming_window",
+        mirrors="tf.signal.hamming_window, even sizes",
+        port=lambda config: Constant(
+            lambda dtype: window(WindowType.HAMMING, 2 * config["pairs"]).astype(dtype)
+        ),
+        official=lambda config: Ref("tensorflow.signal.hamming_window")(2 * config["pairs"]),
+        configs=grid(pairs=[1, 2, 200, 400]),
+        sizes=("pairs",),
+        constants=lambda config: {"value": rounding(2 * config["pairs"], 0.46)},
+        exact=lambda given: exactly(windows.hamming(2 * given.config["pairs"])),
+        budget=Budget(
+            forward=7.8,
+            gradient=0,
+            port=Bound(1.9, 0.989),
+            reference=Bound(8, 4.04),
+            worst="3.9, 0 units; 1.1e-07 relative; torch 2.13.0, TF 2.13.1 and 2.21.0",
+        ),
+        errors=(ErrorCase("tmax", lambda: window(WindowType.HAMMING, 0)),),
+    ),
+)

@@ -1,0 +1,48 @@
+"""Maximum over a window, padding left out; many values are equal, and the first is the one."""
+
+from leaf_port import MaxPooling1d
+from parity.layers._common import keras
+from parity.oracles.exact import pooling
+from parity.primitives._common import FLUSHED, Primitive, coarse, normal
+from parity.spec import Answer, Bound, Budget, Config, ErrorCase, Given, LayerSpec, exactly, grid
+
+
+def _geometry(config: Config) -> tuple[int, int, str]:
+    return config["taps"], config["stride"], config["padding"]
+
+
+def _exact(given: Given) -> Answer:
+    return exactly(pooling.maximum(given.inputs["inputs"], *_geometry(given.config)))
+
+
+PRIMITIVE = Primitive(
+    LayerSpec(
+        name="max_pooling1d",
+        mirrors="tf.keras.layers.MaxPool1D",
+        port=lambda config: MaxPooling1d(config["channels"], *_geometry(config)),
+        official=lambda config: keras("layers.MaxPool1D", *_geometry(config)),
+        configs=grid(
+            frames=[90, 101, 333, 500],
+            taps=[1, 2, 64, 90],
+            stride=[1, 2, 80, 160],
+            channels=[1, 3],
+            padding=["same", "valid", "same"],
+        ),
+        inputs=lambda config, source: coarse(normal(config, source)),
+        exact=_exact,
+        budget=Budget(
+            forward=0,
+            gradient=0,
+            port=Bound(0, 0),
+            reference=Bound(0, 0),
+            port_gradient=Bound(11, 5.61),
+            reference_gradient=Bound(11, 5.61),
+            worst="0, 0 units; torch 2.13.0, TF 2.13.1 and 2.21.0",
+        ),
+        errors=(ErrorCase("kernel_size", lambda: MaxPooling1d(1, 0)),),
+    ),
+    left_out={
+        "nan": "TensorFlow may drop a NaN under a maximum; the port keeps it",
+        "denormal": FLUSHED.format("is a tie"),
+    },
+)

@@ -1,0 +1,31 @@
+"""The greatest value of a map; equal ones share the gradient."""
+
+import torch
+
+from leaf_port._model_layers import GlobalMaxPool2d
+from parity.primitives._common import FLUSHED, Primitive, coarse, given_arguments, normal_map
+from parity.spec import Bound, Budget, ErrorCase, LayerSpec, exactly, grid
+
+PRIMITIVE = Primitive(
+    LayerSpec(
+        name="reduce_max",
+        mirrors="tf.reduce_max",
+        port=lambda config: GlobalMaxPool2d(config["channels"]),
+        official=lambda _: given_arguments("reduce_max", axis=[1, 2]),
+        configs=grid(frames=[1, 9, 20], filters=[1, 7, 20], channels=[1, 4]),
+        inputs=lambda config, source: coarse(normal_map(config, source), 1.0),
+        call=lambda layer, inputs: layer(inputs.permute(0, 3, 1, 2)),
+        exact=lambda given: exactly(given.inputs["inputs"].max(axis=(1, 2))),
+        budget=Budget(
+            forward=0,
+            gradient=4,
+            port=Bound(0, 0),
+            reference=Bound(0, 0),
+            port_gradient=Bound(1.9, 0.958),
+            reference_gradient=Bound(3.4, 1.73),
+            worst="0, 2.0 units; 0, 1.1e-07 relative; torch 2.13.0, TF 2.13.1 and 2.21.0",
+        ),
+        errors=(ErrorCase("inputs", lambda: GlobalMaxPool2d(3)(torch.ones(1, 2, 4, 4))),),
+    ),
+    left_out={"denormal": FLUSHED.format("is a tie")},
+)

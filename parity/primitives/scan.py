@@ -1,0 +1,79 @@
+"""The learned smoother of PCEN as tf.scan computes it: one frame after another."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+from torch.func import functional_call
+
+from leaf_port import ExponentialMovingAverage
+from parity.oracles.exact import compression
+from parity.primitives._common import Primitive
+from parity.source import Source
+from parity.spec import (
+    Answer,
+    Array,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    exactly,
+    grid,
+)
+
+
+def _port(config: Config) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    layer = ExponentialMovingAverage(config["channels"], 0.04, per_channel=True)
+
+    def call(inputs: Tensor, smooth: Tensor, state: Tensor) -> Tensor:
+        return functional_call(layer, {"smooth": smooth}, (inputs, state))
+
+    return call
+
+
+def _inputs(config: Config, source: Source) -> dict[str, Array]:
+    """Energies; coefficients around and beyond their bounds (0, 1), at both of them too."""
+    channels = config["channels"]
+    smooth = source.uniform((channels,), -0.1, 1.1)
+    smooth[0] = config["first"]
+    return {
+        "inputs": source.uniform((2, config["frames"], channels), 0.0, 1.0) ** 4 + 1e-5,
+        "smooth": smooth,
+        "state": source.uniform((2, channels), 0.0, 1.0),
+    }
+
+
+def _exact(given: Given) -> Answer:
+    return exactly(compression.moving_average(*given.inputs.values()))
+
+
+_SCALAR = "a gradient of one element is one sum, whose terms may cancel"
+
+PRIMITIVE = Primitive(
+    LayerSpec(
+        name="scan",
+        mirrors="tf.scan of w x[t] + (1 - w) m[t - 1], w = tf.clip_by_value(smooth, 0, 1)",
+        port=_port,
+        official=lambda _: Ref("scanned_average"),
+        configs=grid(
+            frames=[1, 2, 50, 200], channels=[1, 5, 40], first=[0.0, 0.04, 1.0, 0.5, -0.01]
+        ),
+        inputs=_inputs,
+        differentiable=("inputs", "smooth", "state"),
+        exact=_exact,
+        budget=Budget(
+            forward=8.2,
+            gradient=10,
+            port=Bound(7.4, 3.71),
+            reference=Bound(6.8, 3.43),
+            port_gradient=Bound(8.3, 4.16),
+            reference_gradient=Bound(8.7, 4.39),
+            relative_gradient=1e-4,
+            reason=_SCALAR,
+            worst="4.1, 5.2 units; 4.6e-07, 6.5e-06 relative; torch 2.13.0, TF 2.13.1 and 2.21.0",
+        ),
+        errors=(ErrorCase("num_channels", lambda: ExponentialMovingAverage(0, 0.04)),),
+    ),
+)

@@ -1,0 +1,79 @@
+"""The fixed smoother of PCEN: a SimpleRNN without activation.
+
+Of up to eight channels: a unit counts the sum of a step as one rounding, and float32 adds up its
+products one after another (of 16 products, done so by hand, 12 units against 2.5).
+"""
+
+import torch
+
+from leaf_port.postprocessing import PCEN, FixedSmoother
+from parity.layers._common import keras, smoothing_matrix
+from parity.oracles.exact import compression
+from parity.primitives._common import Primitive
+from parity.source import Source
+from parity.spec import (
+    Answer,
+    Array,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Weight,
+    exactly,
+    grid,
+)
+
+
+def _inputs(config: Config, source: Source) -> dict[str, Array]:
+    channels = config["channels"]
+    inputs = source.uniform((2, config["frames"], channels), 0.0, 1.0) ** 4 + 1e-5
+    return {"inputs": inputs, "state": source.uniform((2, channels), 0.0, 1.0)}
+
+
+def _exact(given: Given) -> Answer:
+    inputs, state = given.inputs.values()
+    kernels = given.weights["cell/kernel"], given.weights["cell/recurrent_kernel"]
+    return exactly(compression.fixed_average(inputs, *kernels, state))
+
+
+PRIMITIVE = Primitive(
+    LayerSpec(
+        name="simple_rnn",
+        mirrors="tf.keras.layers.SimpleRNN",
+        port=lambda config: FixedSmoother(config["channels"], 0.04),
+        official=lambda config: keras(
+            "layers.SimpleRNN",
+            config["channels"],
+            activation=None,
+            use_bias=False,
+            return_sequences=True,
+        ),
+        configs=grid(frames=[1, 2, 50, 100], channels=[1, 3, 8]),
+        inputs=_inputs,
+        weights=lambda _: {
+            "cell/kernel": Weight("kernel", smoothing_matrix(0.02, 0.1)),
+            "cell/recurrent_kernel": Weight("recurrent_kernel", smoothing_matrix(0.7, 0.9)),
+        },
+        initial=False,
+        differentiable=("inputs", "state"),
+        exact=_exact,
+        budget=Budget(
+            forward=22,
+            gradient=22,
+            port=Bound(19, 9.33),
+            reference=Bound(15, 7.73),
+            port_gradient=Bound(19, 9.43),
+            reference_gradient=Bound(15, 7.4),
+            relative_gradient=1e-4,
+            worst="11, 11 units; 3.1e-07, 2.7e-05 relative; torch 2.13.0, TF 2.13.1 and 2.21.0",
+            reason="a gradient of one element is one sum, whose terms may cancel",
+        ),
+        errors=(ErrorCase("inputs", lambda: PCEN(3)(torch.ones(1, 5, 2))),),
+    ),
+    left_out={
+        "infinity": "the port adds up the recurrence by doubling: infinities of both signs meet in "
+        "its gradients where the loop keeps them apart"
+    },
+)
