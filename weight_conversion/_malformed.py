@@ -1,0 +1,50 @@
+"""How a file is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from leaf_port.errors import LeafError
+
+DAMAGED = "it is damaged or no such file: copy the checkpoint again from where it was written"
+_SHOWN = 120
+
+
+class MalformedError(Exception):
+    """Bytes that are not what the format says; whoever knows file and key makes it a LeafError.
+
+    Attributes:
+        expected: what the format says.
+        got: what came.
+        fix: what to do about it.
+    """
+
+    def __init__(self, expected: str, got: object, fix: str = DAMAGED) -> None:
+        super().__init__(expected, got, fix)
+        self.expected = expected
+        self.got = shown(got)
+        self.fix = fix
+
+    def within(self, what: str) -> MalformedError:
+        """The same, told of a part of the file."""
+        return MalformedError(f"{what}: {self.expected}", self.got, self.fix)
+
+    def of(self, path: Path, key: str | None = None) -> LeafError:
+        """The error for users, which names file and key."""
+        return refusal(path, key, self.expected, self.got, self.fix)
+
+
+def refusal(
+    path: Path, key: str | None, expected: str, got: object, fix: str = DAMAGED
+) -> LeafError:
+    """A LeafError that names the file and, where one is concerned, the key in it."""
+    where = f"{path}" if key is None else f"{path}: {shown(key)}"
+    return LeafError("checkpoint", where, expected, shown(got), fix)
+
+
+def shown(value: object) -> str:
+    """A name or value from a file, printable and short, however it may read there."""
+    text = value if isinstance(value, str) and value.isprintable() else ascii(value)
+    if isinstance(value, (int, Path)):
+        text = str(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
