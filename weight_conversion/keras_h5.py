@@ -1,14 +1,15 @@
 """Weights that Keras wrote into an HDF5 file, ``.h5`` or ``.weights.h5``.
 
-Two layouts, which Keras 2.13 and tf-keras 2.21 write alike:
+Layouts, as Keras 2.13 and tf-keras 2.21 write them:
 
-* ``model.save_weights("x.h5")``: the root's attribute ``layer_names`` lists groups, each group's
-  ``weight_names`` the datasets below it. Keras loads them by order, trained weights before others,
-  so :meth:`KerasWeights.keys` keeps it: ``"conv_net/conv2d/kernel:0"``. No optimiser.
-* ``model.save_weights("x.weights.h5")``: groups are the attributes of the model, and each has a
-  group ``vars`` of datasets by number: ``"_frontend/_complex_conv/vars/0"``,
-  ``"optimizer/vars/12"``. Layers in a list or a Sequential are below
-  ``_layer_checkpoint_dependencies``, by name.
+* ``model.save_weights("x.h5")``, in both: the root's attribute ``layer_names`` lists groups, each
+  group's ``weight_names`` the datasets below it. Keras loads them by order, trained weights before
+  others, so :meth:`KerasWeights.keys` keeps it: ``"conv_net/conv2d/kernel:0"``. No optimiser.
+* ``model.save_weights("x.weights.h5")`` in 2.13: groups are the attributes of the model, each with
+  a group ``vars`` of datasets by number: ``"_frontend/_complex_conv/vars/0"``,
+  ``"optimizer/vars/12"``; children of a Sequential below ``_layer_checkpoint_dependencies``.
+* the same in 2.21: groups are the layers by the name of their class:
+  ``"layers/leaf/layers/gabor_conv1d/vars/0"``, ``"optimizer/vars/12"``.
 
 HDF5 is parsed by its own C library, which hostile files have crashed before; the checks here are of
 what it makes of the file. Nothing is followed out of the file or out of the tree (soft and external
