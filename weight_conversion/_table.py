@@ -162,6 +162,6 @@ def _entry(block: bytes, at: int, end: int, before: bytes) -> tuple[bytes, bytes
     if shared > len(before):
         raise MalformedError(f"at most {len(before)} bytes shared with the key before", shared)
     if at + rest + size > end:
-        raise MalformedError(f"an entry of at most {end - at} bytes", rest + size)
+        raise MalformedError(f"an entry that ends by byte {end} of its block", at + rest + size)
     key = before[:shared] + block[at : at + rest]
     return key, block[at + rest : at + rest + size], at + rest + size

@@ -105,6 +105,22 @@ class Checkpoint:
                 raise MalformedError("one string", got)
             return object_graph.parse(bytes(self.tensor(key)[()]))
 
+    def variables(self) -> dict[str, str]:
+        """The keys by their variable's path in the model.
+
+        ``{"_frontend/_pooling/kernel": "variables/2/.ATTRIBUTES/VARIABLE_VALUE"}``: the path is
+        the same in checkpoints and SavedModels (:meth:`ObjectGraph.variables`).
+
+        Raises:
+            LeafError: as of :meth:`object_graph`, or a key that is not there.
+        """
+        graph = self.object_graph()
+        with self._telling(object_graph.KEY):
+            found = {path: variable.key for path, variable in graph.variables().items()}
+        for key in found.values():
+            self._entry(key)
+        return found
+
     def _entry(self, key: str) -> Entry:
         if key not in self._entries:
             fix = "see keys(), or `python -m weight_conversion inspect`"
