@@ -111,9 +111,11 @@ def read_checkpoint(prefix):
     dtypes = reader.get_variable_to_dtype_map()
     found = {}
     for key, shape in reader.get_variable_to_shape_map().items():
-        value = np.asarray(readable(reader.get_tensor(key), dtypes[key]))
-        if dtypes[key] == tf.string:
-            value = value.astype(object)
+        value = readable(reader.get_tensor(key), dtypes[key])
+        if isinstance(value, bytes):  # a scalar; NumPy's own bytes lose zeros at their end
+            value, text = np.empty((), object), value
+            value[()] = text
+        value = np.asarray(value)
         found[key] = {"dtype": dtypes[key].name, "shape": list(shape), "value": value}
     return found
 
