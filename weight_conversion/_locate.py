@@ -28,6 +28,13 @@ def find_prefix(path: Path) -> Path:
     Raises:
         LeafError: none of these, or a folder with several checkpoints and nothing to say which.
     """
+    try:
+        return _find(path)
+    except OSError as error:  # such as a name that is too long, or a folder that may not be read
+        raise unreadable(path, error) from None
+
+
+def _find(path: Path) -> Path:
     if _index(path).is_file():
         return path  # before anything else: the official training's prefix is named "checkpoint"
     if path.suffix == ".index" and path.is_file():
@@ -72,7 +79,11 @@ def _latest(state: Path) -> Path:
         raise refusal(state, None, 'a line model_checkpoint_path: "..."', "none", fix)
     name = re.split(r"[/\\]", _unescaped(found[1], state))[-1]
     prefix = state.with_name(name) if name not in ("", ".", "..") else state
-    if "\x00" in name or not _index(prefix).is_file():
+    try:
+        there = _index(prefix).is_file()
+    except OSError:
+        there = False
+    if not there:
         raise refusal(state, None, "the checkpoint that it names, beside it", name, _missing(state))
     return prefix
 

@@ -38,13 +38,15 @@ def refusal(
     path: Path, key: str | None, expected: str, got: object, fix: str = DAMAGED
 ) -> LeafError:
     """A LeafError that names the file and, where one is concerned, the key in it."""
-    where = f"{path}" if key is None else f"{path}: {shown(key)}"
+    where = _printable(str(path)) + ("" if key is None else f": {shown(key)}")
     return LeafError("checkpoint", where, expected, shown(got), fix)
 
 
 def shown(value: object) -> str:
     """A name or value from a file, printable and short, however it may read there."""
-    text = value if isinstance(value, str) and value.isprintable() else ascii(value)
-    if isinstance(value, (int, Path)):
-        text = str(value)
+    text = _printable(str(value) if isinstance(value, (str, int, OSError)) else ascii(value))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else ascii(text)
