@@ -154,20 +154,20 @@ def test_a_path_that_the_system_refuses(tmp_path: Path) -> None:
 
 
 def test_each_truncation_is_noticed(tmp_path: Path) -> None:
-    for name, data in small().files().items():
+    whole = small().files()
+    for name, data in whole.items():
         for size in range(len(data)):
-            write_files(tmp_path / "c", {**small().files(), name: data[:size]})
+            write_files(tmp_path / "c", {**whole, name: data[:size]})
             refused(lambda: read_all(tmp_path / "c"), f"c{name}")
 
 
 def test_each_flipped_bit_is_noticed(tmp_path: Path) -> None:
     """But for the index's padding, and what its footer says of the empty meta index."""
-    unused = 0
-    for name, data in small().files().items():
+    unused, whole = 0, small().files()
+    for name, data in whole.items():
         for at in range(len(data)):
             for bit in range(8):
-                files = {**small().files(), name: spoiled(data, at, 1 << bit)}
-                write_files(tmp_path / "c", files)
+                write_files(tmp_path / "c", {**whole, name: spoiled(data, at, 1 << bit)})
                 try:
                     read_all(tmp_path / "c")
                 except LeafError:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from leaf_port.errors import LeafError
+if TYPE_CHECKING:
+    from leaf_port.errors import LeafError
 
 DAMAGED = "it is damaged or no such file: copy the checkpoint again from where it was written"
 _SHOWN = 120
@@ -38,6 +40,8 @@ def refusal(
     path: Path, key: str | None, expected: str, got: object, fix: str = DAMAGED
 ) -> LeafError:
     """A LeafError that names the file and, where one is concerned, the key in it."""
+    from leaf_port.errors import LeafError  # here, so that the child of keras_h5 needs no torch
+
     where = _printable(str(path)) + ("" if key is None else f": {shown(key)}")
     return LeafError("checkpoint", where, expected, shown(got), fix)
 
