@@ -18,7 +18,8 @@ def main() -> None:
         missing = (error.name or "").partition(".")[0]
         if missing not in _EXTRAS:
             raise
-        fix = 'pip install "leaf-port[convert]"'
+        extra = "parity" if missing == "execnet" else "convert"
+        fix = f'pip install "leaf-port[{extra}]"'
         print(f"weight_conversion needs {missing}: {fix}", file=sys.stderr)
         raise SystemExit(2) from None
 
