@@ -13,6 +13,7 @@ _STATE_LIMIT = 1 << 20
 _LATEST = re.compile(rb'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\\n]|\\.)*)"\s*$', re.MULTILINE)
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|(.))")
 _LETTERS = {b"n": b"\n", b"t": b"\t", b"r": b"\r"}
+_READABLE = "check its name and its permissions"
 _EXPECTED = "a checkpoint: its prefix, its .index file, its folder, or a SavedModel folder"
 
 
@@ -130,4 +131,4 @@ def size_of(path: Path) -> int:
 
 def unreadable(path: Path, error: OSError) -> LeafError:
     """The error for a file that the system does not let us read."""
-    return refusal(path, None, "a file that can be read", error.strerror or error, "mend that")
+    return refusal(path, None, "a file that can be read", error.strerror or error, _READABLE)
