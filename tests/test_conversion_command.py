@@ -1,0 +1,49 @@
+"""``python -m weight_conversion``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _bundle_writer import Bundle
+
+from weight_conversion.record import RECORDINGS
+
+
+def run(*args: object, code: int = 0) -> str:
+    command = [sys.executable, "-m", "weight_conversion", *map(str, args)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == code, done.stderr
+    return done.stderr if code else done.stdout
+
+
+def test_inspect_lists_tensors_and_counts_numbers(tmp_path: Path) -> None:
+    bundle = Bundle().add("layer[0]/kernel", np.zeros((4, 3), np.float32)).add("step", np.int64(1))
+    shown = run("inspect", bundle.write(tmp_path / "c"))
+    for each in ("layer[0]/kernel", "float32", "(4, 3)", "12", "step", "2 tensors", "13"):
+        assert each in shown
+
+
+@pytest.mark.parametrize("file", ["", "saved_model", "by_layer.h5", "by_attribute.weights.h5"])
+def test_inspect_reads_every_kind(file: str) -> None:
+    shown = json.loads(run("inspect", RECORDINGS / "leaf" / file, "--json"))
+    gabor = [one for key, one in shown.items() if one == {"dtype": "float32", "shape": [8, 2]}]
+    assert gabor
+
+
+def test_a_damaged_checkpoint_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    prefix = Bundle().add("kernel", np.zeros(3)).write(tmp_path / "c")
+    (tmp_path / "c.data-00000-of-00001").write_bytes(b"\x01" * 24)
+    told = run("inspect", prefix, code=2)
+    assert told.startswith("error: checkpoint: ")
+    assert told.count("\n") == 1
+    for each in ("c.data-00000-of-00001", "kernel", "CRC-32C"):
+        assert each in told
+
+
+def test_an_unknown_recipe(tmp_path: Path) -> None:
+    assert "one of leaf," in run("record", "gone", code=2)
