@@ -123,10 +123,14 @@ def test_kept_elements_of_another_shape_differ() -> None:
     case = SPEC.cases()[0]
     question = port.ask(SPEC, case)
     answer = echo(SPEC, question)
-    part, shapes = recorded.compact(question, answer)
+    part, shapes = recorded.compact(question, answer, recorded.KEPT)
     assert shapes["output/0"] == list(answer.outputs[0].shape)
     kept = recorded.kept(
-        {"seed": case.seed, "shapes": {"output/0": [*reversed(shapes["output/0"])]}}
+        {
+            "seed": case.seed,
+            "most": recorded.KEPT,
+            "shapes": {"output/0": [*reversed(shapes["output/0"])]},
+        }
     )
     told = Answer([part["output/0"]], kept=kept)
     assert told.pick(answer.arrays())["output/0"].shape == answer.outputs[0].shape

@@ -29,6 +29,7 @@ from parity.spec import Answer, Array, Case, Kept, LayerSpec, Question, digest
 FOLDER = Path(__file__).parent.parent / "recordings"
 RECORD_AGAIN = "record it again: python -m parity record"
 KEPT = 48  # elements of an array of a drawn case
+KEPT_OF_EXPLICIT = 1024  # the same of a declared counter-example, which may be about a few of them
 
 
 def path_of(spec: LayerSpec, folder: Path = FOLDER) -> Path:
@@ -101,15 +102,17 @@ def cases(spec: LayerSpec) -> list[Case]:
     return [*spec.cases(), *load(spec).drawn]
 
 
-def positions(seed: int, name: str, size: int) -> Array:
-    """Which elements of an array a compact recording keeps, in order."""
-    if size <= KEPT:
+def positions(seed: int, name: str, size: int, most: int) -> Array:
+    """Which elements of an array a compact recording keeps, in order: at most ``most``."""
+    if size <= most:
         return np.arange(size)
     mixed = int.from_bytes(hashlib.sha256(f"{seed}|{name}".encode()).digest()[:8], "little")
-    return np.unique(Source(mixed).integers((KEPT,), 0, size))
+    return np.unique(Source(mixed).integers((most,), 0, size))
 
 
-def compact(question: Question, answer: Answer) -> tuple[dict[str, Array], dict[str, list[int]]]:
+def compact(
+    question: Question, answer: Answer, most: int
+) -> tuple[dict[str, Array], dict[str, list[int]]]:
     """The elements of an answer that are kept, and the shapes of the whole arrays.
 
     Initial weights are kept whole: the exact oracle computes with them.
@@ -117,7 +120,7 @@ def compact(question: Question, answer: Answer) -> tuple[dict[str, Array], dict[
     whole = answer.arrays()
     part = {name: array for name, array in whole.items() if not name.startswith("initial/")}
     elements = {
-        name: array.reshape(-1)[positions(question.case.seed, name, array.size)]
+        name: array.reshape(-1)[positions(question.case.seed, name, array.size, most)]
         for name, array in part.items()
     }
     return whole | elements, {name: list(array.shape) for name, array in part.items()}
@@ -126,7 +129,7 @@ def compact(question: Question, answer: Answer) -> tuple[dict[str, Array], dict[
 def kept(entry: Mapping[str, Any]) -> dict[str, Kept]:
     """Where the elements of a compact recording stood, from its entry."""
     return {
-        name: Kept(tuple(shape), positions(entry["seed"], name, int(np.prod(shape))))
+        name: Kept(tuple(shape), positions(entry["seed"], name, int(np.prod(shape)), entry["most"]))
         for name, shape in entry.get("shapes", {}).items()
     }
 
@@ -164,8 +167,9 @@ def save(
             "answer": digest(named),
         }
         if question.case.draw:
-            named, shapes = compact(question, answer)
-            entry |= {"shapes": shapes, "kept": digest(named)}
+            most = KEPT_OF_EXPLICIT if name in declared else KEPT
+            named, shapes = compact(question, answer, most)
+            entry |= {"most": most, "shapes": shapes, "kept": digest(named)}
         if name not in declared:
             entry["case"] = dataclasses.asdict(question.case)
         arrays |= {f"{name}|{array_name}": array for array_name, array in named.items()}
