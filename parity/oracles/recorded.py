@@ -89,11 +89,11 @@ def load(spec: LayerSpec, folder: Path = FOLDER) -> Recording:
         with safetensors.safe_open(path, framework="numpy") as file:
             record = json.loads(file.metadata()["record"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        answers = {name: _answer(name, arrays, entry) for name, entry in record["cases"].items()}
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise LeafError(
             "recorded oracle", path.name, "a recording", str(error), RECORD_AGAIN
         ) from error
-    answers = {name: _answer(name, arrays, entry) for name, entry in record["cases"].items()}
     return Recording(record["versions"], answers, record["cases"])
 
 
