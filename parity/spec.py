@@ -168,6 +168,10 @@ class Budget:
         beyond = self.relative > 1e-6 or self.relative_gradient > 1e-5
         if (beyond or self.norm > EXPLAINED_BY_ROUNDING) and not self.reason:
             raise ValueError("a budget beyond 1e-6 (gradients: 1e-5; norm: 3) needs its reason")
+        most = self.port.allowed + self.reference.allowed
+        most_gradient = self.port_gradient.allowed + self.reference_gradient.allowed
+        if self.forward > most or self.gradient > most_gradient:
+            raise ValueError("port and official may differ by what both may be off, and no more")
 
 
 @dataclasses.dataclass(frozen=True)
