@@ -308,7 +308,7 @@ def checked(spec: LayerSpec, case: Case, recording: recorded.Recording | None = 
 
 
 PCEN = SPECS["pcen"]
-CASE = PCEN.cases()[-1]
+CASE = [case for case in PCEN.cases() if not case.draw][-1]
 
 
 def test_all_is_well_before_anything_is_broken() -> None:
@@ -427,7 +427,7 @@ def test_slopes_move_values_in_proportion() -> None:
 def test_every_case_has_an_exact_answer_of_the_recorded_shape() -> None:
     """Cheap ones, all layers: shape and finiteness."""
     for spec in SPECS.values():
-        case = spec.cases()[-1]
+        case = [case for case in spec.cases() if not case.draw][-1]
         question = port.ask(spec, case)
         official = recorded.load(spec).answer(spec, question)
         answer = exactness.answer(spec, exactness.pinned(question, official))

@@ -11,7 +11,7 @@ from parity import port
 from parity.layers import all_specs
 from parity.oracles import recorded
 from parity.source import Source
-from parity.spec import Bound, Budget, LayerSpec, Weight, digest, grid
+from parity.spec import Bound, Budget, Case, LayerSpec, Weight, digest, grid
 
 SPECS = all_specs()
 OFFICIAL_SYMBOLS = [
@@ -85,10 +85,53 @@ def test_wide_budget_needs_a_reason() -> None:
     """Beyond 1e-6 (gradients 1e-5) the declaration says why."""
     one = Bound(1, 1)
     with pytest.raises(ValueError, match="needs its reason"):
-        Budget(1, 1, one, one, relative=2e-6)
+        Budget(1, 0, one, one, relative=2e-6)
     with pytest.raises(ValueError, match="needs its reason"):
-        Budget(1, 1, one, one, relative_gradient=2e-5)
-    assert Budget(1, 1, one, one, relative=2e-6, reason="because").relative == 2e-6
+        Budget(1, 0, one, one, relative_gradient=2e-5)
+    assert Budget(1, 0, one, one, relative=2e-6, reason="because").relative == 2e-6
+
+
+def test_wide_norm_needs_a_reason() -> None:
+    """More than three norms of the units, too."""
+    one = Bound(1, 1)
+    with pytest.raises(ValueError, match="needs its reason"):
+        Budget(1, 0, one, one, norm=4.0)
+
+
+def test_the_sides_bound_their_difference() -> None:
+    """Port and official are within the sum of their distances to exact."""
+    one = Bound(1, 1)
+    assert Budget(2, 2, one, one, one, one).forward == 2
+    with pytest.raises(ValueError, match="no more"):
+        Budget(2.1, 2, one, one, one, one)
+    with pytest.raises(ValueError, match="no more"):
+        Budget(2, 2.1, one, one, one, one)
+
+
+def test_adverse_input_may_have_a_budget_of_its_own() -> None:
+    """Plain input keeps the narrow one."""
+    wide = Budget(2, 2, *[Bound(1, 1)] * 4)
+    spec = dataclasses.replace(next(iter(SPECS.values())), adverse=wide)
+    case = spec.cases()[0]
+    assert spec.budget_of(case) is spec.budget
+    assert spec.budget_of(dataclasses.replace(case, signal="silence")) is wide
+    plain = dataclasses.replace(spec, adverse=None)
+    assert plain.budget_of(dataclasses.replace(case, signal="silence")) is spec.budget
+
+
+def test_a_counter_example_of_another_layer_is_refused() -> None:
+    """It would never be run."""
+    first, second, *_ = SPECS.values()
+    with pytest.raises(ValueError, match="declares cases of"):
+        dataclasses.replace(first, explicit=second.cases()[:1])
+
+
+def test_a_case_survives_json() -> None:
+    """As a failure prints it."""
+    case = next(case for spec in SPECS.values() for case in spec.explicit)
+    again = Case.from_json(case.as_json())
+    assert again == case
+    assert again.seed == case.seed
 
 
 def test_grid_holds_every_value_of_every_axis() -> None:
