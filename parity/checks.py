@@ -164,8 +164,25 @@ def _direct(
         like = _compared_part(like, case)
         ours = divergences.nearest(ours, official.pick(like.arrays()), official)
         within = rounding.units(spec, question, run.arithmetic, within=entry.like_official)
+        within = _at_least_rounded(within, official)
         found = [_without_distance(each) for each in compared(ours, within)]
     return found, tuple(needed)
+
+
+def _at_least_rounded(within: Rounded, official: Answer) -> Rounded:
+    """Units of at least the official numbers' own rounding.
+
+    Behind -3.4e38 float32 overflows where float64 does not: its answer is another one there.
+    """
+    theirs, units = official.arrays(), official.pick(within.units)
+
+    def merged(name: str, unit: Array) -> Array:
+        if name not in theirs or theirs[name].shape != unit.shape:
+            return unit
+        return np.fmax(unit, rounding.UNIT_ROUNDOFF * np.abs(theirs[name]))
+
+    picked = {name: merged(name, unit) for name, unit in units.items()}
+    return Rounded(official.pick(within.exact), picked)
 
 
 def _without_distance(difference: Difference) -> Difference:

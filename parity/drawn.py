@@ -63,7 +63,7 @@ def refused(spec: LayerSpec, case: Case) -> bool:
     """Whether the port refuses a drawn case (a window longer than an unpadded clip, say), or the
     official code fails at it as declared.
     """
-    if spec.unanswered(case.config):
+    if spec.unanswered(case):
         return True
     try:
         port.answer(spec, port.ask(spec, case), port.Run(arithmetic=checks.arithmetics(spec)[0]))

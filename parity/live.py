@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import math
 import multiprocessing
 import unittest
 from collections import Counter
@@ -13,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import torch
 from rich.console import Console
 from rich.progress import Progress
@@ -23,8 +25,16 @@ from parity import checks, drawn
 from parity.checks import Ask, Result
 from parity.compare import DIRECT, PORT, REFERENCE, Difference
 from parity.layers import all_specs
-from parity.oracles.official import NotAnsweredError, NotRunError, Official
+from parity.oracles.official import (
+    NotAnsweredError,
+    NotInThisStackError,
+    NotRunError,
+    Official,
+)
 from parity.spec import Answer, Case, LayerSpec, Question
+
+HOPELESS = 20
+_PLAIN = ("layer", "examples", "failure", "not_run", "discarded", "lacking")
 
 KINDS = {DIRECT: "direct", PORT: "port", REFERENCE: "official"}
 
@@ -41,6 +51,8 @@ class Tally:
         needed: how many examples were off but for a known divergence, by its name.
         failure: the smallest failing example, and how to run it again; else empty.
         not_run: why nothing was compared; else empty.
+        discarded: how many examples need a package that the interpreter lacks.
+        lacking: which.
     """
 
     layer: str
@@ -49,6 +61,8 @@ class Tally:
     needed: Counter[str] = dataclasses.field(default_factory=Counter)
     failure: str = ""
     not_run: str = ""
+    discarded: int = 0
+    lacking: str = ""
 
     def see(self, results: Sequence[Result]) -> None:
         """Takes in an example."""
@@ -62,6 +76,15 @@ class Tally:
         if difference.check in KINDS:
             kind = f"{KINDS[difference.check]} {difference.kind}"
             self.worst[kind] = max(self.worst.get(kind, (0.0, "")), (difference.units, case))
+
+    def record(self) -> dict[str, Any]:
+        """For JSON: a distance that is not finite is null."""
+        worst = {
+            kind: {"units": units if math.isfinite(units) else None, "case": case}
+            for kind, (units, case) in self.worst.items()
+        }
+        plain = {name: getattr(self, name) for name in _PLAIN}
+        return plain | {"worst": worst, "needed": dict(self.needed)}
 
     def stop(self, error: NotRunError) -> None:
         """Takes in why there are no more examples."""
@@ -90,6 +113,25 @@ def stopping(ask: Ask) -> Ask:
             return ask(spec, question)
         except NotRunError as error:
             raise Stop(error) from error
+
+    return asked
+
+
+def discarding(ask: Ask, tally: Tally) -> Ask:
+    """``ask``, which discards examples that need a package the interpreter lacks.
+
+    Where the first ``HOPELESS`` all do, it raises.
+    """
+
+    def asked(spec: LayerSpec, question: Question) -> Answer:
+        try:
+            return ask(spec, question)
+        except NotInThisStackError as error:
+            tally.discarded += 1
+            tally.lacking = str(error)
+            if not tally.examples and tally.discarded >= HOPELESS:
+                raise
+            hypothesis.reject()
 
     return asked
 
@@ -128,7 +170,7 @@ def examples_of(layer: str, examples: int, seed: int) -> Tally:
     """Drawn examples of a layer."""
 
     def look(tally: Tally) -> None:
-        ask = stopping(_official().answer)
+        ask = stopping(discarding(_official().answer, tally))
         drawn.check(all_specs()[layer], ask, examples, seed, tally.see)
 
     return _tallied(layer, look)
@@ -157,6 +199,8 @@ def table(tallies: Sequence[Tally]) -> Table:
         made.add_column(head)
     for tally in tallies:
         verdict = "[red]off[/red]" if tally.failure else "[green]ok[/green]"
+        if tally.discarded:
+            verdict += f"; {tally.discarded} discarded: {tally.lacking}"
         needed = ", ".join(f"{name} {count}" for name, count in sorted(tally.needed.items()))
         worst = [f"{tally.worst[kind][0]:.1f}" if kind in tally.worst else "–" for kind in kinds]
         made.add_row(
@@ -234,8 +278,8 @@ def run(
     _show(tallies, stack, seed, console)
     if json_file is not None:
         told: dict[str, Any] = {"official": versions, "seed": seed, "torch": torch.__version__}
-        told["layers"] = [dataclasses.asdict(tally) for tally in tallies]
-        json_file.write_text(json.dumps(told, indent=1) + "\n")
+        told["layers"] = [tally.record() for tally in tallies]
+        json_file.write_text(json.dumps(told, indent=1, allow_nan=False) + "\n")
     return not any(tally.failure for tally in tallies)
 
 

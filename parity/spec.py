@@ -379,8 +379,8 @@ class LayerSpec:
             ``weight/PATH``; what their gradient is there, is a rule of each precision. They are
             compared between port and official alone.
         single: why the port has no float64 answer to a configuration; empty where it has one.
-        unanswered: why the official code fails at a configuration that the port takes; such ones
-            are not drawn. Empty where it answers.
+        unanswered: why a case that the port takes has no answer to compare (the official code
+            fails, say); such ones are not drawn. Empty where it has one.
         explicit: further cases that are recorded: counter-examples that were found once, and the
             witnesses of divergences.
         divergences: names in ``parity/divergences.py`` of what this layer does otherwise.
@@ -411,7 +411,7 @@ class LayerSpec:
     ties: Callable[[Config], Mapping[str, Array]] = lambda _config: {}
     answers_in_double: bool = False
     single: Callable[[Config], str] = lambda _config: ""
-    unanswered: Callable[[Config], str] = lambda _config: ""
+    unanswered: Callable[[Case], str] = lambda _case: ""
     explicit: Sequence[Case] = ()
     divergences: Sequence[str] = ()
     adverse: Budget | None = None

@@ -154,5 +154,5 @@ def test_recordings_hold_drawn_cases_of_every_layer() -> None:
 
 def test_unanswered_configurations_are_not_drawn() -> None:
     """Where the official code fails and the port does not."""
-    spec = dataclasses.replace(SPEC, unanswered=lambda _config: "always")
+    spec = dataclasses.replace(SPEC, unanswered=lambda _case: "always")
     assert drawn.sample(spec, 3, seed=0) == []

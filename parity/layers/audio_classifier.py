@@ -102,7 +102,7 @@ SPEC = LayerSpec(
     ),
     budget=Budget(
         forward=9.2,
-        gradient=16,
+        gradient=36,
         port=Bound(3.8, 1.851),
         reference=Bound(9.3, 4.639),
         port_gradient=Bound(26, 12.948, _BACKWARD),

@@ -110,6 +110,9 @@ SPEC = LayerSpec(
         reference=Bound(4.6, 2.3),
         port_gradient=Bound(5.8, 2.9),
         reference_gradient=Bound(5.8, 2.9),
+        double=Bound(
+            92, 45.9, "torch.std adds up squares one after the other: by chance up to some 50 eps"
+        ),
         worst="2.2, 2.4 units in 148 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
     ),
     errors=(

@@ -6,12 +6,12 @@ from leaf_port import fft_conv1d
 from leaf_port._fft_convolution import upper_power_of_2
 from parity.layers._reasons import TENSORFLOW_FFT
 from parity.oracles.exact import fft
-from parity.spec import Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
+from parity.spec import Bound, Budget, Case, ErrorCase, LayerSpec, Ref, exactly, grid
 
 
-def _unanswered(config: Config) -> str:
+def _unanswered(case: Case) -> str:
     """Taps beyond the transform are dropped by both; the official gradient then fails."""
-    beyond = config["taps"] > upper_power_of_2(config["samples"])
+    beyond = case.config["taps"] > upper_power_of_2(case.config["samples"])
     return "the gradient of tf.signal.rfft fails where it crops" if beyond else ""
 
 
@@ -46,11 +46,11 @@ SPEC = LayerSpec(
     ),
     adverse=Budget(
         forward=49,
-        gradient=228.3,
+        gradient=450,
         port=Bound(4.2, 2.052),
         reference=Bound(45, 22.428, TENSORFLOW_FFT),
         port_gradient=Bound(8.3, 4.124),
-        reference_gradient=Bound(220, 110, TENSORFLOW_FFT),
+        reference_gradient=Bound(450, 225, TENSORFLOW_FFT),
         norm=49,
         worst="24, 1.1e+02 units in 61 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
         reason=TENSORFLOW_FFT,

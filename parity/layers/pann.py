@@ -52,7 +52,7 @@ SPEC = LayerSpec(
     ),
     adverse=Budget(
         forward=41,
-        gradient=27,
+        gradient=40,
         port=Bound(14, 6.664),
         reference=Bound(42, 20.99, CONSTANT_MAPS),
         port_gradient=Bound(20, 9.626),

@@ -7,7 +7,18 @@ from parity.layers._common import normal, sinc_kernel, uniform
 from parity.layers._frontends import waveforms, wrong_sizes, wrong_waveforms
 from parity.layers._reasons import SILENCE
 from parity.oracles.exact import frontends
-from parity.spec import Bound, Budget, Config, ErrorCase, LayerSpec, Ref, Weight, exactly, grid
+from parity.spec import (
+    Bound,
+    Budget,
+    Case,
+    Config,
+    ErrorCase,
+    LayerSpec,
+    Ref,
+    Weight,
+    exactly,
+    grid,
+)
 
 
 def _weights(_config: Config) -> Mapping[str, Weight]:
@@ -16,6 +27,12 @@ def _weights(_config: Config) -> Mapping[str, Weight]:
         "_compress_fn/gamma": Weight("compress_fn.gamma", uniform(0.5, 1.5)),
         "_compress_fn/beta": Weight("compress_fn.beta", normal(0.5)),
     }
+
+
+def _unanswered(case: Case) -> str:
+    """Of one sample every filter gives the same: what is normalised are the roundings."""
+    chaotic = case.config["samples"] == 1 and case.signal == "huge"
+    return "a layer normalisation of equal values of 1e12" if chaotic else ""
 
 
 SPEC = LayerSpec(
@@ -36,6 +53,7 @@ SPEC = LayerSpec(
     exact=lambda given: exactly(
         frontends.sincnet(given.inputs["inputs"], given.weights, given.config["rate"])
     ),
+    unanswered=_unanswered,
     budget=Budget(
         forward=10,
         gradient=9.6,
