@@ -10,8 +10,6 @@ from typing import Any
 
 import torch
 
-from leaf_port.errors import LeafError
-
 
 @dataclasses.dataclass(frozen=True)
 class Backend:
@@ -59,6 +57,8 @@ def named(name: str) -> Backend:
         LeafError: there is none.
     """
     if name not in TABLE:
+        from leaf_port.errors import LeafError  # no sooner: see parity/mutants/runner.py, PRELOADED
+
         known = f"one of {', '.join(TABLE)}"
         raise LeafError("parity", "backend", known, name, "give one of them")
     return TABLE[name]

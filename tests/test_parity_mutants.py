@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -133,3 +135,11 @@ def test_sick_control_makes_the_run_fail(monkeypatch: pytest.MonkeyPatch) -> Non
     console = Console(record=True, width=200)
     assert not report.run([], console)
     assert "SICK: healthy control" in console.export_text()
+
+
+def test_what_is_preloaded_has_not_seen_the_port() -> None:
+    """Else no bug could be planted any more."""
+    line = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]; "
+    line += "raise SystemExit('leaf_port' in sys.modules)"
+    asked = [sys.executable, "-c", line, *runner.PRELOADED]
+    assert subprocess.run(asked, check=False).returncode == 0
