@@ -93,6 +93,7 @@ def check(
         report_multiple_bugs=False,  # several would come as an ExceptionGroup
         suppress_health_check=list(hypothesis.HealthCheck),
         print_blob=False,
+        verbosity=hypothesis.Verbosity.quiet,
     )
     @hypothesis.given(cases(primitive))
     def example(case: Case) -> None:

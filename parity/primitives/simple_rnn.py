@@ -38,6 +38,8 @@ def _exact(given: Given) -> Answer:
     return exactly(compression.fixed_average(inputs, *kernels, state))
 
 
+_SUMS = "a unit counts the sum of a step as one rounding, float32 adds up term by term"
+
 PRIMITIVE = Primitive(
     LayerSpec(
         name="simple_rnn",
@@ -61,13 +63,13 @@ PRIMITIVE = Primitive(
         exact=_exact,
         budget=Budget(
             forward=22,
-            gradient=22,
+            gradient=28,
             port=Bound(19, 9.33),
             reference=Bound(15, 7.73),
-            port_gradient=Bound(19, 9.43),
+            port_gradient=Bound(28, 14.1, _SUMS),
             reference_gradient=Bound(15, 7.4),
             relative_gradient=1e-4,
-            worst="11, 11 units; 3.1e-07, 2.7e-05 relative; torch 2.13.0, TF 2.13.1 and 2.21.0",
+            worst="11, 14 units; 3.1e-07, 2.7e-05 relative; torch 2.13.0, TF 2.13.1 and 2.21.0",
             reason="a gradient of one element is one sum, whose terms may cancel",
         ),
         errors=(ErrorCase("inputs", lambda: PCEN(3)(torch.ones(1, 5, 2))),),
