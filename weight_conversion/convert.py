@@ -51,6 +51,11 @@ class Converted:
     rows: list[Row]
     moments: int
 
+    @property
+    def kind(self) -> str:
+        """The model in short: ``"AudioClassifier(Leaf, ConvNet)"``."""
+        return _title(self.tree)
+
 
 def convert(
     source_path: Path,

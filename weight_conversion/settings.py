@@ -23,6 +23,13 @@ FRONTENDS = {
     "mel": "MelFilterbanks",
     "none": None,
 }
+ARGUMENTS = (
+    *("frontend", "sample_rate", "window_len", "window_stride", "n_filters", "n_fft"),
+    *("min_freq", "max_freq", "compression", "log_offset", "pcen_floor", "conv1d_cls"),
+    *("activation", "dropout", "learn_filters", "learn_pooling", "spec_augment"),
+)
+"""What can be given, by name."""
+
 OFFICIAL: Mapping[str, Any] = {
     "n_filters": 40,
     "sample_rate": 16000,
