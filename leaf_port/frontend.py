@@ -29,6 +29,7 @@ from leaf_port.initializers import (
 )
 from leaf_port.normalization import InstanceNormalization, LayerNormalization
 from leaf_port.postprocessing import PCEN, SpecAugment, log_compression
+from leaf_port.pretrained import FromPretrained
 from leaf_port.regularizers import Regularizer
 from leaf_port.utils import WindowType
 
@@ -56,7 +57,7 @@ class SquaredModulus(nn.Module):
         return real**2 + imaginary**2
 
 
-class Leaf(nn.Module):
+class Leaf(FromPretrained, nn.Module):
     """LEAF, a learnable frontend: convolution, activation, pooling, compression.
 
     https://arxiv.org/abs/2101.08596, section 3; leaf_audio/frontend.py, lines 80-219. With the
@@ -312,7 +313,7 @@ class SincNetPlus(Leaf):
         )
 
 
-class MelFilterbanks(nn.Module):
+class MelFilterbanks(FromPretrained, nn.Module):
     """Mel filterbanks: squared magnitude of a short-time Fourier transform, triangles, logarithm.
 
     Source: frontend.py, lines 315-364. Frame ``n`` starts at sample ``n * stride``; the clip is

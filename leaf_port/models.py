@@ -37,9 +37,10 @@ from leaf_port._model_layers import (
 )
 from leaf_port.errors import LeafError
 from leaf_port.normalization import BatchNormalization
+from leaf_port.pretrained import FromPretrained
 
 
-class AudioClassifier(nn.Module):
+class AudioClassifier(FromPretrained, nn.Module):
     """``head(max over frames and filters of encoder(frontend(x)))``: one number per class.
 
     Args:

@@ -47,3 +47,24 @@ def test_a_damaged_checkpoint_is_one_line_and_exit_code_2(tmp_path: Path) -> Non
 
 def test_an_unknown_recipe(tmp_path: Path) -> None:
     assert "one of leaf," in run("record", "gone", code=2)
+
+
+def test_inspect_tells_the_model_and_what_it_cannot_tell() -> None:
+    shown = run("inspect", RECORDINGS / "leaf")
+    for each in ('"kind": "Leaf"', '"filters": [4, 5]', "--sample-rate", "--pcen-floor"):
+        assert each in shown
+
+
+def test_convert_makes_a_folder_and_prints_the_table(tmp_path: Path) -> None:
+    shown = run("convert", RECORDINGS / "leaf", tmp_path / "made", "--defaults")
+    for each in ("_head/kernel", "head.weight", "(1, 0)", "32 weights", "24 with Adam"):
+        assert each in shown
+    names = {path.name for path in (tmp_path / "made").iterdir()}
+    assert names >= {"config.json", "model.safetensors", "optimizer.safetensors"}
+
+
+def test_convert_asks_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    told = run("convert", RECORDINGS / "tfbanks", tmp_path / "made", code=2)
+    assert told.startswith("error: convert: --activation: ")
+    assert told.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

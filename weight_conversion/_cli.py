@@ -6,7 +6,7 @@ import json as json_format
 import math
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 from rich.console import Console
@@ -15,12 +15,19 @@ from rich.table import Table
 from leaf_port.errors import LeafError
 from weight_conversion.tensor_bundle import Checkpoint
 
+if TYPE_CHECKING:
+    from weight_conversion.convert import Converted
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Official TensorFlow checkpoints, without TensorFlow.",
 )
+
+_SOURCE = typer.Argument(help="A checkpoint, SavedModel folder or .h5 file.")
+Given = Annotated[float | None, typer.Option(show_default=False)]
+Count = Annotated[int | None, typer.Option(show_default=False)]
 
 
 class Source(Protocol):
@@ -55,10 +62,10 @@ def _commands() -> None:
 
 @app.command()
 def inspect(
-    source: Annotated[Path, typer.Argument(help="A checkpoint, SavedModel folder or .h5 file.")],
+    source: Annotated[Path, _SOURCE],
     json: Annotated[bool, typer.Option(help="As JSON, for other programs.")] = False,
 ) -> None:
-    """List the tensors of a checkpoint, each read and its checksum verified."""
+    """List the tensors of a checkpoint, each read and its checksum verified, and tell its model."""
     found = open_source(source)
     rows = [(key, found.dtype(key), found.shape(key)) for key in found.keys()]  # noqa: SIM118
     for key, _, _ in rows:
@@ -67,7 +74,27 @@ def inspect(
         listed = {key: {"dtype": dtype, "shape": shape} for key, dtype, shape in rows}
         print(json_format.dumps(listed, indent=1))
         return
-    Console().print(_table(rows))
+    console = Console()
+    console.print(_table(rows))
+    console.print(_model(source), highlight=False, markup=False, soft_wrap=True)
+
+
+def _model(path: Path) -> str:
+    """Which model it is, as far as the checkpoint tells."""
+    from weight_conversion import adam
+    from weight_conversion.detect import detect
+    from weight_conversion.settings import Settings
+    from weight_conversion.source import open_source
+
+    settings = Settings({"frontend": None}, defaults=True)
+    try:
+        source = open_source(path)
+        tree = detect(source, settings, frozenset(adam.moments(source)))
+    except LeafError as error:
+        return f"model: {error}"
+    asked = ", ".join(f"--{name.replace('_', '-')}" for name in settings.defaulted)
+    note = f"\nnot in the checkpoint, official defaults above: {asked}" if asked else ""
+    return f"model: {json_format.dumps(tree)}{note}"
 
 
 def _table(rows: list[tuple[str, str, tuple[int, ...]]]) -> Table:
@@ -86,6 +113,65 @@ def _table(rows: list[tuple[str, str, tuple[int, ...]]]) -> Table:
 def _plain(text: str) -> str:
     """Square brackets are not markup."""
     return text.replace("[", r"\[")
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, _SOURCE],
+    folder: Annotated[Path, typer.Argument(help="The folder to make.")],
+    gin: Annotated[Path | None, typer.Option(help="The .gin file of the training.")] = None,
+    defaults: Annotated[
+        bool, typer.Option("--defaults", help="The official default for what is not given.")
+    ] = False,
+    frontend: Annotated[
+        str | None, typer.Option(help="leaf, tfbanks, sincnet, sincnet_plus, mel or none.")
+    ] = None,
+    sample_rate: Count = None,
+    window_len: Given = None,
+    window_stride: Given = None,
+    n_filters: Count = None,
+    n_fft: Count = None,
+    min_freq: Given = None,
+    max_freq: Given = None,
+    compression: Annotated[str | None, typer.Option(help="log or none, without PCEN.")] = None,
+    log_offset: Given = None,
+    pcen_floor: Given = None,
+    conv1d_cls: Annotated[str | None, typer.Option(help="Conv1d or NormalizedConv1d.")] = None,
+    activation: Annotated[str | None, typer.Option(help="Of ConvNet, by Keras' name.")] = None,
+    dropout: Given = None,
+    learn_filters: bool | None = None,
+    learn_pooling: bool | None = None,
+    spec_augment: bool | None = None,
+    optimizer: Annotated[bool, typer.Option(help="Convert Adam's moments too.")] = True,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an earlier conversion of this name.")
+    ] = False,
+) -> None:
+    """Convert a checkpoint to a folder of safetensors that leaf_port's from_pretrained loads.
+
+    What a checkpoint does not tell is asked for by name: times in ms, frequencies in Hz.
+    """
+    from weight_conversion import convert as converter
+    from weight_conversion.settings import ARGUMENTS, Settings
+
+    given = locals()
+    settings = Settings({name: given[name] for name in ARGUMENTS}, gin, defaults)
+    made = converter.convert(source, folder, settings, force=force, optimizer=optimizer)
+    console = Console()
+    console.print(_weights(made))
+
+
+def _weights(made: Converted) -> Table:
+    """The table of the weights that were converted."""
+    table = Table("official", "PyTorch", "axes", "official shape", show_footer=True)
+    for column in table.columns[:2]:
+        column.overflow = "fold"
+    table.columns[0].footer = f"{made.kind}: {len(made.rows)} weights"
+    table.columns[1].footer = f"{made.moments} with Adam's moments"
+    for row in made.rows:
+        axes = "" if row.axes is None else str(row.axes)
+        table.add_row(_plain(row.path), _plain(row.key), axes, str(row.shape))
+    return table
 
 
 @app.command(hidden=True)

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from leaf_port._cli.refusal import refusal
+from leaf_port.pretrained import differences
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -35,7 +36,7 @@ def load_weights(module: nn.Module, path: Path, weights: Mapping[str, Tensor]) -
         LeafError: naming, sorted, what is missing, what is unexpected and what has another shape
             or dtype; or which weights are not finite.
     """
-    problems = _differences(module.state_dict(), weights)
+    problems = differences(module.state_dict(), weights)
     if problems:
         expected = f"the state dict of a {type(module).__name__} of these sizes"
         fix = "give --frontend, --n-filters, --window-len and --sample-rate as in training"
@@ -45,22 +46,3 @@ def load_weights(module: nn.Module, path: Path, weights: Mapping[str, Tensor]) -
         got = f"NaN or infinity in {', '.join(broken)}"
         raise refusal("--weights", "finite weights", got, "train or convert them again")
     module.load_state_dict(dict(weights), strict=True)
-
-
-def _differences(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
-    """What keeps ``given`` from being ``wanted``, in words; nothing if nothing does."""
-    groups = {
-        "missing": sorted(wanted.keys() - given.keys()),
-        "unexpected": sorted(given.keys() - wanted.keys()),
-        "of another shape": [
-            f"{name} {_describe(given[name])} for {_describe(wanted[name])}"
-            for name in sorted(wanted.keys() & given.keys())
-            if _describe(given[name]) != _describe(wanted[name])
-        ],
-    }
-    return "; ".join(f"{title}: {', '.join(names)}" for title, names in groups.items() if names)
-
-
-def _describe(values: Tensor) -> str:
-    dtype = str(values.dtype).removeprefix("torch.")
-    return f"{tuple(values.shape)}{'' if values.dtype == torch.float32 else f' {dtype}'}"

@@ -1,0 +1,179 @@
+"""Every recorded official checkpoint, converted without TensorFlow, gives the recorded answers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from _conversion import MODELS, converted, settings
+from _recorded_checkpoints import manifest
+from safetensors.numpy import load_file
+from torch import nn
+
+import leaf_port as lp
+from parity.layers import all_specs
+from weight_conversion import adam
+from weight_conversion.convert import convert
+from weight_conversion.mapping import table
+from weight_conversion.probe import clips
+from weight_conversion.record import ANSWERS, RECORDINGS
+from weight_conversion.source import open_source
+
+# Relative (Frobenius) limits. Each side is within a few units of float32 rounding of the exact
+# answer; README's table and the declarations allow 1e-6, mel 2e-6 (TensorFlow's Fourier transform).
+FEATURES = {"mel": 2e-6}
+RELATIVE = 1e-6
+
+
+def load(folder: Path) -> nn.Module:
+    kind = json.loads((folder / "config.json").read_text())["kind"]
+    module: nn.Module = getattr(lp, kind).from_pretrained(folder)
+    return module
+
+
+def apart(got: torch.Tensor, expected: np.ndarray[Any, Any]) -> float:
+    return float(np.linalg.norm(got.numpy() - expected) / np.linalg.norm(expected))
+
+
+@pytest.mark.parametrize(("name", "file"), MODELS)
+def test_features_and_logits_are_the_official_ones(name: str, file: str, tmp_path: Path) -> None:
+    converted(name, tmp_path / "made", file)
+    model = load(tmp_path / "made")
+    answers = load_file(RECORDINGS / name / ANSWERS)
+    inputs = torch.from_numpy(clips(**manifest(name)["probe"]))
+    frontend = model.frontend if isinstance(model, lp.AudioClassifier) else model
+    with torch.no_grad():
+        if frontend is not None:
+            limit = FEATURES.get(name, RELATIVE)
+            assert apart(frontend(inputs), answers["features"]) < limit
+        if isinstance(model, lp.AudioClassifier):
+            logits = model(inputs)
+            assert apart(logits, answers["logits"]) < FEATURES.get(name, RELATIVE)
+            np.testing.assert_array_equal(logits.argmax(1), answers["logits"].argmax(1))
+
+
+@pytest.mark.parametrize(("name", "file"), MODELS)
+def test_the_weights_are_the_bits_of_the_checkpoint(name: str, file: str, tmp_path: Path) -> None:
+    made = converted(name, tmp_path / "made", file)
+    source = open_source(RECORDINGS / name / file)
+    kept = load_file(tmp_path / "made" / "model.safetensors")
+    assert kept.keys() == {row.key for row in made.rows}
+    assert source.keys.keys() == {row.path for row in made.rows}
+    for row in made.rows:
+        value = source.tensor(row.path)
+        moved = value if row.axes is None else value.transpose(row.axes)
+        np.testing.assert_array_equal(kept[row.key], moved, strict=True)
+
+
+@pytest.mark.parametrize("name", [name for name, file in MODELS if file == "checkpoint"])
+def test_the_model_is_found_out(name: str, tmp_path: Path) -> None:
+    """Kind and options are those of the recipe, as far as they are the model's."""
+    tree = converted(name, tmp_path / "made").tree["arguments"]
+    recipe = manifest(name)["model"]["with"]
+    assert tree["num_outputs"] == recipe["num_outputs"]
+    for part in ("frontend", "encoder"):
+        if recipe[part] is None:
+            assert tree[part] is None
+            continue
+        assert tree[part]["kind"] == recipe[part]["call"].partition(":")[2]
+        for option, value in recipe[part]["with"].items():
+            if not isinstance(value, dict):
+                assert tree[part]["arguments"][option] == value
+
+
+def test_the_table_agrees_with_the_declarations() -> None:
+    """The parity suite declares the same correspondence, and has proven it."""
+    for layer in ("leaf", "time_domain_filterbanks", "sincnet", "sincnet_plus"):
+        spec = all_specs()[layer]
+        for config in spec.configs:
+            declared = {path: weight.key for path, weight in spec.weights(config).items()}
+            assert {row.path: row.key for row in table(spec.port(config))} == declared
+    spec = all_specs()["audio_classifier"]
+    for config in spec.configs:
+        declared_axes = {p: (w.key, w.axes) for p, w in spec.weights(config).items()}
+        rows = {row.path: (row.key, row.axes) for row in table(spec.port(config))}
+        assert rows == declared_axes
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_what_was_trained_is_trained(fixed: bool, tmp_path: Path) -> None:
+    converted("leaf_fixed" if fixed else "leaf", tmp_path / "made")
+    frontend = lp.AudioClassifier.from_pretrained(tmp_path / "made").frontend
+    trained = {name for name, each in frontend.named_parameters() if each.requires_grad}
+    assert ("complex_conv.kernel" in trained) is not fixed
+    assert ("pooling.kernel" in trained) is not fixed
+    assert "compress_fn.alpha" in trained
+
+
+ADAMS = [("leaf", "checkpoint"), ("leaf", "by_attribute.weights.h5"), ("leaf_options", "train")]
+
+
+@pytest.mark.parametrize(("name", "file"), [*ADAMS, ("leaf_fixed", ""), ("sincnet_plus", "")])
+def test_adam_goes_on(name: str, file: str, tmp_path: Path) -> None:
+    made = converted(name, tmp_path / "made", "" if file == "checkpoint" else file)
+    model = load(tmp_path / "made").train()
+    optimizer = adam.restore(tmp_path / "made", model)
+    source = open_source(RECORDINGS / name / ("" if file == "checkpoint" else file))
+    slots, rows = adam.moments(source), {row.key: row for row in made.rows}
+    named = {name: each for name, each in model.named_parameters() if each.requires_grad}
+    assert {rows[key].path for key in named} == slots.keys()
+    for key, parameter in named.items():
+        state, (first, second) = optimizer.state[parameter], slots[rows[key].path]
+        assert state["step"] == 4  # two epochs of two steps
+        for ours, theirs in (("exp_avg", first), ("exp_avg_sq", second)):
+            got = rows[key].to_official(state[ours])
+            np.testing.assert_array_equal(got, source.reader.tensor(theirs), strict=True)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.01 if "h5" not in file else 1e-3)
+    before = [each.detach().clone() for each in named.values()]
+    model(torch.from_numpy(clips(**manifest(name)["probe"]))).square().sum().backward()
+    optimizer.step()
+    assert all((a != b).any() for a, b in zip(before, named.values(), strict=True))
+
+
+def test_names_and_order_give_the_same_slots() -> None:
+    by_name = open_source(RECORDINGS / "leaf")
+    by_order = open_source(RECORDINGS / "leaf" / "by_attribute.weights.h5")
+    named, ordered = adam.moments(by_name), adam.moments(by_order)
+    assert named.keys() == ordered.keys()
+    for path, keys in named.items():
+        for theirs, ours in zip(keys, ordered[path], strict=True):
+            np.testing.assert_array_equal(
+                by_name.reader.tensor(theirs), by_order.reader.tensor(ours)
+            )
+
+
+def _by_class(name: str) -> str:
+    """A name of Keras 2.13 in the later layout, by classes."""
+    classes = {"_complex_conv": "gabor_conv1d", "_pooling": "gaussian_lowpass"}
+    classes |= {"_compress_fn": "pcen_layer", "_frontend": "leaf", "_encoder": "conv_net"}
+    classes |= {"_head": "dense", "conv2d_2": "conv2d_1", "conv_block_2": "conv_block_1"}
+    classes |= {"batch_normalization_2": "batch_normalization_1"}
+    made = []
+    for part in name.split("/"):
+        if part == "_layer_checkpoint_dependencies":
+            continue
+        is_layer = part not in ("vars", "ema", "optimizer", "metrics") and not part.isdigit()
+        made += ["layers", classes.get(part, part)] if is_layer else [part]
+    return "/".join(made)
+
+
+def test_the_layout_of_later_versions(tmp_path: Path) -> None:
+    """tf-keras 2.21 names groups after classes and counts by ones."""
+    old = RECORDINGS / "leaf" / "by_attribute.weights.h5"
+    with h5py.File(old, "r") as source, h5py.File(tmp_path / "x.weights.h5", "w") as target:
+
+        def copy(name: str, item: object) -> None:
+            if isinstance(item, h5py.Dataset) and not name.startswith("metrics"):
+                target.create_dataset(_by_class(name), data=item[()])
+
+        source.visititems(copy)
+    convert(tmp_path / "x.weights.h5", tmp_path / "new", settings("leaf"))
+    converted("leaf", tmp_path / "old")
+    new, plain = (load_file(tmp_path / each / "model.safetensors") for each in ("new", "old"))
+    assert new.keys() == plain.keys()
+    assert all(np.array_equal(new[key], plain[key]) for key in new)
