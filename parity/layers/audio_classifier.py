@@ -7,7 +7,7 @@ from leaf_port import Leaf, log_compression
 from leaf_port.models import AudioClassifier, ConvNet
 from parity.layers._common import below, gabor_kernel
 from parity.layers._frontends import GAUSSIAN, waveforms
-from parity.layers._models import walk
+from parity.layers._models import overflowing, walk
 from parity.layers._reasons import CONSTANT_MAPS, FUSED_BATCH_NORMALISATION
 from parity.oracles.exact import frontends, models
 from parity.oracles.exact.types import below as part
@@ -100,6 +100,7 @@ SPEC = LayerSpec(
             draw=2,
         ),
     ),
+    unanswered=overflowing,
     budget=Budget(
         forward=9.2,
         gradient=36,

@@ -1,7 +1,7 @@
 """The official convolutional encoder."""
 
 from leaf_port.models import ConvNet
-from parity.layers._models import channels_last, maps, weights_of
+from parity.layers._models import channels_last, maps, overflowing, weights_of
 from parity.layers._reasons import CONSTANT_MAPS, FUSED_BATCH_NORMALISATION
 from parity.oracles.exact import models
 from parity.spec import (
@@ -46,6 +46,7 @@ SPEC = LayerSpec(
     exact=_exact,
     divergences=("nan_in_max_pooling",),
     explicit=(Case("conv_net", {"map": [25, 16], "filters": [4, 6, 5]}, signal="nan", draw=1),),
+    unanswered=overflowing,
     budget=Budget(
         forward=35,
         gradient=29,

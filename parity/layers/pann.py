@@ -57,7 +57,9 @@ SPEC = LayerSpec(
         reference=Bound(42, 20.99, CONSTANT_MAPS),
         port_gradient=Bound(20, 9.626),
         reference_gradient=Bound(24, 11.907, CONSTANT_MAPS),
+        norm=6.8,
         worst="20, 13 units in 24 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
+        reason=CONSTANT_MAPS,
     ),
     errors=(
         ErrorCase("depth", lambda: PANN(0, num_features=8)),

@@ -54,6 +54,15 @@ SPEC = LayerSpec(
         frontends.sincnet(given.inputs["inputs"], given.weights, given.config["rate"])
     ),
     unanswered=_unanswered,
+    explicit=(
+        Case(
+            "sincnet",
+            {"samples": 1, "filters": 5, "batch": 1, "rate": 16000},
+            signal="nan",
+            draw=1,
+        ),
+    ),
+    divergences=("nan_in_max_pooling",),
     budget=Budget(
         forward=10,
         gradient=9.6,

@@ -2,7 +2,7 @@
 
 from leaf_port.models import WaveGram
 from parity.layers._frontends import waveforms, wrong_waveforms
-from parity.layers._models import from_waveform, walk
+from parity.layers._models import from_waveform, overflowing, walk
 from parity.layers._reasons import CONSTANT_MAPS, VARIANCE_IN_DOUBLE
 from parity.oracles.exact import models
 from parity.spec import Answer, Bound, Budget, Case, Given, LayerSpec, Ref, exactly, grid
@@ -28,6 +28,7 @@ SPEC = LayerSpec(
     exact=_exact,
     divergences=("nan_in_max_pooling",),
     explicit=(Case("wavegram", {"samples": 1003}, signal="nan", draw=2),),
+    unanswered=overflowing,
     budget=Budget(
         forward=11,
         gradient=14,
