@@ -24,5 +24,7 @@ def settings(name: str, **given: Any) -> Settings:
     return Settings({**GIVEN.get(name, {}), **given}, defaults=True)
 
 
-def converted(name: str, folder: Path, file: str = "", **options: Any) -> Converted:
-    return convert(RECORDINGS / name / file, folder, settings(name), **options)
+def converted(
+    name: str, folder: Path, file: str = "", source: Path | None = None, **options: Any
+) -> Converted:
+    return convert(source or RECORDINGS / name / file, folder, settings(name), **options)

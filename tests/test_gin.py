@@ -85,6 +85,12 @@ def test_the_model_of_a_checkpoint(leaf: Path) -> None:
     assert found(sample_rate=4000)["frontend"]["arguments"]["sample_rate"] == 4000
 
 
+def test_parameters_of_leaf_hold_for_the_frontends_made_from_it(leaf: Path) -> None:
+    text = "AudioClassifier.frontend = @SincNet()\nSincNet.window_len = 20.0"
+    made = Settings(gin_file=changed(leaf, text))
+    assert [made.need(each, "") for each in ("sample_rate", "window_len")] == [8000, 20.0]
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -174,6 +174,22 @@ def _weights(made: Converted) -> Table:
     return table
 
 
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="A folder that convert made.")],
+    prefix: Annotated[Path, typer.Argument(help="Of the checkpoint's files.")],
+) -> None:
+    """Write a TensorFlow checkpoint that the official code's load_weights takes.
+
+    Needs the official code: LEAF_REFERENCE_PYTHON is an interpreter with TensorFlow,
+    LEAF_AUDIO_PATH a checkout of google-research/leaf-audio. Both load it to prove it.
+    """
+    from weight_conversion.export import export as exporter
+
+    count = exporter(folder, prefix)
+    Console().print(f"{prefix}: {count} weights, loaded by the official code, the same bits")
+
+
 @app.command(hidden=True)
 def record(
     name: Annotated[list[str] | None, typer.Argument(help="Recipes; all by default.")] = None,

@@ -6,6 +6,7 @@ model to build, how to train it and in which forms to save it, or which checkpoi
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import logging
@@ -82,17 +83,20 @@ def versions():
 
 
 def evaluate(tree):
-    """What a recipe stands for: ``{"call": "module.name", "with": {...}}`` is a call."""
+    """What a recipe stands for: ``{"call": "module:name", "with": {...}}`` is a call.
+
+    With ``"partial"`` for ``"call"`` it is the function with some arguments given.
+    """
     if isinstance(tree, list):
         return [evaluate(item) for item in tree]
     if not isinstance(tree, dict):
         return tree
     kwargs = {key: evaluate(value) for key, value in tree["with"].items()}
-    module, _, rest = tree["call"].partition(":")
+    module, _, rest = tree.get("call", tree.get("partial")).partition(":")
     target = importlib.import_module(module)
     for name in rest.split("."):
         target = getattr(target, name)
-    return target(**kwargs)
+    return target(**kwargs) if "call" in tree else functools.partial(target, **kwargs)
 
 
 def readable(value, dtype):
@@ -243,7 +247,48 @@ def values(job):
     return {key: [one["dtype"], pack(one["value"])] for key, one in read(job["path"]).items()}
 
 
-TASKS = {"make": make, "write": write, "values": values}
+def variable(model, path):
+    """The variable at a path of the object graph."""
+    for name in path.split("/"):
+        model = model._trackable_children()[name]
+    return model
+
+
+def fill(job):
+    """A model with given weights, or those of a checkpoint; answers clips, and saves it if asked.
+
+    All weights of the model must be given, and no others.
+    """
+    import tensorflow as tf
+
+    tf.keras.backend.clear_session()
+    model = evaluate(job["model"])
+    clips = [tf.constant(unpack(each)) for each in job["clips"]]
+    model(clips[0], training=False)
+    if "load" in job:
+        model.load_weights(job["load"]).assert_consumed()
+    else:
+        given = {path: variable(model, path) for path in job["weights"]}
+        left = {id(each) for each in model.weights} ^ {id(each) for each in given.values()}
+        assert not left, "%d weights of the model are not given" % len(left)
+        for path, each in given.items():
+            each.assign(unpack(job["weights"][path]))
+    if "save" in job:
+        model.save_weights(job["save"])
+    return {"answers": [answered(model, clip) for clip in clips]}
+
+
+def answered(model, clip):
+    """Features and logits, as in evaluation."""
+    if not hasattr(model, "_head"):
+        return {"features": pack(model(clip, training=False).numpy())}
+    made = {"logits": pack(model(clip, training=False).numpy())}
+    if model._frontend is not None:
+        made["features"] = pack(model._frontend(clip).numpy())
+    return made
+
+
+TASKS = {"make": make, "write": write, "values": values, "fill": fill}
 
 
 def serve(channel):

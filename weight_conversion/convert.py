@@ -134,6 +134,8 @@ def _sha256(path: Path) -> str:
 def _write(folder: Path, name: str, tensors: dict[str, Tensor]) -> None:
     try:
         save_file(tensors, folder / name, metadata={"format": "pt"})
+        # safetensors makes files that their owner alone may read.
+        (folder / name).chmod(folder.stat().st_mode & 0o666)
     except SafetensorError as error:  # what safetensors makes of the system's errors
         raise OSError(str(error)) from error
 

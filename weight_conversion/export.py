@@ -1,0 +1,152 @@
+"""The way back: a converted model, given to the official code, and saved by it as a checkpoint.
+
+TensorFlow itself writes the checkpoint, in the reference's interpreter (``official``), since the
+official code is to load it. The optimiser's state stays behind.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import nn
+
+from leaf_port import pretrained
+from leaf_port.errors import LeafError
+from weight_conversion._official_worker import unpack
+from weight_conversion.mapping import table
+from weight_conversion.official import Official, packed
+from weight_conversion.probe import clips
+from weight_conversion.recipes import call
+from weight_conversion.source import open_source
+
+Array = npt.NDArray[Any]
+Answers = dict[str, Array]
+
+_SECONDS = 0.5
+# What torch is told and Keras finds out, or what is in training alone.
+_OURS_ALONE = {"in_channels", "num_features", "num_channels", "spec_augment", "arithmetic"}
+_MODULES = {
+    "ConvNet": "models",
+    "PANN": "models",
+    "WaveGram": "models",
+    "AudioClassifier": "models",
+    "PCEN": "postprocessing",
+}
+_NAMES = {"PCEN": "PCENLayer"}
+
+
+def official_tree(tree: dict[str, Any]) -> dict[str, Any]:
+    """The call of the official code that builds the model of a description.
+
+    Raises:
+        LeafError: a layer that it is not built with here.
+    """
+    kind, given = tree["kind"], dict(tree["arguments"])
+    if kind == "log_compression":
+        return {"partial": "leaf_audio.frontend:log_compression", "with": given}
+    others = sorted({"conv1d_cls", "pooling_cls"} & given.keys())
+    if others:
+        fix = "export models with the default layers"
+        raise LeafError("export", others[0], "the default", given[others[0]], fix)
+    if kind == "TimeDomainFilterbanks":
+        del given["sample_rate"]  # reaches the official initialisers alone
+    arguments = {
+        name: official_tree(value) if isinstance(value, dict) else value
+        for name, value in given.items()
+        if name not in _OURS_ALONE
+    }
+    name = f"leaf_audio.{_MODULES.get(kind, 'frontend')}:{_NAMES.get(kind, kind)}"
+    return call(name, **arguments)
+
+
+def job(folder: Path, model: nn.Module, inputs: list[Array]) -> dict[str, Any]:
+    """What the worker is asked: the model, its weights by official path, and clips."""
+    state = model.state_dict()
+    weights = {row.path: packed(row.to_official(state[row.key])) for row in table(model)}
+    tree = official_tree(pretrained.read_config(folder))
+    return {"model": tree, "weights": weights, "clips": [packed(each) for each in inputs]}
+
+
+def answers(reply: dict[str, Any]) -> list[Answers]:
+    """The worker's answers to the clips."""
+    return [{name: unpack(each).copy() for name, each in one.items()} for one in reply["answers"]]
+
+
+def export(folder: Path, prefix: Path) -> int:
+    """Writes a TensorFlow checkpoint that the official ``model.load_weights(prefix)`` loads.
+
+    It is loaded there into a new model, which must answer a clip with the same bits, and read
+    again here, where each weight must be the same bits.
+
+    Args:
+        folder: that ``convert`` wrote.
+        prefix: of the checkpoint's files; the folder above it must exist.
+
+    Returns:
+        How many weights it holds.
+
+    Raises:
+        LeafError: no official implementation, a checkpoint of this name, or one that differs. Then
+            nothing is left behind.
+    """
+    if not prefix.parent.is_dir() or list(prefix.parent.glob(f"{prefix.name}.*")):
+        fix = "give a new name in a folder that exists"
+        raise LeafError("export", str(prefix), "a name that is free", "another", fix)
+    model = _loaded(folder)
+    rate = _sample_rate(pretrained.read_config(folder))
+    asked = job(folder, model, [clips(2026, 1, int(_SECONDS * rate))])
+    try:
+        with tempfile.TemporaryDirectory(dir=prefix.parent, prefix=".") as scratch:
+            made = Path(scratch, prefix.name)
+            with Official() as official:
+                given = answers(official.do("fill", **asked, save=str(made)))
+                loaded = answers(official.do("fill", **asked, load=str(made)))
+            _check(model, made, given[0], loaded[0])
+            _publish(Path(scratch), prefix)
+    except OSError as error:
+        fix, got = "check the folder's permissions and the free space", error.strerror or error
+        raise LeafError("export", str(prefix), "a place to write to", got, fix) from error
+    return len(asked["weights"])
+
+
+def _publish(scratch: Path, prefix: Path) -> None:
+    """Gives the files their place, the index last: without it there is no checkpoint."""
+    files = sorted(scratch.glob(f"{prefix.name}.*"), key=lambda path: path.suffix == ".index")
+    try:
+        for path in files:
+            path.rename(prefix.parent / path.name)
+    except OSError:
+        for path in files:
+            if not path.exists():  # moved before
+                (prefix.parent / path.name).unlink(missing_ok=True)
+        raise
+
+
+def _loaded(folder: Path) -> nn.Module:
+    config = pretrained.read_config(folder)
+    model = pretrained.build(config)
+    path = folder / pretrained.WEIGHTS
+    pretrained.load_exactly(model, pretrained.read_weights(path), path)
+    return model.eval()
+
+
+def _sample_rate(config: dict[str, Any]) -> int:
+    frontend = config["arguments"].get("frontend") or config
+    return int(frontend["arguments"].get("sample_rate", 16000))
+
+
+def _check(model: nn.Module, prefix: Path, given: Answers, loaded: Answers) -> None:
+    source, state = open_source(prefix), model.state_dict()
+    wrong = [
+        row.path
+        for row in table(model)
+        if source.tensor(row.path).tobytes() != row.to_official(state[row.key]).tobytes()
+    ]
+    wrong += [name for name in given if not np.array_equal(given[name], loaded[name])]
+    if wrong:
+        got, fix = ", ".join(sorted(wrong)), "report it"
+        raise LeafError("export", str(prefix), "the same bits after loading", got, fix)
