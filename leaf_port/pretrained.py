@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from leaf_port.errors import LeafError
@@ -86,6 +84,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         LeafError: no such file, or one of another kind.
     """
+    # Here, so that whoever loads no weights needs no safetensors.
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     try:
         return dict(load_file(path))
     except (SafetensorError, OSError) as error:
