@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from functools import partial
 
+import torch
+from torch import nn
+
 from leaf_port import Leaf, log_compression
 from leaf_port.models import AudioClassifier, ConvNet
 from parity.layers._common import below, gabor_kernel
@@ -36,6 +39,10 @@ def _port(config: Config) -> AudioClassifier:
     frontend = _frontend() if config["frontend"] else None
     encoder = ConvNet([4, 5]) if config["encoder"] else None
     return AudioClassifier(11, frontend, encoder)
+
+
+def _classifier(num_features: int) -> AudioClassifier:
+    return AudioClassifier(3, _frontend(), ConvNet([4, 5]), num_features=num_features)
 
 
 def _official(config: Config) -> Ref:
@@ -126,5 +133,8 @@ SPEC = LayerSpec(
     errors=(
         ErrorCase("num_outputs", lambda: AudioClassifier(0, _frontend())),
         ErrorCase("encoder", lambda: AudioClassifier(3, _frontend(), "convnet")),  # type: ignore[arg-type]
+        ErrorCase("frontend", lambda: AudioClassifier(3, nn.Identity())(torch.ones(2, 5))),
+        ErrorCase("num_features", lambda: AudioClassifier(3, None, nn.ReLU()), "finds it out"),
+        ErrorCase("num_features", lambda: _classifier(7), "has no such argument"),
     ),
 )

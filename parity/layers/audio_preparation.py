@@ -119,5 +119,8 @@ SPEC = LayerSpec(
         ErrorCase("samples", lambda: data.align(torch.ones(2, 5))),
         ErrorCase("seq_len", lambda: data.align(torch.ones(5), 0)),
         ErrorCase("samples", lambda: data.int16_to_float(torch.ones(5)), "divides floats too"),
+        ErrorCase("samples", lambda: data.loudness_normalization(torch.ones(0)), "gives NaN"),
+        ErrorCase("samples", lambda: data.int16_to_float(torch.tensor([40000])), "divides it"),
+        ErrorCase("offset", lambda: data.align(torch.ones(9), 5, offset=5), "has no such argument"),
     ),
 )

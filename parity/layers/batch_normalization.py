@@ -86,5 +86,9 @@ SPEC = LayerSpec(
     errors=(
         ErrorCase("num_features", lambda: BatchNormalization(0)),
         ErrorCase("inputs", _three_axes),
+        ErrorCase("axis", lambda: BatchNormalization(3, axis=0), "normalises each clip"),
+        ErrorCase("momentum", lambda: BatchNormalization(3, momentum=1.5), "builds it"),
+        ErrorCase("inputs", lambda: BatchNormalization(3)(torch.ones(2))),
+        ErrorCase("inputs", lambda: BatchNormalization(3)(torch.ones(0, 3)), "gives NaN"),
     ),
 )

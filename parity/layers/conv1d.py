@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import torch
+
 from leaf_port import Conv1d
 from parity.layers._common import audio, keras, normal, uniform, wrong_inputs
 from parity.oracles.exact import convolution
@@ -72,5 +74,6 @@ SPEC = LayerSpec(
     errors=(
         ErrorCase("strides", lambda: Conv1d(1, 2, strides=0)),
         *wrong_inputs(lambda: Conv1d(8, 25)),
+        ErrorCase("inputs", lambda: Conv1d(2, 9, padding="valid")(torch.ones(1, 5, 1))),
     ),
 )

@@ -1,6 +1,9 @@
 """The block of the official ConvNet."""
 
+from typing import Any
+
 from leaf_port.models import ConvBlock
+from leaf_port.normalization import BatchNormalization
 from parity.layers._models import channels_last, maps, weights_of
 from parity.layers._reasons import CONSTANT_MAPS
 from parity.oracles.exact import models
@@ -40,6 +43,10 @@ def _exact(given: Given) -> Answer:
     return exactly(made, state=state)
 
 
+def _normalised_by(layer: Any) -> ConvBlock:
+    return ConvBlock(3, normalization_layer=layer, in_channels=1)
+
+
 SPEC = LayerSpec(
     name="conv_block",
     mirrors="models.py, lines 62-91",
@@ -47,13 +54,16 @@ SPEC = LayerSpec(
     official=lambda config: Ref("leaf_audio.models.ConvBlock")(
         config["filters"], activation=config["activation"], max_pooling=config["pooling"]
     ),
-    configs=grid(
-        map=[(11, 8), (2, 2), (20, 7)],
-        channels=[1, 3],
-        filters=[4, 5],
-        activation=["relu", "elu"],
-        pooling=[True, False, True],
-    ),
+    configs=[
+        *grid(
+            map=[(11, 8), (2, 2), (20, 7)],
+            channels=[1, 3],
+            filters=[4, 5],
+            activation=["relu", "elu"],
+            pooling=[True, False, True],
+        ),
+        {"map": (9, 7), "channels": 2, "filters": 3, "activation": None, "pooling": True},
+    ],
     inputs=maps,
     weights=weights_of(_port),
     call=channels_last,
@@ -101,5 +111,8 @@ SPEC = LayerSpec(
     errors=(
         ErrorCase("num_filters", lambda: ConvBlock(0, in_channels=1)),
         ErrorCase("activation", lambda: ConvBlock(3, activation="swirl", in_channels=1)),
+        ErrorCase("dropout", lambda: ConvBlock(3, dropout=1.5, in_channels=1)),
+        ErrorCase("normalization_layer", lambda: _normalised_by(BatchNormalization(3))),
+        ErrorCase("normalization_layer", lambda: _normalised_by(abs)),
     ),
 )

@@ -1,5 +1,7 @@
 """The official convolutional encoder."""
 
+import torch
+
 from leaf_port.models import ConvNet
 from parity.layers._models import channels_last, maps, overflowing, weights_of
 from parity.layers._reasons import CONSTANT_MAPS, FUSED_BATCH_NORMALISATION
@@ -71,5 +73,8 @@ SPEC = LayerSpec(
         worst="30, 78 units in 65 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
         reason=CONSTANT_MAPS,
     ),
-    errors=(ErrorCase("filters", lambda: ConvNet([])),),
+    errors=(
+        ErrorCase("filters", lambda: ConvNet([])),
+        ErrorCase("inputs", lambda: ConvNet([3, 3])(torch.ones(1, 1, 2, 2))),
+    ),
 )

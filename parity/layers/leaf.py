@@ -105,6 +105,12 @@ def _move(earlier: Leaf) -> None:
         weight.add_(0.1)
 
 
+def _initialised(value: float, filters: int) -> Leaf:
+    return Leaf(
+        complex_conv_init=lambda _shape, dtype: torch.full((filters, 2), value, dtype=dtype)
+    )
+
+
 def _official(config: Config) -> Ref:
     kind = config["kind"]
     pcen = Ref("leaf_audio.postprocessing.PCENLayer")
@@ -216,6 +222,10 @@ SPEC = LayerSpec(
         ErrorCase("window_len", lambda: Leaf(window_len=1e12), "exhausts the memory"),
         ErrorCase("compression_fn", lambda: Leaf(compression_fn=PCEN), "fails later"),  # type: ignore[arg-type]
         ErrorCase("arithmetic", lambda: Leaf(arithmetic="half")),  # type: ignore[arg-type]
+        ErrorCase("window_stride", lambda: Leaf(window_stride=0.01)),
+        ErrorCase("kernel_initializer", lambda: _initialised(float("nan"), 40), "gives NaN"),
+        ErrorCase("kernel_initializer", lambda: _initialised(1.0, 39)),
+        ErrorCase("inputs", lambda: Leaf(n_filters=3)([0.5, 0.5])),
     ),
     arithmetics=("complex", "real"),
 )

@@ -82,5 +82,6 @@ SPEC = LayerSpec(
     errors=(
         ErrorCase("filters", lambda: PANNConvBlock(0, (2, 2), in_channels=1)),
         ErrorCase("pool_size", lambda: PANNConvBlock(3, (0, 2), in_channels=1)),
+        ErrorCase("pool_size", lambda: PANNConvBlock(3, (2,), in_channels=1)),  # type: ignore[arg-type]
     ),
 )

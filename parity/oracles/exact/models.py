@@ -28,7 +28,11 @@ def elu(x: Array) -> Array:
     return np.where(x > 0, x, np.expm1(np.minimum(x, 0.0)))
 
 
-ACTIVATIONS = {"relu": relu, "elu": elu}
+ACTIVATIONS: dict[str | None, Callable[[Array], Array]] = {
+    "relu": relu,
+    "elu": elu,
+    None: np.asarray,
+}
 
 
 def _chain(x: Array, weights: Weights, layers: Sequence[tuple[str, Layer]]) -> Map:
@@ -56,7 +60,9 @@ def _time_convolution(stride: int = 1, dilation: int = 1) -> Layer:
     return lambda x, weights: (conv1d(x, weights["kernel"], stride, "SAME", dilation), {})
 
 
-def conv_block(x: Array, weights: Weights, activation: str, pools: bool, training: bool) -> Map:
+def conv_block(
+    x: Array, weights: Weights, activation: str | None, pools: bool, training: bool
+) -> Map:
     """Twice convolution, activation and normalisation; 2 x 2 maximum: a map. Source: lines
     62-91.
     """

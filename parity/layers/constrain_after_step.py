@@ -1,0 +1,72 @@
+"""The bounds of a kernel after a step of the optimiser, where Keras applies constraints too."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from leaf_port import GaborConv1d, constrain_after_step
+from leaf_port.constraints import apply_constraints
+from parity.layers._common import gabor_kernel
+from parity.oracles.exact import gabor
+from parity.source import Source
+from parity.spec import (
+    Answer,
+    Array,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    exactly,
+    grid,
+)
+
+
+def _step(config: Config) -> Any:
+    """Puts a kernel into a layer, makes a step of no length, and gives the kernel back."""
+
+    def step(kernel: Tensor) -> Tensor:
+        layer = GaborConv1d(2 * config["filters"], config["taps"]).to(kernel.device, kernel.dtype)
+        optimizer = torch.optim.SGD(layer.parameters(), lr=0.0)
+        with torch.no_grad():
+            layer.kernel.copy_(kernel)
+        if config["by"] == "hand":
+            apply_constraints(layer)
+        else:
+            handle = constrain_after_step(optimizer, layer)
+            layer.kernel.grad = torch.zeros_like(layer.kernel)
+            optimizer.step()
+            handle.remove()
+        return layer.kernel.detach().clone()
+
+    return step
+
+
+def _inputs(config: Config, source: Source) -> dict[str, Array]:
+    return {"kernel": gabor_kernel(source, (config["filters"], 2), config)}
+
+
+def _exact(given: Given) -> Answer:
+    return exactly(gabor.constrain(given.inputs["kernel"], given.config["taps"]))
+
+
+SPEC = LayerSpec(
+    name="constrain_after_step",
+    mirrors="convolution.py, lines 171-185 (Keras assigns a variable its constraint of it)",
+    port=_step,
+    official=lambda config: Ref("leaf_audio.convolution.GaborConstraint")(config["taps"]),
+    configs=grid(taps=[5, 64, 401, 33], filters=[2, 7, 40, 3], by=["step", "hand"]),
+    inputs=_inputs,
+    differentiable=(),
+    exact=_exact,
+    budget=Budget(
+        forward=0,
+        gradient=0,
+        port=Bound(1.6, 0.792),
+        reference=Bound(1.6, 0.792),
+    ),
+    errors=(ErrorCase("kernel_size", lambda: GaborConv1d(2, 0)),),
+)
