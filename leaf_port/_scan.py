@@ -40,7 +40,14 @@ def diagonal_recurrence(b: Tensor, decay: Tensor, initial: Tensor) -> Tensor:
     Returns:
         ``(batch, time, channels)``.
     """
-    return _doubling(_add_first(b, decay * initial), decay, torch.mul)
+    size = decay.abs()
+
+    def decayed(earlier: Tensor, power: Tensor) -> Tensor:
+        # A power that underflows would make NaN of an infinity, which the loop lets stay infinite.
+        infinite = earlier * torch.copysign(size, power)
+        return torch.where(torch.isinf(earlier), infinite, earlier * power)
+
+    return _doubling(_add_first(b, decay * initial), decay, decayed)
 
 
 def matrix_recurrence(b: Tensor, decay: Tensor, initial: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from leaf_port.errors import LeafError
-from parity import backends, report
+from parity import backends, blame_report, report
 from parity import live as live_runner
 from parity import record as recorder
 from parity.audit import adapters, verdict
@@ -73,9 +73,13 @@ def run(
     backend: Annotated[
         str, typer.Option(help=f"Where the port runs: {', '.join(backends.TABLE)}.")
     ] = "cpu",
+    tight: Annotated[
+        bool,
+        typer.Option("--tight", help="Refuse bounds of more than 3 times the worst of this run."),
+    ] = False,
 ) -> None:
     """Check the port against the recorded official answers; exit code 1 if anything is off."""
-    ok = report.run(_chosen(layer), case, report.console(), backend)
+    ok = report.run(_chosen(layer), case, report.console(), backend, tight=tight)
     raise typer.Exit(0 if ok else 1)
 
 
@@ -150,6 +154,23 @@ def primitives(
     with Official(with_leaf_audio=False) as official:
         ok = primitives_report.run(chosen, examples, case, report.console(), official)
     raise typer.Exit(0 if ok else 1)
+
+
+@app.command()
+def blame(
+    layer: Annotated[str, typer.Option(help="The layer.")],
+    case: Annotated[str, typer.Option(help="A recorded case's name, or a case as live prints it.")],
+    arithmetic: Annotated[
+        str | None, typer.Option(help="complex or real, of Gabor filters.")
+    ] = None,
+    arrays: Annotated[int, typer.Option(min=1, help="How many arrays, the farthest first.")] = 3,
+) -> None:
+    """Find the operations whose rounding makes the port's distance from the exact answer.
+
+    Each kind of operation is computed in float64, one at a time: what is left of the distance?
+    """
+    (spec,) = _chosen([layer])
+    blame_report.run(spec, case, arithmetic, arrays, report.console())
 
 
 @app.command()

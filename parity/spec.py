@@ -15,66 +15,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from parity.answer import Answer as Answer
+from parity.answer import Array as Array
+from parity.answer import Kept as Kept
+from parity.budget import EXPLAINED_BY_ROUNDING as EXPLAINED_BY_ROUNDING
+from parity.budget import Bound as Bound
+from parity.budget import Budget as Budget
+from parity.ref import Ref as Ref
+from parity.signals import SIGNALS as SIGNALS
+from parity.signals import with_signal as with_signal
 from parity.source import Source
 
-Array = npt.NDArray[Any]
 Config = Mapping[str, Any]
-
-
-SIGNALS = ("plain", "silence", "click", "denormal", "huge", "nan", "infinity")
-_HUGE = np.float32(1e12)
-
-
-def with_signal(inputs: dict[str, Array], signal: str, source: Source) -> dict[str, Array]:
-    """The inputs of a case, ``inputs`` replaced by a signal that breaks careless code."""
-    if "inputs" not in inputs or signal == "plain":
-        return inputs
-    x = inputs["inputs"].copy()
-    at = tuple(int(source.integers((), 0, size)) for size in x.shape)
-    if signal in ("silence", "click"):
-        x[...] = 0
-    if signal == "denormal":
-        x = x * np.float32(1e-20) * np.float32(1e-19)
-    if signal == "huge":
-        x = x * _HUGE
-    if signal in ("click", "nan", "infinity"):
-        x[at] = {"click": 1.0, "nan": np.nan, "infinity": np.inf}[signal]
-    return {**inputs, "inputs": x}
-
-
-class Ref:
-    """A piece of the official implementation, as data that its own interpreter evaluates.
-
-    ``Ref("leaf_audio.convolution.GaborConv1D")`` is the class itself; calling the Ref gives the Ref
-    of a call, ``.attribute(name)`` that of an attribute. Arguments are numbers, strings, lists,
-    None and other Refs.
-    """
-
-    def __init__(self, name: str | None = None, tree: dict[str, Any] | None = None) -> None:
-        self.tree: dict[str, Any] = {"$name": name} if tree is None else tree
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Ref:
-        """The call of what this stands for."""
-        call = {"$call": self.tree, "args": _plain(args), "kwargs": _plain(kwargs)}
-        return Ref(tree=call)
-
-    def attribute(self, name: str) -> Ref:
-        """The attribute ``name`` of what this stands for."""
-        return Ref(tree={"$attribute": self.tree, "name": name})
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Ref):
-        return value.tree
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,76 +57,6 @@ class Weight:
     def to_official(self, value: Array) -> Array:
         """The port's array in the official layout."""
         return value if self.axes is None else np.transpose(value, np.argsort(self.axes))
-
-
-@dataclasses.dataclass(frozen=True)
-class Bound:
-    """How far one side may be from the exact answer, in units of each element's rounding.
-
-    Attributes:
-        allowed: greatest distance; about twice the worst observed, never more than three times.
-        worst: the worst observed, over all recorded cases.
-        why: what explains a worst value above 10 units.
-    """
-
-    allowed: float
-    worst: float
-    why: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.worst <= self.allowed <= 3.0 * self.worst:
-            raise ValueError(f"allowed {self.allowed} is not 1 to 3 times the worst {self.worst}")
-        if self.worst > 10.0 and not self.why:
-            raise ValueError(f"{self.worst} units from the exact answer need their explanation")
-
-
-EXPLAINED_BY_ROUNDING = 3.0  # norms of the units
-
-
-@dataclasses.dataclass(frozen=True)
-class Budget:
-    """How far port and reference may differ.
-
-    Attributes:
-        forward: greatest difference of an output element, in units of its own rounding.
-        gradient: the same for gradients.
-        port: of the port's float32 outputs from the exact ones.
-        reference: of the official outputs from the exact ones.
-        port_gradient: of the port's float32 gradients from the exact ones.
-        reference_gradient: of the official gradients from the exact ones.
-        double: of the port's float64 answers from the exact ones, in units of float64: both are
-            rounded, the oracle by as much as the port.
-        relative: greatest difference of a whole output, in relative terms (Frobenius norm).
-        relative_gradient: the same for each gradient.
-        norm: a relative difference above its limit passes where rounding makes one that large:
-            where its norm is at most this many times that of the units.
-        worst: the greatest values observed (forward, gradient: units; then relative), with the
-            versions.
-        reason: what explains a ``relative`` above 1e-6, a ``relative_gradient`` above 1e-5 or a
-            ``norm`` above 3.
-    """
-
-    forward: float
-    gradient: float
-    port: Bound
-    reference: Bound
-    port_gradient: Bound = Bound(0.0, 0.0)
-    reference_gradient: Bound = Bound(0.0, 0.0)
-    double: Bound = Bound(20.0, 9.8)
-    relative: float = 1e-6
-    relative_gradient: float = 1e-5
-    norm: float = EXPLAINED_BY_ROUNDING
-    worst: str = ""
-    reason: str = ""
-
-    def __post_init__(self) -> None:
-        beyond = self.relative > 1e-6 or self.relative_gradient > 1e-5
-        if (beyond or self.norm > EXPLAINED_BY_ROUNDING) and not self.reason:
-            raise ValueError("a budget beyond 1e-6 (gradients: 1e-5; norm: 3) needs its reason")
-        most = self.port.allowed + self.reference.allowed
-        most_gradient = self.port_gradient.allowed + self.reference_gradient.allowed
-        if self.forward > most or self.gradient > most_gradient:
-            raise ValueError("port and official may differ by what both may be off, and no more")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -266,56 +151,6 @@ def _call(layer: Callable[..., Any], *inputs: Tensor) -> Any:
 def no_inputs(_config: Config, _source: Source) -> dict[str, Array]:
     """For values that depend on the configuration alone."""
     return {}
-
-
-@dataclasses.dataclass(frozen=True)
-class Kept:
-    """The elements of an array that a compact recording holds.
-
-    Attributes:
-        shape: of the whole array.
-        at: their positions in it, flattened.
-    """
-
-    shape: tuple[int, ...]
-    at: Array
-
-    def of(self, array: Array) -> Array:
-        """These elements; an array of another shape is given back whole, and so differs."""
-        return array.reshape(-1)[self.at] if array.shape == self.shape else array
-
-
-@dataclasses.dataclass
-class Answer:
-    """What the port or an oracle computed.
-
-    Attributes:
-        outputs: in order; complex ones with real and imaginary part along a last axis.
-        gradients: by ``input/NAME`` and ``weight/PATH`` (official path and layout).
-        initial: initial weights by official path, official layout.
-        state: moving statistics after a call in training mode, by official path.
-        kept: of an answer that was recorded in part, where its elements stood.
-    """
-
-    outputs: list[Array]
-    gradients: dict[str, Array] = dataclasses.field(default_factory=dict)
-    initial: dict[str, Array] = dataclasses.field(default_factory=dict)
-    state: dict[str, Array] = dataclasses.field(default_factory=dict)
-    kept: dict[str, Kept] = dataclasses.field(default_factory=dict)
-
-    def arrays(self) -> dict[str, Array]:
-        """All arrays under one name each."""
-        named = {f"output/{index}": output for index, output in enumerate(self.outputs)}
-        for kind in ("gradients", "initial", "state"):
-            named |= {f"{kind}/{name}": array for name, array in getattr(self, kind).items()}
-        return named
-
-    def pick(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
-        """Of other whole arrays, the elements that this answer has."""
-        return {
-            name: self.kept[name].of(array) if name in self.kept else array
-            for name, array in arrays.items()
-        }
 
 
 @dataclasses.dataclass(frozen=True)

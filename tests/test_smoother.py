@@ -155,6 +155,16 @@ def test_a_bad_frame_is_not_seen_before_it_comes(w: float, at: int, bad: float) 
     assert same_bits(spoilt, clean)
 
 
+@pytest.mark.parametrize("decay", [0.5, 1e-3, -0.5, -1e-30])
+def test_an_infinity_stays_one(decay: float) -> None:
+    """As in the loop, also where the decay's power underflows."""
+    b = np.array([1.0, 2.0, math.inf, *np.ones(600)])[None, :, None]
+    given_decay, initial = np.array([decay]), np.ones((1, 1))
+    ours = _ours(b, given_decay, initial, torch.float32).numpy()
+    assert np.array_equal(np.isinf(ours), np.isinf(_loop(b, given_decay, initial)))
+    assert not np.isnan(ours).any()
+
+
 @pytest.mark.parametrize("learned", [False, True])
 def test_a_bad_frame_of_pcen_spoils_no_earlier_one(learned: bool) -> None:
     """The fixed smoother's matrices carry it over to the clip's other channels."""

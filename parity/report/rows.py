@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from rich.progress import Progress
 
-from parity import checks, divergences
+from parity import bounds, checks, divergences
 from parity.backends import CPU
 from parity.checks import Result
 from parity.compare import DIRECT
@@ -127,6 +127,14 @@ def failures(rows: Sequence[Row]) -> list[str]:
     whole = [row.spec for row in rows if row.refusals]
     found = [failure for row in rows for failure in row.failures]
     return found + divergences.unneeded(whole, needed)
+
+
+def loose(rows: Sequence[Row]) -> list[str]:
+    """Bounds that allow far more than the run used, of layers all of whose cases were run."""
+    whole = [row for row in rows if row.refusals]
+    return [
+        used.message for row in whole for used in bounds.used(row.spec, row.results) if used.loose
+    ]
 
 
 def passed(rows: Sequence[Row]) -> int:

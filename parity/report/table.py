@@ -69,9 +69,20 @@ def table(rows: Sequence[Row], backend: str = CPU.name) -> Table:
 
 
 def run(
-    specs: Sequence[LayerSpec], case: str | None, console: Console, backend: str = CPU.name
+    specs: Sequence[LayerSpec],
+    case: str | None,
+    console: Console,
+    backend: str = CPU.name,
+    tight: bool = False,
 ) -> bool:
     """Runs everything declared and prints the table; True if nothing is off.
+
+    Args:
+        specs: the declarations.
+        case: only the case of this name; None for all.
+        console: for progress, failures and the table.
+        backend: where the port runs.
+        tight: whether a bound that is far wider than the run needed is a failure.
 
     Raises:
         LeafError: the backend is unknown or cannot run here.
@@ -83,7 +94,8 @@ def run(
     missing = f"no layer among {len(specs)} has a case named {case!r}"
     found = any(row.results for row in rows) or case is None
     more = [] if found or gathered.failures(rows) else [missing]
-    return show(rows, console, more, backend)
+    loose = gathered.loose(rows) if tight else []
+    return show(rows, console, [*more, *loose], backend)
 
 
 def show(

@@ -1,0 +1,98 @@
+"""Whether budgets are tight: what they allow beside the most that a run used of them.
+
+A bound that is many times what any case needs hides what it should show. It may be at most three
+times the worst of a run over all recorded cases; of a layer whose worst case was found by drawing,
+that case is recorded too (``LayerSpec.explicit``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from parity.backends import CPU
+from parity.checks import Result
+from parity.compare import DIRECT, DOUBLE, PORT, REFERENCE
+from parity.oracles import recorded
+from parity.spec import Budget, LayerSpec
+
+LOOSEST = 3.0
+
+# One normally distributed rounding in 370 is beyond three units, their root mean square:
+# a bound of three is never too wide.
+NEVER_LOOSE = 3.0
+
+Place = tuple[bool, str, str]  # adverse, check, forward or gradient
+
+
+@dataclasses.dataclass(frozen=True)
+class Used:
+    """What a run used of one bound.
+
+    Attributes:
+        layer: name of the declaration.
+        adverse: whether it is of the budget for inputs that are not plain.
+        check: which of the four checks.
+        kind: ``forward``, ``gradient``, or ``both`` where one bound is for both.
+        allowed: the bound, in units.
+        worst: the greatest distance that the run saw, in units.
+        case: where.
+    """
+
+    layer: str
+    adverse: bool
+    check: str
+    kind: str
+    allowed: float
+    worst: float = 0.0
+    case: str = ""
+
+    @property
+    def loose(self) -> bool:
+        """Whether it allows far more than the run needed."""
+        return self.allowed > max(LOOSEST * self.worst, NEVER_LOOSE)
+
+    @property
+    def message(self) -> str:
+        """What is wrong with a loose one."""
+        budget = "adverse budget" if self.adverse else "budget"
+        seen = f"{self.worst:.4g} ({self.case})" if self.case else "nothing to compare"
+        return (
+            f"{self.layer}: {budget}, {self.check}, {self.kind}: {self.allowed:g} units are "
+            f"allowed, and the worst of this run is {seen}: tighten it to twice that, or record "
+            f"the case that needs it"
+        )
+
+
+def _allowed(budget: Budget) -> Iterator[tuple[str, str, float]]:
+    yield DIRECT, "forward", budget.forward
+    yield DIRECT, "gradient", budget.gradient
+    yield PORT, "forward", budget.port.allowed
+    yield PORT, "gradient", budget.port_gradient.allowed
+    yield REFERENCE, "forward", budget.reference.allowed
+    yield REFERENCE, "gradient", budget.reference_gradient.allowed
+
+
+def used(spec: LayerSpec, results: Sequence[Result]) -> list[Used]:
+    """What a run of all recorded cases of a layer on the CPU used of each of its bounds."""
+    found: dict[Place, Used] = {}
+    for adverse, budget in ((False, spec.budget), (True, spec.adverse)):
+        for check, kind, allowed in () if budget is None else _allowed(budget):
+            found[adverse, check, kind] = Used(spec.name, adverse, check, kind, allowed)
+    found[False, DOUBLE, "both"] = Used(
+        spec.name, False, DOUBLE, "both", spec.budget.double.allowed
+    )
+    signals = {case.name: case.signal for case in recorded.cases(spec)}
+    for result in results:
+        if result.backend != CPU.name:
+            continue
+        adverse = spec.adverse is not None and signals[result.case] != "plain"
+        for difference in result.differences:
+            place = (adverse, difference.check, difference.kind)
+            if difference.check == DOUBLE:
+                place = (False, DOUBLE, "both")
+            if place in found and found[place].worst < difference.units:
+                found[place] = dataclasses.replace(
+                    found[place], worst=difference.units, case=result.case
+                )
+    return list(found.values())

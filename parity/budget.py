@@ -1,0 +1,75 @@
+"""How far port and reference may differ."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Bound:
+    """How far one side may be from the exact answer, in units of each element's rounding.
+
+    Attributes:
+        allowed: greatest distance; about twice the worst observed, never more than three times.
+        worst: the worst observed, over all recorded cases.
+        why: what explains a worst value above 10 units.
+    """
+
+    allowed: float
+    worst: float
+    why: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.worst <= self.allowed <= 3.0 * self.worst:
+            raise ValueError(f"allowed {self.allowed} is not 1 to 3 times the worst {self.worst}")
+        if self.worst > 10.0 and not self.why:
+            raise ValueError(f"{self.worst} units from the exact answer need their explanation")
+
+
+EXPLAINED_BY_ROUNDING = 3.0  # norms of the units
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """How far port and reference may differ.
+
+    Attributes:
+        forward: greatest difference of an output element, in units of its own rounding.
+        gradient: the same for gradients.
+        port: of the port's float32 outputs from the exact ones.
+        reference: of the official outputs from the exact ones.
+        port_gradient: of the port's float32 gradients from the exact ones.
+        reference_gradient: of the official gradients from the exact ones.
+        double: of the port's float64 answers from the exact ones, in units of float64: both are
+            rounded, the oracle by as much as the port.
+        relative: greatest difference of a whole output, in relative terms (Frobenius norm).
+        relative_gradient: the same for each gradient.
+        norm: a relative difference above its limit passes where rounding makes one that large:
+            where its norm is at most this many times that of the units.
+        worst: the greatest values observed (forward, gradient: units; then relative), with the
+            versions.
+        reason: what explains a ``relative`` above 1e-6, a ``relative_gradient`` above 1e-5 or a
+            ``norm`` above 3.
+    """
+
+    forward: float
+    gradient: float
+    port: Bound
+    reference: Bound
+    port_gradient: Bound = Bound(0.0, 0.0)
+    reference_gradient: Bound = Bound(0.0, 0.0)
+    double: Bound = Bound(20.0, 9.8)
+    relative: float = 1e-6
+    relative_gradient: float = 1e-5
+    norm: float = EXPLAINED_BY_ROUNDING
+    worst: str = ""
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        beyond = self.relative > 1e-6 or self.relative_gradient > 1e-5
+        if (beyond or self.norm > EXPLAINED_BY_ROUNDING) and not self.reason:
+            raise ValueError("a budget beyond 1e-6 (gradients: 1e-5; norm: 3) needs its reason")
+        most = self.port.allowed + self.reference.allowed
+        most_gradient = self.port_gradient.allowed + self.reference_gradient.allowed
+        if self.forward > most or self.gradient > most_gradient:
+            raise ValueError("port and official may differ by what both may be off, and no more")
