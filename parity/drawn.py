@@ -104,7 +104,7 @@ class _Judge:
     Args:
         spec: the declaration.
         ask: asks the live official implementation.
-        seen: told the results of every case.
+        seen: told every case and its results.
         patience: examples that are tried after the first failure, to find a smaller one.
         backend: where the port runs.
     """
@@ -113,7 +113,7 @@ class _Judge:
         self,
         spec: LayerSpec,
         ask: checks.Ask,
-        seen: Callable[[list[Result]], Any],
+        seen: Callable[[Case, list[Result]], Any],
         patience: int,
         backend: Backend,
     ) -> None:
@@ -128,7 +128,7 @@ class _Judge:
                 self._left -= 1
             hypothesis.assume(self._left >= 0 and not refused(self._spec, case))
             results = checks.check(self._spec, case, self._ask, self._backend)
-            self._seen(results)
+            self._seen(case, results)
             told = _failure(self._spec, case, results)
         if told:
             self._failed[case.as_json()] = told
@@ -149,7 +149,7 @@ def check(
     ask: checks.Ask,
     examples: int,
     seed: int,
-    seen: Callable[[list[Result]], Any],
+    seen: Callable[[Case, list[Result]], Any],
     patience: int = PATIENCE,
     backend: Backend = CPU,
 ) -> None:
@@ -160,7 +160,7 @@ def check(
         ask: asks the live official implementation.
         examples: how many.
         seed: of the draws.
-        seen: told the results of every case.
+        seen: told every case and its results.
         patience: how many more examples a failure is worth, to find a smaller one.
         backend: where the port runs.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import math
 import multiprocessing
@@ -36,6 +35,7 @@ from parity.spec import Answer, Case, LayerSpec, Question
 HOPELESS = 20
 _PLAIN = ("layer", "examples", "failure", "not_run", "discarded", "lacking")
 
+ADVERSE = ", adverse"
 KINDS = {DIRECT: "direct", PORT: "port", REFERENCE: "official"}
 
 
@@ -46,8 +46,9 @@ class Tally:
     Attributes:
         layer: name of the declaration.
         examples: how many were compared.
-        worst: greatest difference in units and its case, by what is compared (direct, port,
-            official), forward and gradient: ``direct forward`` …
+        worst: greatest difference in units and its case (as ``--case`` takes it), by what is
+            compared (direct, port, official), forward and gradient, plain and other signals:
+            ``direct forward``, ``port gradient, adverse`` …
         needed: how many examples were off but for a known divergence, by its name.
         failure: the smallest failing example, and how to run it again; else empty.
         not_run: why nothing was compared; else empty.
@@ -64,18 +65,25 @@ class Tally:
     discarded: int = 0
     lacking: str = ""
 
-    def see(self, results: Sequence[Result]) -> None:
+    def see(self, case: Case, results: Sequence[Result]) -> None:
         """Takes in an example."""
         self.examples += 1
         self.needed.update({name for result in results for name in result.needed})
         for result in results:
             for difference in result.differences:
-                self._see(result.case, difference)
+                self._see(case, difference)
 
-    def _see(self, case: str, difference: Difference) -> None:
-        if difference.check in KINDS:
-            kind = f"{KINDS[difference.check]} {difference.kind}"
-            self.worst[kind] = max(self.worst.get(kind, (0.0, "")), (difference.units, case))
+    def _see(self, case: Case, difference: Difference) -> None:
+        if difference.check not in KINDS:
+            return
+        kind = f"{KINDS[difference.check]} {difference.kind}" + ADVERSE * (case.signal != "plain")
+        if difference.units > self.worst.get(kind, (-1.0, ""))[0]:
+            self.worst[kind] = difference.units, case.as_json()
+
+    def units(self, kind: str) -> float | None:
+        """The greatest difference of a kind, of all signals; None where there was none."""
+        found = [self.worst[key][0] for key in (kind, kind + ADVERSE) if key in self.worst]
+        return max(found, default=None)
 
     def record(self) -> dict[str, Any]:
         """For JSON: a distance that is not finite is null."""
@@ -181,8 +189,9 @@ def one(layer: str, text: str) -> Tally:
 
     def look(tally: Tally) -> None:
         ask = stopping(_official().answer)
-        results = checks.check(all_specs()[layer], Case.from_json(text), ask)
-        tally.see(results)
+        case = Case.from_json(text)
+        results = checks.check(all_specs()[layer], case, ask)
+        tally.see(case, results)
         tally.failure = "\n".join(failure for each in results for failure in each.failures)
 
     return _tallied(layer, look)
@@ -202,7 +211,8 @@ def table(tallies: Sequence[Tally]) -> Table:
         if tally.discarded:
             verdict += f"; {tally.discarded} discarded: {tally.lacking}"
         needed = ", ".join(f"{name} {count}" for name, count in sorted(tally.needed.items()))
-        worst = [f"{tally.worst[kind][0]:.1f}" if kind in tally.worst else "–" for kind in kinds]
+        figures = [tally.units(kind) for kind in kinds]
+        worst = ["–" if units is None else f"{units:.1f}" for units in figures]
         made.add_row(
             tally.layer, str(tally.examples), *worst, needed or "–", tally.not_run or verdict
         )
@@ -218,26 +228,32 @@ Gathered = tuple[tuple[str, dict[str, str]], list[Tally]]
 
 
 def _in_processes(
-    calls: Sequence[Call], workers: int, start: Callable[[], Official], advance: Callable[[], None]
+    calls: Sequence[Call],
+    workers: int,
+    start: Callable[[], Official],
+    finished: Callable[[Tally], None],
 ) -> Gathered:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _start, (start,)) as pool:
         stack = pool.submit(_stack).result()
         futures = [pool.submit(*call) for call in calls]
-        for _ in as_completed(futures):
-            advance()
+        for future in as_completed(futures):
+            finished(future.result())
     return stack, [future.result() for future in futures]
 
 
 def _in_this_process(
-    calls: Sequence[Call], _workers: int, start: Callable[[], Official], advance: Callable[[], None]
+    calls: Sequence[Call],
+    _workers: int,
+    start: Callable[[], Official],
+    finished: Callable[[Tally], None],
 ) -> Gathered:
     _start(start)
     try:
         tallies = []
         for function, *arguments in calls:
             tallies.append(function(*arguments))
-            advance()
+            finished(tallies[-1])
         with _official():
             return _stack(), tallies
     finally:
@@ -272,9 +288,14 @@ def run(
     ]
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("layers", total=len(layers))
-        advance = functools.partial(progress.advance, task)
+
+        def finished(tally: Tally) -> None:
+            progress.advance(task)
+            if tally.failure:  # told at once: a run may take long
+                console.print(tally.failure, markup=False, highlight=False, soft_wrap=True)
+
         here = _in_processes if workers else _in_this_process
-        (stack, versions), tallies = here(calls, min(workers, len(layers)), start, advance)
+        (stack, versions), tallies = here(calls, min(workers, len(layers)), start, finished)
     _show(tallies, stack, seed, console)
     if json_file is not None:
         told: dict[str, Any] = {"official": versions, "seed": seed, "torch": torch.__version__}
@@ -284,9 +305,6 @@ def run(
 
 
 def _show(tallies: Sequence[Tally], stack: str, seed: int, console: Console) -> None:
-    for tally in tallies:
-        if tally.failure:
-            console.print(tally.failure, markup=False, highlight=False, soft_wrap=True)
     console.print(table(tallies))
     console.print(f"official: {stack}; seed {seed}", soft_wrap=True)
     failed = sum(bool(tally.failure) for tally in tallies)

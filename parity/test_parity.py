@@ -108,7 +108,7 @@ def test_drawn_examples(
     spec, worker = all_specs()[layer], request.getfixturevalue("live")
     ask, examples = stopping(worker.answer), pytestconfig.getoption("--parity-examples")
     try:
-        drawn.check(spec, ask, examples, 0, lambda _: None, backend=backends.named(backend))
+        drawn.check(spec, ask, examples, 0, lambda *_: None, backend=backends.named(backend))
     except Stop as stop:
         if isinstance(stop.reason, NotInThisStackError):
             pytest.skip(str(stop.reason))

@@ -50,7 +50,7 @@ def test_signals_are_drawn() -> None:
 def test_a_healthy_layer_passes_and_is_seen() -> None:
     """Every example is told."""
     seen: list[Result] = []
-    drawn.check(SPECS["squared_modulus"], echo, 15, 0, seen.extend)
+    drawn.check(SPECS["squared_modulus"], echo, 15, 0, lambda _, results: seen.extend(results))
     assert len(seen) == 15
 
 
@@ -65,7 +65,7 @@ def test_a_failure_is_shrunk_and_can_be_run_again() -> None:
         return answer
 
     with pytest.raises(AssertionError) as caught:
-        drawn.check(spec, ask, 60, 0, lambda _: None)
+        drawn.check(spec, ask, 60, 0, lambda *_: None)
     told = str(caught.value)
     again = Case.from_json(told.rpartition("--case '")[2].rstrip("'"))
     assert again.config["frames"] == 40
@@ -84,7 +84,7 @@ def test_patience_bounds_the_shrink() -> None:
         return answer
 
     with pytest.raises(AssertionError):
-        drawn.check(SPECS["log_compression"], ask, 60, 0, lambda _: None, patience=3)
+        drawn.check(SPECS["log_compression"], ask, 60, 0, lambda *_: None, patience=3)
     assert len(asked) <= 4
 
 
@@ -95,7 +95,7 @@ def test_an_official_error_is_not_taken_for_a_refusal() -> None:
         raise LeafError("official oracle", "LEAF_REFERENCE_PYTHON", "an answer", "none", "look")
 
     with pytest.raises(LeafError, match="official oracle"):
-        drawn.check(SPECS["log_compression"], ask, 5, 0, lambda _: None)
+        drawn.check(SPECS["log_compression"], ask, 5, 0, lambda *_: None)
 
 
 def test_compact_recordings_keep_few_elements_and_still_tell(tmp_path: Path) -> None:
