@@ -95,6 +95,7 @@ def _settings(examples: int, phases: Sequence[hypothesis.Phase]) -> hypothesis.s
         database=None,
         suppress_health_check=list(hypothesis.HealthCheck),
         print_blob=False,
+        report_multiple_bugs=False,  # the smallest of one; several come as an exception group
     )
 
 

@@ -169,8 +169,10 @@ def _tallied(layer: str, look: Callable[[Tally], None]) -> Tally:
         look(tally)
     except Stop as stop:
         tally.stop(stop.reason)
-    except (AssertionError, RuntimeError) as error:
-        tally.failure = f"{layer}: {error}" if isinstance(error, RuntimeError) else str(error)
+    except AssertionError as error:
+        tally.failure = str(error)
+    except Exception as error:  # told with its layer; the other layers still run
+        tally.failure = f"{layer}: raised {type(error).__name__}: {error}"
     return tally
 
 

@@ -42,7 +42,7 @@ class NotRunError(Exception):
 
 
 class NotInThisStackError(NotRunError):
-    """The reference's interpreter lacks a package that this layer needs."""
+    """The reference's interpreter lacks what a case needs: a package, or a part of TensorFlow."""
 
 
 class NotAnsweredError(NotRunError):
@@ -158,7 +158,7 @@ class Official:
         """What the official implementation answers.
 
         Raises:
-            NotInThisStackError: a package is missing there.
+            NotInThisStackError: a package is missing there, or TensorFlow refuses.
             NotAnsweredError: the worker died or hung; the next question starts another one.
             EndedError: it did so too often, or cannot be started again.
             RuntimeError: the official code raised; the message holds its traceback.

@@ -34,6 +34,14 @@ def unpack(packed):
 NOT_INSTALLED = "%s is not installed here"
 
 
+# What TensorFlow itself refuses without oneDNN, which is off where it is wrong.
+UNSUPPORTED = {
+    "Gradients for grouped convolutions are not supported on CPU": (
+        "gradients of grouped convolutions (TensorFlow has them on a CPU with oneDNN alone)"
+    )
+}
+
+
 class Missing(types.ModuleType):
     """Stands for a module that is not installed: whatever is taken from it says so."""
 
@@ -349,6 +357,7 @@ def serve(channel):
         except (Exception, SystemExit):
             text = traceback.format_exc()
             lacks = [name for name in hello["missing"] if NOT_INSTALLED % name in text]
+            lacks += [lack for sign, lack in UNSUPPORTED.items() if sign in text]
             channel.send({"error": text, "lacks": lacks})
 
 
