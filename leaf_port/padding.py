@@ -5,8 +5,8 @@ extra sample goes to the right, so a fixed symmetric padding of ``kernel_size //
 by accident (16,000 samples, kernel 401, stride 160: TensorFlow pads 120 and 121, not 200 and 200).
 Source: https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2.
 
-SYMMETRIC is that fixed padding: ``(kernel_size - 1) // 2`` before, ``kernel_size // 2`` after. Models
-that were trained with leaf-pytorch or SpeechBrain need it: their pooling has it.
+SYMMETRIC is that fixed padding, ``(kernel_size - 1) // 2`` before and ``kernel_size // 2`` after.
+Models that were trained with leaf-pytorch or SpeechBrain need it: their pooling has it.
 """
 
 from __future__ import annotations

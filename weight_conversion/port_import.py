@@ -33,6 +33,10 @@ from weight_conversion.settings import Settings
 IMPORTED = "imported"
 """The part of ``config.json`` that tells an imported model from an official one."""
 
+# Of a shorter window the lower bound of a width is above the upper one: TensorFlow's clipping and
+# torch.clamp then give different ones.
+_SHORTEST = 4
+
 
 @dataclass(frozen=True)
 class Imported:
@@ -162,10 +166,19 @@ def _kind(value: Any) -> str:
 
 
 def _shapes(tree: Tree) -> dict[str, tuple[int, ...]]:
-    """The shapes of the model's weights."""
+    """The shapes of the model's weights.
+
+    Raises:
+        LeafError: an argument out of its domain, or a window that the ports treat otherwise.
+    """
     with torch.device("meta"):
-        state = pretrained.build(tree).state_dict()
-    return {name: tuple(value.shape) for name, value in state.items()}
+        model = pretrained.build(tree)
+    taps = int(model.get_submodule("pooling").kernel_size)  # type: ignore[arg-type]
+    if taps < _SHORTEST:
+        expected = f"a window of at least {_SHORTEST} samples"
+        fix = "narrower ones have no width within its bounds, which the ports resolve otherwise"
+        raise LeafError("import", "--window-len", expected, f"{taps}", fix)
+    return {name: tuple(value.shape) for name, value in model.state_dict().items()}
 
 
 def _match(

@@ -41,7 +41,7 @@ def frontend(x: Array, taps: Array, activation: Stage, pool: Stage, compress: St
 
 
 def gaussian_pooling(weights: Weights, size: int, stride: int, padding: str = "SAME") -> Stage:
-    """The pooling of LEAF and SincNet+; with a bias, which other ports have, if it has the weight."""
+    """The pooling of LEAF and SincNet+; with the bias of other ports if there is such a weight."""
     sigma, bias = weights["_pooling/kernel"], weights.get("_pooling/bias")
     return lambda y: with_bias(pooling.gaussian_lowpass(y, sigma, size, stride, padding), bias)
 

@@ -1,0 +1,129 @@
+"""What an imported model is checked on: the four checks of a layer, the port as the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from leaf_port import Leaf, pretrained
+from parity.layers._common import gabor_kernel, uniform
+from parity.layers._frontends import waveforms, wrong_waveforms
+from parity.oracles.exact import frontends
+from parity.spec import (
+    Answer,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    Weight,
+    exactly,
+)
+from weight_conversion import ports
+from weight_conversion.ports import PORTS, Port, PortSettings
+
+RATE = 16000
+_PER_MS = RATE // 1000
+
+# By our name; around and beyond the bounds, as in the declarations of the layers.
+_DRAWS = {
+    "complex_conv.kernel": gabor_kernel,
+    "pooling.kernel": uniform(0.05, 0.55),
+    "pooling.bias": uniform(-0.2, 1.2),
+    "compress_fn.alpha": uniform(0.6, 1.1),
+    "compress_fn.delta": uniform(1.0, 3.0),
+    "compress_fn.root": uniform(0.8, 4.0),
+    "compress_fn.ema.smooth": uniform(-0.01, 0.3),
+}
+
+# Lengths modulo the stride; windows odd, even and shorter than the stride; both of their
+# arithmetics ("legacy" is theirs without complex numbers).
+_CONFIGS: list[Config] = [
+    {"samples": 1600, "taps": 401, "stride": 160, "filters": 4, "pcen": True, "legacy": False},
+    {"samples": 1759, "taps": 401, "stride": 160, "filters": 3, "pcen": True, "legacy": True},
+    {"samples": 801, "taps": 200, "stride": 80, "filters": 5, "pcen": True, "legacy": False},
+    {"samples": 777, "taps": 64, "stride": 1, "filters": 2, "pcen": False, "legacy": False},
+    {"samples": 333, "taps": 25, "stride": 33, "filters": 1, "pcen": True, "legacy": True},
+    {"samples": 1, "taps": 101, "stride": 7, "filters": 40, "pcen": True, "legacy": False},
+]
+
+
+def milliseconds(config: Config) -> dict[str, float]:
+    """Window and hop that make ``taps`` and ``stride`` samples; exact, 16 being a power of two."""
+    return {
+        "window_len": (config["taps"] - 1) / _PER_MS,
+        "window_stride": config["stride"] / _PER_MS,
+    }
+
+
+def build(config: Config) -> Leaf:
+    """The Leaf that an import makes for a configuration, with its initial weights."""
+    settings = PortSettings({"sample_rate": RATE, **milliseconds(config)})
+    tree = ports.tree(config["filters"], config["pcen"], settings)
+    arguments = {**tree["arguments"], "arithmetic": config.get("arithmetic", "complex")}
+    made = pretrained.build({**tree, "arguments": arguments})
+    assert isinstance(made, Leaf)  # noqa: S101
+    return made
+
+
+def _weights(port: Port) -> Mapping[bool, Mapping[str, Weight]]:
+    return {
+        pcen: {theirs: Weight(ours, _DRAWS[ours]) for theirs, ours in port.table(pcen).items()}
+        for pcen in (False, True)
+    }
+
+
+def _exact(port: Port, given: Given) -> Answer:
+    names = port.table(given.config["pcen"])
+    weights = {f"_{names[key].replace('.', '/')}": each for key, each in given.weights.items()}
+    times = milliseconds(given.config)
+    made = frontends.leaf(
+        given.inputs["inputs"],
+        weights,
+        rate=RATE,
+        window=times["window_len"],
+        stride=times["window_stride"],
+        pooling_padding="SYMMETRIC",
+    )
+    return exactly(made)
+
+
+def _no_official(_config: Config) -> Ref:
+    raise NotImplementedError("the reference of an imported model is its port")
+
+
+_BACKWARD = "the sums of the forward and of the backward pass, as of the layer leaf"
+
+
+def spec_of(port: Port) -> LayerSpec:
+    """The declaration of the models of a port."""
+    weights = _weights(port)
+    return LayerSpec(
+        name=port.name,
+        mirrors=f"the Leaf of {port.name}",
+        port=build,
+        official=_no_official,
+        configs=_CONFIGS,
+        inputs=waveforms,
+        weights=lambda config: weights[config["pcen"]],
+        initial=False,
+        exact=lambda given: _exact(port, given),
+        budget=Budget(
+            forward=1000,
+            gradient=1000,
+            port=Bound(1000, 500, _BACKWARD),
+            reference=Bound(1000, 500, _BACKWARD),
+            port_gradient=Bound(1000, 500, _BACKWARD),
+            reference_gradient=Bound(1000, 500, _BACKWARD),
+            worst="",
+        ),
+        errors=(
+            *wrong_waveforms(lambda: Leaf(n_filters=3, pooling_bias=True)),
+            ErrorCase("padding", lambda: Leaf(pooling_padding="full")),
+        ),
+        arithmetics=("complex", "real"),
+    )
+
+
+SPECS: Mapping[str, LayerSpec] = {port.name: spec_of(port) for port in PORTS}
