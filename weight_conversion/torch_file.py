@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -52,11 +53,27 @@ def read(path: Path) -> Any:
     if path.suffix == SAFETENSORS:
         return _safetensors(path)
     try:
+        _check_sums(path)
         with warnings.catch_warnings(), torch.serialization.safe_globals(_NUMPY):
             warnings.simplefilter("ignore")  # what it says of TorchScript, it also raises
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle may raise anything
         raise _unread(path, error) from error
+
+
+def _check_sums(path: Path) -> None:
+    """Checks the CRC-32 of each record of a zip archive, which torch does not.
+
+    Raises:
+        zipfile.BadZipFile: naming the record that is damaged or compressed: torch stores all.
+    """
+    if not zipfile.is_zipfile(path):  # the old format, without sums
+        return
+    with zipfile.ZipFile(path) as archive:
+        stored = all(each.compress_type == zipfile.ZIP_STORED for each in archive.infolist())
+        bad = archive.testzip() if stored else "a compressed record"
+    if bad is not None:
+        raise zipfile.BadZipFile(f"the CRC-32 of {bad} differs" if stored else bad)
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:

@@ -77,7 +77,7 @@ class ForeignPort:
         folder: Path | None = None
         if self.name == LEAF_PYTORCH:
             folder = folder_of(self.name, target, "leaf_pytorch/frontend.py")
-            self.versions[self.name] = source_of(folder)
+            self.versions[self.name] = source_of(folder).rpartition(" at ")[2]
         self._module = import_module(self.name, _MODULES[self.name], folder)
         if self.name == SPEECHBRAIN:
             self.versions[self.name] = importlib.metadata.version(self.name)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
-from leaf_port import Leaf, pretrained
+from leaf_port import Leaf, MaxPooling1d, pretrained
 from parity.layers._common import gabor_kernel, uniform
 from parity.layers._frontends import waveforms, wrong_waveforms
 from parity.oracles.exact import frontends
@@ -94,9 +95,28 @@ def _no_official(_config: Config) -> Ref:
 
 
 _BACKWARD = "the sums of the forward and of the backward pass, as of the layer leaf"
+_FROM_THE_BIAS = (
+    "torch's convolution adds up from the bias: each of some hundred small products is rounded to "
+    "the bias' ulp, where a unit counts a sum as one rounding. Added by hand in this order the "
+    "outputs are the same 56.7 units off (float64: 27.0), from zero with the bias last 1.4 (1.7)"
+)
+_OFF = Bound(114, 56.704, _FROM_THE_BIAS)
+
+BUDGET = Budget(
+    forward=8,
+    gradient=32,
+    port=_OFF,
+    reference=_OFF,
+    port_gradient=Bound(36, 17.962, _BACKWARD),
+    reference_gradient=Bound(26, 12.566, _BACKWARD),
+    double=Bound(58, 29.036, _FROM_THE_BIAS),
+    worst="3.8, 16 units in 206 declared and drawn cases of SpeechBrain 1.1.2; torch 2.13.0",
+)
+# Another machine than the recording's may add up in another order.
+RECORDED_BUDGET = dataclasses.replace(BUDGET, forward=_OFF.allowed)
 
 
-def spec_of(port: Port) -> LayerSpec:
+def spec_of(port: Port, budget: Budget) -> LayerSpec:
     """The declaration of the models of a port."""
     weights = _weights(port)
     return LayerSpec(
@@ -109,21 +129,18 @@ def spec_of(port: Port) -> LayerSpec:
         weights=lambda config: weights[config["pcen"]],
         initial=False,
         exact=lambda given: _exact(port, given),
-        budget=Budget(
-            forward=1000,
-            gradient=1000,
-            port=Bound(1000, 500, _BACKWARD),
-            reference=Bound(1000, 500, _BACKWARD),
-            port_gradient=Bound(1000, 500, _BACKWARD),
-            reference_gradient=Bound(1000, 500, _BACKWARD),
-            worst="",
-        ),
+        budget=budget,
         errors=(
             *wrong_waveforms(lambda: Leaf(n_filters=3, pooling_bias=True)),
             ErrorCase("padding", lambda: Leaf(pooling_padding="full")),
+            ErrorCase("pooling_bias", lambda: Leaf(pooling_cls=MaxPooling1d, pooling_bias=True)),
         ),
         arithmetics=("complex", "real"),
     )
 
 
-SPECS: Mapping[str, LayerSpec] = {port.name: spec_of(port) for port in PORTS}
+SPECS: Mapping[str, LayerSpec] = {port.name: spec_of(port, BUDGET) for port in PORTS}
+"""By name of the port whose code answers."""
+
+RECORDED: Mapping[str, LayerSpec] = {port.name: spec_of(port, RECORDED_BUDGET) for port in PORTS}
+"""By name of the port whose answers were recorded."""
