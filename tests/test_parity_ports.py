@@ -60,7 +60,7 @@ def test_recordings_are_small_and_tell_where_they_come_from() -> None:
         "speechbrain": "1.1.2",
     }
     assert all("torch" in each for each in told.values())
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 210e3
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 200e3
     for name, spec in RECORDED.items():
         declared = {case.name for case in spec.cases()}
         assert declared < {case for each, case in CASES if each == name}
@@ -73,6 +73,8 @@ def _weights(change: Callable[[Mapping[str, Weight]], dict[str, Weight]]) -> dic
 
 def _swapped(weights: Mapping[str, Weight]) -> dict[str, Weight]:
     """Alpha where delta belongs, and the other way round."""
+    if "compression.alpha" not in weights:
+        return {}
     alpha, delta = weights["compression.alpha"], weights["compression.delta"]
     return {
         "compression.alpha": dataclasses.replace(alpha, key=delta.key),
