@@ -17,7 +17,7 @@ from parity.checks import Ask, Result
 from parity.compare import DIRECT, PORT, REFERENCE
 from parity.oracles import recorded
 from parity.ports.foreign import ForeignPort, name_of
-from parity.ports.spec import RECORDED, SPECS
+from parity.ports.spec import PORTS, RECORDED, SPECS
 from parity.spec import Case, LayerSpec
 
 FOLDER = recorded.FOLDER / "ports"
@@ -47,10 +47,12 @@ def run(target: str | None, examples: int, seed: int, case: str | None, console:
     """
     torch.set_num_threads(1)  # its sums in the same order on every machine
     table, failed, skipped = _table(), list[str](), Counter[str]()
-    for spec in RECORDED.values() if target is None else [SPECS[name_of(target)]]:
+    for name in PORTS if target is None else [name_of(target)]:
+        spec = RECORDED[name] if target is None else SPECS[name]
         if target is None:
-            recording = recorded.load(spec, FOLDER)
-            cases, ask, versions = _recorded(spec), recording.answer, recording.versions
+            recording = recorded.load(spec, FOLDER / name)
+            cases = [*spec.cases(), *recording.drawn]
+            ask, versions = recording.answer, recording.versions
         else:
             cases = [Case.from_json(case)] if case else asked(spec, examples, seed)
             foreign = ForeignPort(target)
@@ -73,10 +75,6 @@ _SAID = (
     "rounding, largest found / allowed; exact: float64, written from the formulas. Gradients that "
     "differences of the exact oracle could not confirm:"
 )
-
-
-def _recorded(spec: LayerSpec) -> list[Case]:
-    return [*spec.cases(), *recorded.load(spec, FOLDER).drawn]
 
 
 def check(spec: LayerSpec, cases: Sequence[Case], ask: Ask, console: Console) -> list[Result]:
@@ -107,8 +105,10 @@ def record(target: str | None, examples: int, seed: int, console: Console) -> No
     foreign = ForeignPort(target)
     questions = {case.name: port.ask(spec, case) for case in cases}
     answers = {name: (each, foreign.answer(spec, each)) for name, each in questions.items()}
-    path = recorded.save(spec, answers, foreign.versions, FOLDER)
-    console.print(f"{path.name}: {len(answers)} cases, {path.stat().st_size / 1e3:.0f} kB")
+    path = recorded.save(spec, answers, foreign.versions, FOLDER / foreign.name)
+    console.print(
+        f"{foreign.name}/{path.name}: {len(answers)} cases, {path.stat().st_size / 1e3:.0f} kB"
+    )
 
 
 def _table() -> Table:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from leaf_port.errors import LeafError
 from parity.audit.adapters._common import folder_of, source_of
 from parity.audit.foreign import contained, import_module
-from parity.ports.spec import RATE, SPECS, milliseconds
+from parity.ports.spec import RATE, milliseconds
 from parity.spec import Answer, Config, LayerSpec, Question
 
 SPEECHBRAIN, LEAF_PYTORCH = "speechbrain", "leaf-pytorch"
@@ -81,11 +81,6 @@ class ForeignPort:
         self._module = import_module(self.name, _MODULES[self.name], folder)
         if self.name == SPEECHBRAIN:
             self.versions[self.name] = importlib.metadata.version(self.name)
-
-    @property
-    def spec(self) -> LayerSpec:
-        """The declaration that it is the reference of."""
-        return SPECS[self.name]
 
     def build(self, config: Config) -> nn.Module:
         """Its Leaf, with its initial weights."""
