@@ -77,6 +77,8 @@ def test_both_ports_gave_the_same_numbers() -> None:
         assert [tables[0][key] for key in ours] == [tables[1][key] for key in ours.values()]
         other = others.answers[case]
         assert np.array_equal(answer.outputs[0], other.outputs[0], equal_nan=True)
+        if answer.kept:  # of drawn cases the elements that are kept follow the weights' names
+            continue
         for name, gradient in answer.gradients.items():
             kind, _, key = name.partition("/")
             same = other.gradients[f"weight/{ours[key]}" if kind == "weight" else name]
