@@ -158,6 +158,10 @@ def test_inspect_and_convert_know_the_file(tmp_path: Path) -> None:
     shown = json.loads(run("inspect", tmp_path / "model.pt", "--json"))
     key = "model_state_dict/module.features._complex_conv._kernel"
     assert shown[key] == {"dtype": "float32", "shape": [FILTERS, 2]}
-    assert "weight_conversion import" in run("inspect", tmp_path / "model.pt")
+    told = run("inspect", tmp_path / "model.pt")
+    chosen = "--state-dict 'model_state_dict' --prefix 'module.features.'"
+    assert f"model: Leaf of leaf-pytorch: {chosen}; see python -m weight_conversion import" in told
+    torch.save({"weight": torch.zeros(2)}, tmp_path / "other.pt")
+    assert "model: none of leaf-pytorch" in run("inspect", tmp_path / "other.pt")
     told = run("convert", tmp_path / "model.pt", tmp_path / "made", code=2)
     assert "python -m weight_conversion import" in told

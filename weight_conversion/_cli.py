@@ -86,7 +86,7 @@ def inspect(
 def _model(path: Path) -> str:
     """Which model it is, as far as the checkpoint tells."""
     if is_torch_file(path):
-        return "model: a port's, if python -m weight_conversion import takes it"
+        return _port(path)
     from weight_conversion import adam
     from weight_conversion.detect import detect
     from weight_conversion.settings import Settings
@@ -101,6 +101,16 @@ def _model(path: Path) -> str:
     asked = ", ".join(f"--{name.replace('_', '-')}" for name in settings.defaulted)
     note = f"\nnot in the checkpoint, official defaults above: {asked}" if asked else ""
     return f"model: {json_format.dumps(tree)}{note}"
+
+
+def _port(path: Path) -> str:
+    """Which models of other ports a file of PyTorch holds."""
+    from weight_conversion.port_import import frontends
+
+    found = [f"Leaf of {each.port.name}: {each}" for each in frontends(TorchFile(path).held)]
+    if not found:
+        return "model: none of leaf-pytorch or SpeechBrain"
+    return f"model: {'; '.join(found)}; see python -m weight_conversion import"
 
 
 def _table(rows: list[tuple[str, str, tuple[int, ...]]]) -> Table:

@@ -105,13 +105,15 @@ def import_port(
     return made
 
 
+def frontends(held: Any) -> list[Found]:
+    """All frontends of the ports that a file holds."""
+    dictionaries = torch_file.state_dicts(held)
+    return [each for name, state in dictionaries for each in ports.frontends(name, state)]
+
+
 def _chosen(source: Path, held: Any, state_dict: str | None, prefix: str | None) -> Found:
     """The one frontend that the file holds, or that the user chose."""
-    every = [
-        each
-        for name, state in torch_file.state_dicts(held)
-        for each in ports.frontends(name, state)
-    ]
+    every = frontends(held)
     fits = [
         each
         for each in every
