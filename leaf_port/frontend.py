@@ -91,6 +91,9 @@ class Leaf(FromPretrained, nn.Module):
         mean_var_norm: whether features are normalised over each clip and channel.
         spec_augment: whether features are augmented in training.
         arithmetic: of the Gabor filters: ``"complex"``, ``"real"`` or ``"auto"``.
+        pooling_padding: ``"SAME"``; models of leaf-pytorch and SpeechBrain have ``"SYMMETRIC"``.
+        pooling_bias: whether a learnable bias is added to the pooled energies, as theirs; see
+            :class:`~leaf_port.pooling.GaussianLowpass`. Neither is the official function.
 
     Raises:
         LeafError: an argument or input out of its domain.
@@ -116,6 +119,8 @@ class Leaf(FromPretrained, nn.Module):
         mean_var_norm: bool = False,
         spec_augment: bool = False,
         arithmetic: Arithmetic = "auto",
+        pooling_padding: str = "SAME",
+        pooling_bias: bool = False,
     ) -> None:
         super().__init__()
         where = type(self).__name__
@@ -153,11 +158,12 @@ class Leaf(FromPretrained, nn.Module):
             num_channels=channels,
             kernel_size=window_size,
             strides=stride,
-            padding="SAME",
+            padding=pooling_padding,
             use_bias=False,
             kernel_initializer=pooling_init or Constant(0.4),
             kernel_regularizer=regularizer_fn if learn_pooling else None,
             trainable=learn_pooling,
+            **_pooling_bias(where, pooling_cls, pooling_bias),
         )
         self.compress_fn = _compression(where, compression_fn, channels)
         self.instance_norm = InstanceNormalization(channels, 1e-6) if mean_var_norm else None
@@ -206,6 +212,18 @@ class Leaf(FromPretrained, nn.Module):
         if self.training and self.spec_augment_fn is not None:
             outputs = self.spec_augment_fn(outputs)
         return outputs
+
+
+def _pooling_bias(
+    where: str, pooling_cls: Callable[..., nn.Module], wanted: bool
+) -> dict[str, bool]:
+    """The argument for a bias, where one is wanted; only the Gaussian windows have it."""
+    if not wanted:
+        return {}
+    if not (isinstance(pooling_cls, type) and issubclass(pooling_cls, pooling.GaussianLowpass)):
+        fix = "leave pooling_cls at its default, or pooling_bias out"
+        raise LeafError(where, "pooling_bias", "GaussianLowpass as pooling_cls", pooling_cls, fix)
+    return {"additive_bias": True}
 
 
 def _compression(

@@ -4,9 +4,14 @@ SAME depends on the stride *and* on the length of the input, and when the total 
 extra sample goes to the right, so a fixed symmetric padding of ``kernel_size // 2`` is right only
 by accident (16,000 samples, kernel 401, stride 160: TensorFlow pads 120 and 121, not 200 and 200).
 Source: https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2.
+
+SYMMETRIC is that fixed padding, ``(kernel_size - 1) // 2`` before and ``kernel_size // 2`` after.
+Models that were trained with leaf-pytorch or SpeechBrain need it: their pooling has it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -16,6 +21,7 @@ from leaf_port.errors import LeafError
 
 SAME = "SAME"
 VALID = "VALID"
+SYMMETRIC = "SYMMETRIC"
 
 
 def same_padding(
@@ -46,10 +52,11 @@ def same_padding(
     return total // 2, total - total // 2
 
 
-def check_padding(where: str, padding: str) -> str:
-    """The padding in capitals; refuses anything but SAME and VALID (in any case, as Keras does)."""
-    if not isinstance(padding, str) or padding.upper() not in (SAME, VALID):
-        raise LeafError(where, "padding", "'SAME' or 'VALID'", repr(padding), "give one of the two")
+def check_padding(where: str, padding: str, known: Sequence[str] = (SAME, VALID)) -> str:
+    """The padding in capitals; refuses any that is not known (in any case, as Keras does)."""
+    if not isinstance(padding, str) or padding.upper() not in known:
+        expected = " or ".join(repr(each) for each in known)
+        raise LeafError(where, "padding", expected, repr(padding), "give one of them")
     return padding.upper()
 
 
@@ -61,14 +68,15 @@ def pad_time(
     padding: str = SAME,
     value: float = 0.0,
 ) -> Tensor:
-    """Pads the last axis of ``x`` as TensorFlow would before a convolution or pooling.
+    """Pads the last axis of ``x`` before a convolution or pooling, as TensorFlow or symmetrically.
 
     Args:
         x: ``(..., time)``.
         kernel_size: taps of the window that follows.
         stride: its hop, in samples.
         dilation: distance between two of its taps, in samples.
-        padding: ``"SAME"`` or ``"VALID"`` (which adds nothing).
+        padding: ``"SAME"``, ``"VALID"`` (which adds nothing) or ``"SYMMETRIC"`` (what SAME adds for
+            a stride of 1, whatever the stride and the length).
         value: what the added samples hold (0 for a convolution, minus infinity for a maximum).
 
     Returns:
@@ -76,4 +84,6 @@ def pad_time(
     """
     if padding == VALID:
         return x
+    if padding == SYMMETRIC:
+        stride = 1
     return F.pad(x, same_padding(x.shape[-1], kernel_size, stride, dilation), value=value)

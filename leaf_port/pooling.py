@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from leaf_port import _checks, impulse_responses, padding
 from leaf_port.convolution import check_long_enough
-from leaf_port.initializers import GlorotUniform, Initializer, parameter
+from leaf_port.initializers import Constant, GlorotUniform, Initializer, parameter
 from leaf_port.regularizers import Regularizer
 
 
@@ -75,11 +75,11 @@ class _Pooling1d(nn.Module):
         x = inputs.transpose(1, 2)
         return padding.pad_time(x, self.kernel_size, self.strides, 1, self.padding, value)
 
-    def _depthwise(self, inputs: Tensor, taps: Tensor) -> Tensor:
-        """Convolves each channel with its own taps, ``(channels, kernel_size)``."""
+    def _depthwise(self, inputs: Tensor, taps: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Convolves each channel with its own taps, ``(channels, kernel_size)``; adds a bias."""
         _checks.same_dtype(type(self).__name__, inputs, taps)
         x = self._time_last(inputs)
-        y = F.conv1d(x, taps.unsqueeze(1), stride=self.strides, groups=self.num_channels)
+        y = F.conv1d(x, taps.unsqueeze(1), bias, self.strides, groups=self.num_channels)
         return y.transpose(1, 2)
 
     def extra_repr(self) -> str:
@@ -95,8 +95,45 @@ class GaussianLowpass(_Pooling1d):
     ``y[b, n, c] = sum_k g_c[k] x[b, n s + k - left, c]`` with ``g`` of
     :func:`~leaf_port.impulse_responses.gaussian_lowpass`. Kernel ``(1, 1, channels, 1)``: standard
     deviations in half windows. Section 3.2 of https://arxiv.org/abs/2101.08596; pooling.py, lines
-    109-155. Arguments and errors: those of all poolings.
+    109-155. Arguments and errors: those of all poolings, and:
+
+    Args:
+        padding: also ``"SYMMETRIC"``: ``left = (kernel_size - 1) // 2`` whatever stride and length.
+        additive_bias: whether a learnable bias ``(channels,)``, 1 at first, is added to ``y``.
+
+    Neither is the official function. leaf-pytorch and SpeechBrain have both, and what was trained
+    there needs them.
     """
+
+    def __init__(
+        self,
+        num_channels: int,
+        kernel_size: int,
+        strides: int = 1,
+        padding: str = "SAME",
+        use_bias: bool = True,
+        kernel_initializer: Initializer | None = None,
+        kernel_regularizer: Regularizer | None = None,
+        trainable: bool = False,
+        additive_bias: bool = False,
+    ) -> None:
+        super().__init__(
+            num_channels,
+            kernel_size,
+            strides,
+            padding,
+            use_bias,
+            kernel_initializer,
+            kernel_regularizer,
+            trainable,
+        )
+        self.bias: nn.Parameter | None = None
+        if additive_bias:
+            self.bias = parameter(type(self).__name__, Constant(1.0), (num_channels,), trainable)
+
+    def _resolve_padding(self, padding_: str) -> str:
+        known = (padding.SAME, padding.VALID, padding.SYMMETRIC)
+        return padding.check_padding(type(self).__name__, padding_, known)
 
     def _kernel_shape(self) -> tuple[int, ...]:
         return (1, 1, self.num_channels, 1)
@@ -108,7 +145,11 @@ class GaussianLowpass(_Pooling1d):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """``(batch, time, channels)`` to ``(batch, frames, channels)``."""
-        return self._depthwise(inputs, self.impulse_responses())
+        return self._depthwise(inputs, self.impulse_responses(), self.bias)
+
+    def extra_repr(self) -> str:
+        """What ``print`` shows of it."""
+        return f"{super().extra_repr()}, additive_bias={self.bias is not None}"
 
 
 class LearnablePooling1d(_Pooling1d):

@@ -236,6 +236,32 @@ def audit(
     raise typer.Exit(0 if found.agrees else 1)
 
 
+@app.command()
+def ports(
+    target: Annotated[
+        str | None,
+        typer.Argument(help="speechbrain, or a checkout of leaf-pytorch; recorded answers if none"),
+    ] = None,
+    examples: Annotated[int, typer.Option(min=0, help="Drawn beside the declared cases.")] = 20,
+    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    case: Annotated[str | None, typer.Option(help="One case, as a failure prints it.")] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep its answers instead (for maintainers).")
+    ] = False,
+) -> None:
+    """Check models that `weight_conversion import` made against the port they come from.
+
+    Exit code 0 if they compute the same, 1 if not, 2 if the port cannot be asked.
+    """
+    from parity.ports import command
+
+    if record:
+        command.record(target, examples, seed, report.console())
+        return
+    ok = command.run(target, examples, seed, case, report.console())
+    raise typer.Exit(0 if ok else 1)
+
+
 def main() -> None:
     """Runs the command; an error of ours is one line and exit code 2."""
     try:

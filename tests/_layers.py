@@ -59,6 +59,12 @@ LAYERS: dict[str, Made] = {
         lambda: lp.GaussianLowpass(3, 25, 4, kernel_initializer=lp.Constant(0.4), trainable=True),
         [FEATURES],
     ),
+    "GaussianLowpass-biased": Made(
+        lambda: lp.GaussianLowpass(
+            3, 24, 4, "symmetric", kernel_initializer=lp.Constant(0.4), additive_bias=True
+        ),
+        [FEATURES],
+    ),
     "LearnablePooling1d": Made(lambda: lp.LearnablePooling1d(3, 25, 4, trainable=True), [FEATURES]),
     "ChannelWiseLearnablePooling1d": Made(
         lambda: lp.ChannelWiseLearnablePooling1d(3, 25, 4, trainable=True), [FEATURES]
@@ -85,6 +91,7 @@ LAYERS: dict[str, Made] = {
     **{name: Made(make, [(2, SAMPLES)]) for name, make in FRONTENDS.items()},
     "Leaf-preemp-norm": Made(_leaf(preemp=True, mean_var_norm=True), [(2, SAMPLES)]),
     "Leaf-real": Made(_leaf(arithmetic="real"), [(2, SAMPLES)]),
+    "Leaf-symmetric": Made(_leaf(pooling_padding="SYMMETRIC", pooling_bias=True), [(2, SAMPLES)]),
     "Leaf-augmented": Made(_leaf(spec_augment=True), [(2, SAMPLES)]),
 }
 

@@ -57,6 +57,7 @@ ANY_LENGTH: dict[str, Callable[[], nn.Module]] = {
     "Leaf, log": lambda: _leaf(lp.log_compression),
     "Leaf, none": lambda: _leaf(None),
     "Leaf, gaps": lambda: _leaf(None, window_len=5.0),  # windows shorter than the stride
+    "Leaf, symmetric": lambda: _leaf(None, pooling_padding="SYMMETRIC", pooling_bias=True),
     "MelFilterbanks, gaps": lambda: lp.MelFilterbanks(n_filters=4, window_len=5.0),
     "TimeDomainFilterbanks": FRONTENDS["TimeDomainFilterbanks"],
     "SincNet": FRONTENDS["SincNet"],

@@ -13,7 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from leaf_port.errors import LeafError
+from weight_conversion._import_cli import import_
 from weight_conversion.tensor_bundle import Checkpoint
+from weight_conversion.torch_file import TorchFile, is_torch_file
 
 if TYPE_CHECKING:
     from weight_conversion.convert import Converted
@@ -24,6 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Official TensorFlow checkpoints, without TensorFlow.",
 )
+
+app.command("import")(import_)
 
 _SOURCE = typer.Argument(help="A checkpoint, SavedModel folder or .h5 file.")
 Given = Annotated[float | None, typer.Option(show_default=False)]
@@ -47,12 +51,12 @@ class Source(Protocol):
 
 
 def open_source(path: Path) -> Source:
-    """A checkpoint, SavedModel or Keras ``.h5``, by what the path says."""
+    """A checkpoint, SavedModel, Keras ``.h5`` or PyTorch file, by what the path says."""
     if path.suffix in (".h5", ".hdf5"):
         from weight_conversion.keras_h5 import KerasWeights
 
         return KerasWeights(path)
-    return Checkpoint(path)
+    return TorchFile(path) if is_torch_file(path) else Checkpoint(path)
 
 
 @app.callback()
@@ -81,6 +85,8 @@ def inspect(
 
 def _model(path: Path) -> str:
     """Which model it is, as far as the checkpoint tells."""
+    if is_torch_file(path):
+        return _port(path)
     from weight_conversion import adam
     from weight_conversion.detect import detect
     from weight_conversion.settings import Settings
@@ -95,6 +101,16 @@ def _model(path: Path) -> str:
     asked = ", ".join(f"--{name.replace('_', '-')}" for name in settings.defaulted)
     note = f"\nnot in the checkpoint, official defaults above: {asked}" if asked else ""
     return f"model: {json_format.dumps(tree)}{note}"
+
+
+def _port(path: Path) -> str:
+    """Which models of other ports a file of PyTorch holds."""
+    from weight_conversion.port_import import frontends
+
+    found = [f"Leaf of {each.port.name}: {each}" for each in frontends(TorchFile(path).held)]
+    if not found:
+        return "model: none of leaf-pytorch or SpeechBrain"
+    return f"model: {'; '.join(found)}; see python -m weight_conversion import"
 
 
 def _table(rows: list[tuple[str, str, tuple[int, ...]]]) -> Table:

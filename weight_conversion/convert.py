@@ -89,13 +89,13 @@ def convert(
     match(rows, source.described(), str(source_path), _title(tree))
     config = _config(source, tree, slots, optimizer)
     with new_folder(folder, force) as made:
-        _write(
+        write_tensors(
             made,
             pretrained.WEIGHTS,
             {row.key: row.to_torch(source.tensor(row.path)) for row in rows},
         )
         if slots:
-            _write(made, adam.FILE, adam.tensors(source, rows, slots))
+            write_tensors(made, adam.FILE, adam.tensors(source, rows, slots))
         (made / pretrained.CONFIG).write_text(f"{json.dumps(config, indent=1)}\n", encoding="utf-8")
         _compare(made, model, source, rows, slots)
         if check is not None:
@@ -110,28 +110,35 @@ def _title(tree: Tree) -> str:
 
 
 def _config(source: Source, tree: Tree, slots: adam.Moments, optimizer: bool) -> dict[str, Any]:
-    versions = {}
-    for name in _PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # run from a checkout
-            continue
     told = adam.described(source) if optimizer else {}
     return {
         "format_version": pretrained.FORMAT_VERSION,
         **tree,
         "optimizer": {"kind": "Adam", **told} if slots else (told or None),
-        "source": {path.name: _sha256(path) for path in source.files},
-        "versions": versions,
+        "source": {path.name: sha256(path) for path in source.files},
+        "versions": versions(),
     }
 
 
-def _sha256(path: Path) -> str:
+def versions() -> dict[str, str]:
+    """Of the packages that take part, by name."""
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # run from a checkout
+            continue
+    return found
+
+
+def sha256(path: Path) -> str:
+    """The hash of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write(folder: Path, name: str, tensors: dict[str, Tensor]) -> None:
+def write_tensors(folder: Path, name: str, tensors: dict[str, Tensor]) -> None:
+    """Writes a safetensors file; an OSError where the system refuses."""
     try:
         save_file(tensors, folder / name, metadata={"format": "pt"})
         # safetensors makes files that their owner alone may read.

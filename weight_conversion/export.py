@@ -37,6 +37,8 @@ _MODULES = {
     "PCEN": "postprocessing",
 }
 _NAMES = {"PCEN": "PCENLayer"}
+# Options of Leaf that the official one lacks, and what it does.
+_UNOFFICIAL = {"pooling_padding": "SAME", "pooling_bias": False}
 
 
 def official_tree(tree: dict[str, Any]) -> dict[str, Any]:
@@ -46,6 +48,11 @@ def official_tree(tree: dict[str, Any]) -> dict[str, Any]:
         LeafError: a layer that it is not built with here.
     """
     kind, given = tree["kind"], dict(tree["arguments"])
+    for name, official in _UNOFFICIAL.items():
+        value = given.pop(name, official)
+        if value != official:
+            fix = "it was imported from another port, whose function the official code has not"
+            raise LeafError("export", name, f"{official!r}, as the official pooling", value, fix)
     if kind == "log_compression":
         return {"partial": "leaf_audio.frontend:log_compression", "with": given}
     others = sorted({"conv1d_cls", "pooling_cls"} & given.keys())

@@ -77,6 +77,9 @@ class Settings:
         LeafError: a ``.gin`` file that cannot be read, or that binds what is not converted.
     """
 
+    command = "convert"
+    elsewhere = ", the .gin file of the training with --gin"
+
     def __init__(
         self,
         given: Mapping[str, Any] | None = None,
@@ -100,8 +103,8 @@ class Settings:
             self.defaulted.append(name)
             return OFFICIAL[name]
         option = f"--{name.replace('_', '-')}"
-        fix = f"give {option}, the .gin file of the training with --gin, or --defaults"
-        raise LeafError("convert", option, what, "nothing: no checkpoint tells it", fix)
+        fix = f"give {option}{self.elsewhere}, or --defaults"
+        raise LeafError(self.command, option, what, "nothing: no checkpoint tells it", fix)
 
     def take(self, name: str, default: Any) -> Any:
         """A value that the features do not depend on."""

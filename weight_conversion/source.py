@@ -15,10 +15,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from leaf_port.errors import LeafError
 from weight_conversion import keras_paths
 from weight_conversion._locate import shard_path
 from weight_conversion.keras_h5 import KerasWeights
 from weight_conversion.tensor_bundle import Checkpoint
+from weight_conversion.torch_file import is_torch_file
 
 Array = npt.NDArray[Any]
 
@@ -103,6 +105,9 @@ def open_source(path: str | os.PathLike[str]) -> Source:
     path = Path(path)
     if path.suffix in (".h5", ".hdf5"):
         return _from_h5(path)
+    if is_torch_file(path):
+        fix = "those of leaf-pytorch and SpeechBrain: python -m weight_conversion import"
+        raise LeafError("convert", str(path), "a TensorFlow checkpoint", "a file of PyTorch", fix)
     return _from_checkpoint(path)
 
 

@@ -30,11 +30,16 @@ def frames(
     dilation: int = 1,
     value: float = 0.0,
 ) -> Array:
-    """Windows over axis 1 of (batch, time, ...): (batch, frames, ..., taps)."""
-    if padding.upper() == "SAME":
+    """Windows over axis 1 of (batch, time, ...): (batch, frames, ..., taps).
+
+    ``"SYMMETRIC"`` is no official padding: ``(taps - 1) // 2`` before and ``taps // 2`` after.
+    """
+    if padding.upper() != "VALID":
+        around = same_padding(x.shape[1], taps, stride, dilation)
+        if padding.upper() == "SYMMETRIC":
+            around = (taps - 1) // 2, taps // 2
         rest = [(0, 0)] * (x.ndim - 2)
-        pads = [(0, 0), same_padding(x.shape[1], taps, stride, dilation), *rest]
-        x = np.pad(x, pads, constant_values=value)
+        x = np.pad(x, [(0, 0), around, *rest], constant_values=value)
     extent = (taps - 1) * dilation + 1
     return sliding_window_view(x, extent, axis=1)[:, ::stride, ..., ::dilation]
 

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.fft
 
 from parity.oracles.exact import compression, gabor, mel, normalisation, pooling, sinc, windows
-from parity.oracles.exact.convolution import conv1d, frames
+from parity.oracles.exact.convolution import conv1d, frames, with_bias
 from parity.oracles.exact.types import Array, Weights, below
 
 Stage = Callable[[Array], Array]
@@ -40,10 +40,10 @@ def frontend(x: Array, taps: Array, activation: Stage, pool: Stage, compress: St
     return compress(np.maximum(energies, SMALLEST_ENERGY))
 
 
-def gaussian_pooling(weights: Weights, size: int, stride: int) -> Stage:
-    """The pooling of LEAF and SincNet+."""
-    sigma = weights["_pooling/kernel"]
-    return lambda y: pooling.gaussian_lowpass(y, sigma, size, stride, "SAME")
+def gaussian_pooling(weights: Weights, size: int, stride: int, padding: str = "SAME") -> Stage:
+    """The pooling of LEAF and SincNet+; with the bias of other ports if there is such a weight."""
+    sigma, bias = weights["_pooling/kernel"], weights.get("_pooling/bias")
+    return lambda y: with_bias(pooling.gaussian_lowpass(y, sigma, size, stride, padding), bias)
 
 
 def leaf_compression(weights: Weights, log_offset: float | None) -> Stage:
@@ -66,6 +66,7 @@ def leaf(
     normalized: bool = False,
     channel_wise: bool = False,
     log_offset: float | None = None,
+    pooling_padding: str = "SAME",
 ) -> Array:
     """LEAF, by the weights it has: (batch, frames, filters).
 
@@ -80,11 +81,12 @@ def leaf(
         normalized: whether the filters are NormalizedConv1D's taps, not Gabor's parameters.
         channel_wise: whether the pooling is ChannelWiseLearnablePooling1D.
         log_offset: of a logarithm in the place of PCEN.
+        pooling_padding: "SYMMETRIC" in other ports.
     """
     size, hop = samples(rate, window) + 1, samples(rate, stride)
     kernel = weights["_complex_conv/kernel"]
     taps = normalisation.unit_norm(kernel) if normalized else gabor.taps(kernel, size)
-    pool = gaussian_pooling(weights, size, hop)
+    pool = gaussian_pooling(weights, size, hop, pooling_padding)
     if channel_wise:
         kernels = weights["_pooling/kernel"]
 

@@ -1,0 +1,153 @@
+"""What an imported model is checked on: the four checks of a layer, the port as the reference."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from leaf_port import Leaf, MaxPooling1d, pretrained
+from parity.layers._common import gabor_kernel, uniform
+from parity.layers._frontends import waveforms, wrong_waveforms
+from parity.oracles.exact import frontends
+from parity.spec import (
+    Answer,
+    Bound,
+    Budget,
+    Config,
+    ErrorCase,
+    Given,
+    LayerSpec,
+    Ref,
+    Weight,
+    exactly,
+)
+from weight_conversion import ports
+from weight_conversion.ports import PORTS as ALL
+from weight_conversion.ports import Port, PortSettings
+
+# One name for both: the same seeds, so that both ports answer the same questions.
+NAME = "imported_leaf"
+RATE = 16000
+_PER_MS = RATE // 1000
+
+# By our name; around and beyond the bounds, as in the declarations of the layers.
+_DRAWS = {
+    "complex_conv.kernel": gabor_kernel,
+    "pooling.kernel": uniform(0.05, 0.55),
+    "pooling.bias": uniform(-0.2, 1.2),
+    "compress_fn.alpha": uniform(0.6, 1.1),
+    "compress_fn.delta": uniform(1.0, 3.0),
+    "compress_fn.root": uniform(0.8, 4.0),
+    "compress_fn.ema.smooth": uniform(-0.01, 0.3),
+}
+
+# Lengths modulo the stride; windows odd, even and shorter than the stride; both of their
+# arithmetics ("legacy" is theirs without complex numbers).
+_CONFIGS: list[Config] = [
+    {"samples": 1600, "taps": 401, "stride": 160, "filters": 4, "pcen": True, "legacy": False},
+    {"samples": 1759, "taps": 401, "stride": 160, "filters": 3, "pcen": True, "legacy": True},
+    {"samples": 801, "taps": 200, "stride": 80, "filters": 5, "pcen": True, "legacy": False},
+    {"samples": 777, "taps": 64, "stride": 1, "filters": 2, "pcen": False, "legacy": False},
+    {"samples": 333, "taps": 25, "stride": 33, "filters": 1, "pcen": True, "legacy": True},
+    {"samples": 1, "taps": 101, "stride": 7, "filters": 40, "pcen": True, "legacy": False},
+]
+
+
+def milliseconds(config: Config) -> dict[str, float]:
+    """Window and hop that make ``taps`` and ``stride`` samples; exact, 16 being a power of two."""
+    return {
+        "window_len": (config["taps"] - 1) / _PER_MS,
+        "window_stride": config["stride"] / _PER_MS,
+    }
+
+
+def build(config: Config) -> Leaf:
+    """The Leaf that an import makes for a configuration, with its initial weights."""
+    settings = PortSettings({"sample_rate": RATE, **milliseconds(config)})
+    tree = ports.tree(config["filters"], config["pcen"], settings)
+    arguments = {**tree["arguments"], "arithmetic": config.get("arithmetic", "complex")}
+    made = pretrained.build({**tree, "arguments": arguments})
+    assert isinstance(made, Leaf)  # noqa: S101
+    return made
+
+
+def _weights(port: Port) -> Mapping[bool, Mapping[str, Weight]]:
+    return {
+        pcen: {theirs: Weight(ours, _DRAWS[ours]) for theirs, ours in port.table(pcen).items()}
+        for pcen in (False, True)
+    }
+
+
+def _exact(port: Port, given: Given) -> Answer:
+    names = port.table(given.config["pcen"])
+    weights = {f"_{names[key].replace('.', '/')}": each for key, each in given.weights.items()}
+    times = milliseconds(given.config)
+    made = frontends.leaf(
+        given.inputs["inputs"],
+        weights,
+        rate=RATE,
+        window=times["window_len"],
+        stride=times["window_stride"],
+        pooling_padding="SYMMETRIC",
+    )
+    return exactly(made)
+
+
+def _no_official(_config: Config) -> Ref:
+    raise NotImplementedError("the reference of an imported model is its port")
+
+
+_BACKWARD = "the sums of the forward and of the backward pass, as of the layer leaf"
+_FROM_THE_BIAS = (
+    "torch's convolution adds up from the bias: each of some hundred small products is rounded to "
+    "the bias' ulp, where a unit counts a sum as one rounding. Added by hand in this order the "
+    "outputs are the same 56.7 units off (float64: 27.0), from zero with the bias last 1.4 (1.7)"
+)
+_OFF = Bound(114, 56.704, _FROM_THE_BIAS)
+
+BUDGET = Budget(
+    forward=8,
+    gradient=32,
+    port=_OFF,
+    reference=_OFF,
+    port_gradient=Bound(36, 17.962, _BACKWARD),
+    reference_gradient=Bound(26, 12.566, _BACKWARD),
+    double=Bound(58, 29.036, _FROM_THE_BIAS),
+    worst="3.8, 16 units in 412 declared and drawn cases of SpeechBrain 1.1.2; torch 2.13.0",
+)
+# Another machine than the recording's may add up in another order.
+RECORDED_BUDGET = dataclasses.replace(BUDGET, forward=_OFF.allowed)
+
+
+def spec_of(port: Port, budget: Budget) -> LayerSpec:
+    """The declaration of the models of a port."""
+    weights = _weights(port)
+    return LayerSpec(
+        name=NAME,
+        mirrors=f"the Leaf of {port.name}",
+        port=build,
+        official=_no_official,
+        configs=_CONFIGS,
+        inputs=waveforms,
+        weights=lambda config: weights[config["pcen"]],
+        initial=False,
+        exact=lambda given: _exact(port, given),
+        budget=budget,
+        errors=(
+            *wrong_waveforms(lambda: Leaf(n_filters=3, pooling_bias=True)),
+            ErrorCase("padding", lambda: Leaf(pooling_padding="full")),
+            ErrorCase("pooling_bias", lambda: Leaf(pooling_cls=MaxPooling1d, pooling_bias=True)),
+        ),
+        arithmetics=("complex", "real"),
+    )
+
+
+PORTS: Mapping[str, Port] = {port.name: port for port in ALL}
+
+SPECS: Mapping[str, LayerSpec] = {name: spec_of(port, BUDGET) for name, port in PORTS.items()}
+"""By name of the port whose code answers."""
+
+RECORDED: Mapping[str, LayerSpec] = {
+    name: spec_of(port, RECORDED_BUDGET) for name, port in PORTS.items()
+}
+"""By name of the port whose answers were recorded."""
