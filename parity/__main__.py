@@ -246,9 +246,8 @@ def xla_complex(
         typer.echo(command.merge(findings or []), nl=False)
         return
     if findings:
-        raise LeafError(
-            "xla-complex", "FINDINGS", "--table before them", findings[0], "add --table"
-        )
+        expected = "--table before files"
+        raise LeafError("xla-complex", "FINDINGS", expected, findings[0], "add --table")
     options = command.Options(python, device, limit, json, force)
     command.run(options, report.console(), Console(stderr=True))
 

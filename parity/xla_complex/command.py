@@ -39,7 +39,7 @@ def probe(options: Options, progress: Console) -> Document:
     Raises:
         LeafError: the device or its interpreter is not there.
     """
-    probes = list(all_probes())
+    probes = all_probes()
     with (
         Session(options.python, device_name(options.device), options.limit) as session,
         Progress(console=progress, transient=True) as bar,

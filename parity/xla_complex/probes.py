@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -163,7 +163,6 @@ def both(operation: str) -> tuple[Probe, Probe]:
     return Probe(operation, False), Probe(operation, True)
 
 
-def all_probes() -> Iterator[Probe]:
+def all_probes() -> list[Probe]:
     """Every operation in both directions, in the table's order."""
-    for operation in INPUTS:
-        yield from both(operation)
+    return [probe for operation in INPUTS for probe in both(operation)]
