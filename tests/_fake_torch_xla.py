@@ -63,9 +63,12 @@ def faulty(fault, name, func, args, kwargs):
     if fault == "zero imaginary part":
         return torch.complex(out.real, torch.zeros_like(out.real))
     if fault == "complex dtype":
-        return out.to(torch.complex64)
+        return out.to(torch.complex64) if args[0].is_complex() else out
     if fault == "float64":
         return out.double()
+    if fault in ("complex inside", "spoiled by use", "unusable"):
+        setattr(out, fault.replace(" ", "_"), True)
+        return out
     if fault == "wrong gradient":
         if out.requires_grad:
             out.register_hook(lambda grad: grad * 1.001)
@@ -76,6 +79,12 @@ class Faults(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         name = getattr(func, "__name__", "")
         fault = FAULTS.get(name)
+        if name == "abs" and hasattr(args[0], "complex_inside"):
+            return args[0].abs().to(torch.complex64)
+        if name == "mul" and hasattr(args[0], "unusable"):
+            raise RuntimeError("planted: expected 96 bytes, got 48")
+        if name == "mul" and hasattr(args[0], "spoiled_by_use"):
+            return func(args[0], 2)
         if fault is None:
             return func(*args, **(kwargs or {}))
         return faulty(fault, name, func, args, kwargs or {})

@@ -44,7 +44,10 @@ PLANTED = [
     ("fft_rfft", "wrong gradient", "rfft", True, judge.WRONG_VALUE, "off by"),
     ("fft_rfft", "wrong gradient", "rfft", False, judge.LOWERED, "units"),
     ("imag", "float64", "imag", False, judge.WRONG_DTYPE, "float64 instead of float32, values"),
-    ("view_as_real", "", "view_as_real", True, judge.LOWERED, "exact"),
+    ("view_as_real", "complex inside", "view_as_real", False, judge.WRONG_DTYPE, "next operation"),
+    ("complex", "spoiled by use", "complex", False, judge.WRONG_VALUE, "once used again: "),
+    ("sum", "unusable", "sum", False, judge.RAISES, "once used again: RuntimeError: planted: exp"),
+    ("view_as_complex", "", "view_as_complex", True, judge.LOWERED, "exact"),
 ]
 FAULTS = {function: fault for function, fault, *_ in PLANTED}
 

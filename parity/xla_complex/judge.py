@@ -85,18 +85,26 @@ def judge(probe: Probe, reply: Mapping[str, Any]) -> Finding:
     if "raised" in reply:
         said = reply["raised"]
         return Finding(*named, NO_AUTOGRAD if _NO_AUTOGRAD.search(said) else RAISES, said)
-    expected = probe.expected
-    arrays = zip(
-        reply["results"], expected.exact, expected.units, expected.bounds, probe.dtypes, strict=True
-    )
-    # The worst verdict counts, and of several of a kind the greatest part of its bound.
-    found = [_compare(*each) for each in arrays]
-    worst = max(found, key=lambda each: (_GRAVITY.index(each.verdict), _part(each)))
+    worst = max(_all(probe, reply), key=lambda each: (_GRAVITY.index(each.verdict), _part(each)))
     fell_back = tuple(reply["fell_back"])
-    verdict = FALLS_BACK if worst.verdict == LOWERED and fell_back else worst.verdict
+    unusable = f"once used again: {reply['unusable']}" if "unusable" in reply else ""
+    verdict = worst.verdict
+    if verdict == LOWERED:
+        verdict = RAISES if unusable else FALLS_BACK if fell_back else LOWERED
+    notes = [unusable, *(f"warns: {each}" for each in reply.get("warnings", ()))]
     units = _ratio(worst.error, worst.unit)
-    detail = _detail(worst, fell_back, reply.get("warnings", ()))
-    return Finding(*named, verdict, detail, units, _ratio(worst.bound, worst.unit), fell_back)
+    allowed = _ratio(worst.bound, worst.unit)
+    return Finding(*named, verdict, _detail(worst, fell_back, notes), units, allowed, fell_back)
+
+
+def _all(probe: Probe, reply: Mapping[str, Any]) -> list[_Apart]:
+    """Every result, as it came and as it was once used again."""
+    expected = probe.expected
+    arrays = list(zip(expected.exact, expected.units, expected.bounds, probe.dtypes, strict=True))
+    found = [_compare(*pair) for pair in zip(reply["results"], arrays, strict=True)]
+    for sent, array in zip(reply["used_again"], arrays, strict="unusable" not in reply):
+        found.append(_compare(sent, array, "once used again: "))
+    return found
 
 
 _GRAVITY = (LOWERED, WRONG_DTYPE, WRONG_VALUE, DROPS_IMAGINARY)
@@ -119,24 +127,23 @@ def _unpacked(sent: Mapping[str, Any]) -> Tensor:
 
 
 def _compare(
-    sent: Mapping[str, Any], exact: Tensor, units: Tensor, bounds: Tensor, dtype: str
+    sent: Mapping[str, Any], array: tuple[Tensor, Tensor, Tensor, str], prefix: str = ""
 ) -> _Apart:
+    exact, units, bounds, dtype = array
     if tuple(sent["shape"]) != tuple(exact.shape):
-        said = f"shape {tuple(sent['shape'])} instead of {tuple(exact.shape)}"
+        said = f"{prefix}shape {tuple(sent['shape'])} instead of {tuple(exact.shape)}"
         return _Apart(WRONG_VALUE, torch.inf, 0.0, 0.0, said)
     got = _unpacked(sent)
     errors = (got - exact).abs()
     parts = torch.where(errors == 0, 0.0, errors / bounds).nan_to_num(torch.inf, torch.inf)
     at = int(parts.argmax())
     error, unit, bound = (float(each.flatten()[at]) for each in (errors, units, bounds))
-    verdict, said = _sorted(got, exact, bounds, inside=bool(parts.max() <= 1.0)), ""
-    dtypes = list(dict.fromkeys([sent["dtype"], sent["dtype_on_cpu"]]))
-    if dtypes != [dtype]:
-        said = _dtype_said(dtypes, dtype)
-        if verdict != DROPS_IMAGINARY:
-            said += f", values {'right' if verdict == LOWERED else 'wrong'}"
-            verdict = WRONG_DTYPE if verdict == LOWERED else WRONG_VALUE
-    return _Apart(verdict, error, unit, bound, said)
+    verdict = _sorted(got, exact, bounds, inside=bool(parts.max() <= 1.0))
+    said = _dtypes_said(sent, dtype)
+    if said and verdict == LOWERED:
+        verdict, said = WRONG_DTYPE, f"{said}, values right"
+    told = prefix + said if said or verdict != LOWERED else ""
+    return _Apart(verdict, error, unit, bound, told)
 
 
 def _sorted(got: Tensor, exact: Tensor, bounds: Tensor, inside: bool) -> str:
@@ -153,15 +160,18 @@ def _drops_imaginary(got: Tensor, exact: Tensor, bounds: Tensor) -> bool:
     return bool((imaginary == 0).all() and ((real - exact.real).abs() <= bounds).all())
 
 
-def _dtype_said(got: Sequence[str], expected: str) -> str:
-    """``complex64 instead of float32``; both where device and copy differ."""
-    first, *copy = (each.removeprefix("torch.") for each in got)
-    told = f"{first} (its copy on the CPU: {copy[0]})" if copy else first
-    return f"{told} instead of {expected.removeprefix('torch.')}"
+def _dtypes_said(sent: Mapping[str, Any], expected: str) -> str:
+    """``complex64 instead of float32``, with the place where only that is off; empty if none is."""
+    for place, dtype in {**sent["dtypes"], "on the CPU": sent["dtype"]}.items():
+        if dtype != expected:
+            where = "" if place == "as claimed" else f" {place}"
+            got, wanted = (each.removeprefix("torch.") for each in (dtype, expected))
+            return f"{got} instead of {wanted}{where}"
+    return ""
 
 
-def _detail(worst: _Apart, fell_back: Sequence[str], warnings: Sequence[str]) -> str:
-    """Figures in units, then what else was seen."""
+def _detail(worst: _Apart, fell_back: Sequence[str], notes: Sequence[str]) -> str:
+    """What is wrong, what ran on the CPU, figures, what else was seen."""
     parts = [worst.said, ", ".join(fell_back)]
     if worst.verdict in (WRONG_VALUE, DROPS_IMAGINARY):
         parts.append(f"off by {worst.error:.2g}")
@@ -170,4 +180,4 @@ def _detail(worst: _Apart, fell_back: Sequence[str], warnings: Sequence[str]) ->
         parts.append(f"{_ratio(worst.error, worst.unit):.2g} of {allowed:.2g} units")
     if not any(parts):
         parts.append("exact")
-    return "; ".join([each for each in parts if each] + [f"warns: {each}" for each in warnings])
+    return "; ".join(each for each in (*parts, *notes) if each)

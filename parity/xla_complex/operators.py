@@ -18,11 +18,15 @@ _MEANINGFUL = frozenset(["view_as_real", "view_as_complex", "_conj", "_neg_view"
 
 
 def _kinds(values: Any) -> str:
-    """``c`` for each complex tensor or scalar, ``r`` for each real tensor."""
+    """``c`` for each complex tensor, ``s`` for each complex scalar, ``r`` for each real tensor."""
     flat, _ = tree_flatten(values)
-    tensors = [each for each in flat if isinstance(each, (Tensor, complex))]
-    complexes = [isinstance(each, complex) or each.is_complex() for each in tensors]
-    return ",".join("c" if each else "r" for each in complexes)
+    return ",".join(_kind(each) for each in flat if isinstance(each, (Tensor, complex)))
+
+
+def _kind(value: Tensor | complex) -> str:
+    if isinstance(value, Tensor) and not value.is_complex():
+        return "r"
+    return "c" if isinstance(value, Tensor) and value.ndim else "s"
 
 
 class _Seen(TorchDispatchMode):
@@ -38,7 +42,7 @@ class _Seen(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         name = func._schema.name.rpartition("::")[2]
         arranges = only_looks(func) and name not in _MEANINGFUL
-        if "c" in _kinds((args, out)) and not arranges and name != "detach":
+        if set(_kinds((args, out))) & {"c", "s"} and not arranges and name != "detach":
             self.operators.add(f"{name}({_kinds(args)}) -> {_kinds(out)}")
         return out
 
@@ -54,7 +58,7 @@ def seen(
         backward: whether the backward pass is meant, without the forward one.
 
     Returns:
-        Operators with what they take and give, complex or real: ``mul(c,r) -> c``.
+        Operators with what they take and give, complex, complex scalar or real: ``mul(c,r) -> c``.
     """
     mode = _Seen()
     given = [each.detach().clone().requires_grad_(backward) for each in inputs]

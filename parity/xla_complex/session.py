@@ -22,7 +22,9 @@ from parity.xla_complex.probes import Probe
 
 WHERE = "xla-complex"
 START_SECONDS = 300.0  # loading the runtime and starting the device
-_FATAL = re.compile(r"check failed|^F\d{4}|terminate called|what\(\):|Fatal Python error", re.I)
+_FATAL = re.compile(
+    r"check failed|^F\d{4}|: F |terminate called|what\(\):|Fatal Python error", re.I
+)
 
 
 def device_name(option: str | None) -> str:
@@ -121,7 +123,7 @@ class Session:
             hangs = isinstance(error.__cause__, execnet.TimeoutError)
             self._end()
             return judge.lost(probe, hangs, str(error) if hangs else self._told(error))
-        if "raised" in reply:
+        if "raised" in reply or "unusable" in reply:
             self._end()
         return judge.judge(probe, reply)
 

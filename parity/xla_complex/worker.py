@@ -117,16 +117,24 @@ def tensor(sent):
 
 
 def pack(result):
-    """A tensor as execnet carries it, with the dtype it claims and the one it has at home."""
+    """A tensor as execnet carries it."""
     here = result.detach().cpu().resolve_conj().resolve_neg()
     plain = torch.view_as_real(here) if here.is_complex() else here
     return {
-        "dtype": str(result.dtype),
-        "dtype_on_cpu": str(here.dtype),
+        "dtype": str(here.dtype),
         "shape": list(here.shape),
         "complex": here.is_complex(),
         "values": plain.double().flatten().tolist(),
     }
+
+
+def dtypes(result):
+    """What an unevaluated result says of itself, and what the runtime takes it for.
+
+    The latter shows in the next operation of the same graph: abs has its dtype from the runtime.
+    """
+    following = result if result.is_complex() else torch.abs(result)
+    return {"as claimed": str(result.dtype), "in the next operation": str(following.dtype)}
 
 
 def seed_like(seed, out):
@@ -179,28 +187,47 @@ def _full_precision(torch_xla):
     return "default"
 
 
-def run(device, name, backward, inputs, seeds):
-    """One probe: what came out, and which operations fell back meanwhile."""
-    inputs = [each.to(device.device) for each in inputs]
+def compute(device, name, backward, inputs, seeds):
+    """Results or gradients, unevaluated, and the counters before them; None without a gradient."""
+    before = device.counters()
+    out = results(name, inputs)
+    if not backward:
+        return out, before
+    device.sync()
+    if not any(each.requires_grad for each in out):
+        return None, before
+    pairs = [(o, s) for o, s in zip(out, seeds) if o.requires_grad]
+    seeds = [seed_like(seed, each) for each, seed in pairs]
     device.sync()
     before = device.counters()
-    if backward:
-        for each in inputs:
-            each.requires_grad_()
-    out = results(name, inputs)
+    return torch.autograd.grad([each for each, _ in pairs], inputs, seeds), before
+
+
+def run(device, name, backward, inputs, seeds):
+    """One probe: what came out, also once it is used again, and what fell back meanwhile."""
+    inputs = [each.to(device.device).requires_grad_(backward) for each in inputs]
     device.sync()
-    if backward:
-        if not any(each.requires_grad for each in out):
-            return {"no_autograd": "the result has no grad_fn"}
-        pairs = [(o, s) for o, s in zip(out, seeds) if o.requires_grad]
-        seeds = [seed_like(seed, each) for each, seed in pairs]
-        device.sync()
-        before = device.counters()
-        out = torch.autograd.grad([each for each, _ in pairs], inputs, seeds)
-        device.sync()
+    out, before = compute(device, name, backward, inputs, seeds)
+    if out is None:
+        return {"no_autograd": "the result has no grad_fn"}
+    claimed = [dtypes(each) for each in out]
+    device.sync()
     after = device.counters()
-    fell_back = sorted(each for each in after if after[each] > before.get(each, 0))
-    return {"results": [pack(each) for each in out], "fell_back": fell_back}
+    return {
+        "results": [{**pack(o), "dtypes": d} for o, d in zip(out, claimed)],
+        "fell_back": sorted(each for each in after if after[each] > before.get(each, 0)),
+        **used_again(device, out),
+    }
+
+
+def used_again(device, out):
+    """The evaluated results as the next computation takes them."""
+    try:
+        again = [each * 1 for each in out]
+        device.sync()
+        return {"used_again": [{**pack(each), "dtypes": {}} for each in again]}
+    except Exception as error:
+        return {"used_again": [], "unusable": described(error)}
 
 
 def answer(device, question):
