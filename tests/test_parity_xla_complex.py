@@ -129,6 +129,13 @@ def test_a_bound_is_what_the_formula_says() -> None:
     assert float(found.bounds[0]) == pytest.approx(2 * 2**0.5 * unit, rel=1e-6)
 
 
+def test_real_and_imaginary_parts_have_bounds_of_their_own() -> None:
+    """Each may be off by the product's modulus, ``2.5 u``; neither by the other's error."""
+    x, y = (torch.tensor([z]).to(torch.complex128) for z in (3.0 + 4.0j, 0.5j))
+    found = bounds.bounded(lambda: (torch.view_as_real(x * y),))
+    assert found.units[0].flatten().tolist() == pytest.approx([2.5 * 2.0**-24] * 2, rel=1e-6)
+
+
 def test_an_operator_without_a_bound_is_refused() -> None:
     x = torch.ones(2, dtype=torch.float64)
     with pytest.raises(LeafError, match="erfinv: expected an operator with a known bound"):
