@@ -146,7 +146,7 @@ def all_verdicts(findings: Sequence[Finding]) -> list[Verdict]:
 _SENTENCES = {
     "no": "complex arithmetic is right and lowered, forward and backward; real is not needed",
     "for speed": "complex arithmetic is right, but part of it runs on the CPU; real is faster",
-    "yes": "real arithmetic is needed",
+    "yes": "real arithmetic, or the CPU, is needed",
 }
 
 
