@@ -5,6 +5,8 @@ from __future__ import annotations
 import json as json_format
 import math
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
@@ -19,6 +21,7 @@ from weight_conversion.torch_file import TorchFile, is_torch_file
 
 if TYPE_CHECKING:
     from weight_conversion.convert import Converted
+    from weight_conversion.verify import Verification
 
 app = typer.Typer(
     add_completion=False,
@@ -76,31 +79,44 @@ def inspect(
         found.tensor(key)
     if json:
         listed = {key: {"dtype": dtype, "shape": shape} for key, dtype, shape in rows}
-        print(json_format.dumps(listed, indent=1))
+        print(json_format.dumps({"tensors": listed, **_model(source)}, indent=1))
         return
     console = Console()
     console.print(_table(rows))
-    console.print(_model(source), highlight=False, markup=False, soft_wrap=True)
+    told = _in_words(_model(source))
+    console.print(told, highlight=False, markup=False, soft_wrap=True)
 
 
-def _model(path: Path) -> str:
-    """Which model it is, as far as the checkpoint tells."""
-    if is_torch_file(path):
-        return _port(path)
+def _model(path: Path) -> dict[str, Any]:
+    """Which model it is, as far as the checkpoint tells.
+
+    Returns:
+        ``model``: its description, None where there is none; ``asked``: the options that convert
+        needs, answered there by the official defaults; ``no_model``: why there is none, else None.
+    """
     from weight_conversion import adam
     from weight_conversion.detect import detect
     from weight_conversion.settings import Settings
     from weight_conversion.source import open_source
 
+    if is_torch_file(path):
+        return {"model": None, "asked": [], "no_model": _port(path)}
     settings = Settings({"frontend": None}, defaults=True)
     try:
         source = open_source(path)
         tree = detect(source, settings, frozenset(adam.moments(source)))
     except LeafError as error:
-        return f"model: {error}"
-    asked = ", ".join(f"--{name.replace('_', '-')}" for name in settings.defaulted)
+        return {"model": None, "asked": [], "no_model": str(error)}
+    asked = [f"--{name.replace('_', '-')}" for name in dict.fromkeys(settings.defaulted)]
+    return {"model": tree, "asked": asked, "no_model": None}
+
+
+def _in_words(found: dict[str, Any]) -> str:
+    if found["model"] is None:
+        return f"model: {found['no_model']}"
+    asked = ", ".join(found["asked"])
     note = f"\nnot in the checkpoint, official defaults above: {asked}" if asked else ""
-    return f"model: {json_format.dumps(tree)}{note}"
+    return f"model: {json_format.dumps(found['model'])}{note}"
 
 
 def _port(path: Path) -> str:
@@ -109,8 +125,8 @@ def _port(path: Path) -> str:
 
     found = [f"Leaf of {each.port.name}: {each}" for each in frontends(TorchFile(path).held)]
     if not found:
-        return "model: none of leaf-pytorch or SpeechBrain"
-    return f"model: {'; '.join(found)}; see python -m weight_conversion import"
+        return "none of leaf-pytorch or SpeechBrain"
+    return f"{'; '.join(found)}; see python -m weight_conversion import"
 
 
 def _table(rows: list[tuple[str, str, tuple[int, ...]]]) -> Table:
@@ -162,19 +178,78 @@ def convert(
     force: Annotated[
         bool, typer.Option("--force", help="Replace an earlier conversion of this name.")
     ] = False,
+    verify: Annotated[
+        bool, typer.Option(help="Verify it as the command verify does, before it appears.")
+    ] = True,
 ) -> None:
     """Convert a checkpoint to a folder of safetensors that leaf_port's from_pretrained loads.
 
     What a checkpoint does not tell is asked for by name: times in ms, frequencies in Hz.
+    A conversion whose verification fails leaves no folder: exit code 1.
     """
     from weight_conversion import convert as converter
     from weight_conversion.settings import ARGUMENTS, Settings
 
     given = locals()
     settings = Settings({name: given[name] for name in ARGUMENTS}, gin, defaults)
-    made = converter.convert(source, folder, settings, force=force, optimizer=optimizer)
-    console = Console()
-    console.print(_weights(made))
+    with _verified(source, verify) as check:
+        made = converter.convert(
+            source, folder, settings, force=force, optimizer=optimizer, check=check
+        )
+        Console().print(_weights(made))
+
+
+@contextmanager
+def _verified(source: Path, wanted: bool) -> Iterator[Callable[[Path], None] | None]:
+    """What checks a conversion; shows what it found once the conversion stands, or falls."""
+    from weight_conversion import _verify_command, _verify_table
+
+    kept: list[Verification] = []
+
+    def check(made: Path) -> None:
+        with Console(stderr=True).status("verifying the conversion"):
+            kept.append(_verify_command.check(made, source))
+
+    try:
+        yield check if wanted else None
+    except _verify_command.NotVerifiedError as error:
+        _verify_table.show(error.found, Console())
+        told = "nothing was written; --no-verify writes it, to look into"
+        print(f"error: convert: the converted model is off; {told}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    for found in kept:
+        _verify_table.show(found, Console())
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="A folder that convert made.")],
+    source: Annotated[
+        Path | None, typer.Option(help="The checkpoint that it was converted from.")
+    ] = None,
+    audio: Annotated[
+        Path | None, typer.Option(help="A mono wav or flac at the model's rate: its first 3 s.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the clips.")] = 2026,
+    json: Annotated[bool, typer.Option(help="As JSON, for other programs.")] = False,
+) -> None:
+    """Compare a converted model's answers: backends, exact oracle, live official code.
+
+    Writes verification.json into the folder, in the place of an earlier one. Exit code 0 if all are
+    within the declared bounds, 1 if anything is off, 2 for bad input or without bounds.
+    """
+    from weight_conversion import _verify_command, _verify_table
+
+    with Console(stderr=True).status(f"verifying {_plain(str(folder))}"):
+        found = _verify_command.run(folder, source, audio, seed)
+    if json:
+        print(json_format.dumps(found.as_dict(), indent=1, allow_nan=False))
+    else:
+        _verify_table.show(found, Console())
+    if not found.ok:
+        raise typer.Exit(1)
+    if not found.judged:
+        raise typer.Exit(2)
 
 
 def _weights(made: Converted) -> Table:

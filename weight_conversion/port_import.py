@@ -23,10 +23,10 @@ from weight_conversion import ports, torch_file
 from weight_conversion.convert import (
     new_folder,
     refuse_existing,
-    sha256,
     versions,
     write_tensors,
 )
+from weight_conversion.folder import sha256
 from weight_conversion.ports import DIFFERENCES, Found, Tree
 from weight_conversion.settings import Settings
 
