@@ -11,18 +11,28 @@ import torch
 from torch import Tensor
 
 
-def _or_nan(x: Tensor, bound: Tensor | float) -> Tensor:
+def _like(x: Tensor, bound: Tensor | float) -> Tensor:
+    """``bound`` in the dtype of ``x``.
+
+    With a plain number torch_xla compares in float64, where a float32 ``x`` never equals 0.4.
+    """
+    return x.new_full((), bound)  # type: ignore[arg-type]
+
+
+def _or_nan(x: Tensor, bound: Tensor) -> Tensor:
     """``bound``, but NaN where ``x`` is NaN; without gradient."""
     return torch.where(torch.isnan(x), x.detach(), bound)
 
 
-def maximum(x: Tensor, bound: float) -> Tensor:
+def maximum(x: Tensor, bound: Tensor | float) -> Tensor:
     """``tf.maximum(x, bound)``: gradient 1 where ``x >= bound``, else 0."""
+    bound = _like(x, bound)
     return torch.where(x >= bound, x, _or_nan(x, bound))
 
 
-def minimum(x: Tensor, bound: float) -> Tensor:
+def minimum(x: Tensor, bound: Tensor | float) -> Tensor:
     """``tf.minimum(x, bound)``: gradient 1 where ``x <= bound``, else 0."""
+    bound = _like(x, bound)
     return torch.where(x <= bound, x, _or_nan(x, bound))
 
 

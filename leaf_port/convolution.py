@@ -208,7 +208,9 @@ class GaborConv1d(_Conv1d):
         if self.sort_filters:
             kernel = kernel[torch.argsort(kernel[:, 0], stable=True)]
         if _arithmetic.uses_complex(self.arithmetic, kernel.device):
-            return torch.view_as_real(impulse_responses.gabor_filters(kernel, self.kernel_size))
+            taps = impulse_responses.gabor_filters(kernel, self.kernel_size)
+            # Not view_as_real: torch_xla 2.9 aborts the process where its result is transposed.
+            return torch.stack([taps.real, taps.imag], dim=-1)
         return impulse_responses.gabor_filters_real(kernel, self.kernel_size)
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -56,7 +56,8 @@ def _without_denormals(taps: Tensor) -> Tensor:
 
     It must: at a centre frequency of 0 all imaginary taps are zero, and their gradient is not.
     """
-    tiny = taps.abs() < _SMALLEST_TAP[taps.dtype]
+    smallest = taps.new_full((), _SMALLEST_TAP[taps.dtype])  # see leaf_port/_clip.py, _like
+    tiny = taps.abs() < smallest
     return torch.where(tiny, taps - taps.detach(), taps)
 
 

@@ -25,6 +25,7 @@ from parity.compare import Difference, Rounded
 from parity.divergences import NON_FINITE
 from parity.layers import all_specs
 from parity.oracles import recorded
+from parity.program import Program
 from parity.slopes import Skip
 from parity.spec import Answer, Array, Case, ErrorCase, LayerSpec, Question
 
@@ -43,6 +44,7 @@ class Result:
         error: what was raised instead of an answer.
         needed: the known divergences without which it would fail.
         backend: where the port ran.
+        program: what was compiled there; None where nothing is.
     """
 
     layer: str
@@ -54,6 +56,7 @@ class Result:
     error: str = ""
     needed: tuple[str, ...] = ()
     backend: str = CPU.name
+    program: Program | None = None
 
     @property
     def failures(self) -> list[str]:
@@ -61,6 +64,8 @@ class Result:
         lines = [
             f"{d.check}: {d.array}: {d.aspect}: {d.message}" for d in self.differences if not d.ok
         ]
+        if self.program is not None:
+            lines += self.program.failures(complex_allowed=self.arithmetic == "complex")
         return lines + [self.error] * bool(self.error)
 
     @property
@@ -132,11 +137,19 @@ def _port(
 ) -> Result:
     """What the port's float32 answer differs from the official and the exact one."""
     case = question.case
-    got = _compared_part(port.answer(spec, question, run), case)
+    answered, program = port.observed(spec, question, run)
+    got = _compared_part(answered, case)
     direct, needed = _direct(spec, question, got, official, rounded, run)
     found = direct + _side(compare.PORT, spec, case, got, rounded)
-    where = run.backend.name
-    return Result(spec.name, case.name, run.arithmetic, found, needed=needed, backend=where)
+    return Result(
+        spec.name,
+        case.name,
+        run.arithmetic,
+        found,
+        needed=needed,
+        backend=run.backend.name,
+        program=program,
+    )
 
 
 def _direct(
@@ -355,8 +368,10 @@ def check_named(layer: str, case_name: str, backend: str = CPU.name) -> list[Res
     recording = recorded.load(spec)
     case = next(each for each in recorded.cases(spec) if each.name == case_name)
     torch.set_num_threads(1)
+    where = backends.named(backend)
     try:
-        return check(spec, case, recording.answer, backends.named(backend))
+        where.start()
+        return check(spec, case, recording.answer, where)
     except Exception as error:  # told with its case; the other cases still run
         what = f"raised {type(error).__name__}: {error}"
         return [Result(layer, case_name, None, error=what, backend=backend)]
