@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from leaf_port._devices import lacks
+
 Spectrum: TypeAlias = tuple[Tensor, Tensor]
 
 LARGEST_FACTOR = 32
@@ -101,6 +103,11 @@ def times_conjugate(x: Spectrum, y: Spectrum) -> Spectrum:
     """``x * conj(y)``."""
     (a, b), (c, d) = x, y
     return a * c + b * d, b * c - a * d
+
+
+def absolute(x: Tensor) -> Tensor:
+    """``|x|`` of a complex tensor, also where the device's own has no gradient."""
+    return magnitude((x.real, x.imag)) if lacks(x.device, "complex") else x.abs()
 
 
 def magnitude(x: Spectrum) -> Tensor:

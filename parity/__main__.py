@@ -71,11 +71,15 @@ def run(
     layer: Layers = None,
     case: Annotated[str | None, typer.Option(help="Only the case of this name.")] = None,
     backend: Annotated[
-        str, typer.Option(help=f"Where the port runs: {', '.join(backends.TABLE)}.")
-    ] = "cpu",
+        list[str] | None,
+        typer.Option(
+            help=f"Where the port runs: {', '.join(backends.TABLE)}; may be given several times. "
+            "All that run here by default."
+        ),
+    ] = None,
 ) -> None:
     """Check the port against the recorded official answers; exit code 1 if anything is off."""
-    ok = report.run(_chosen(layer), case, report.console(), backend)
+    ok = report.run(_chosen(layer), case, report.console(), backend or ())
     raise typer.Exit(0 if ok else 1)
 
 

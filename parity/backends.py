@@ -25,6 +25,7 @@ class Backend:
         missing: says why it cannot run here; empty where it can.
         settings: a context in which everything runs on it.
         start: makes the device ready; before anything else is computed in a process.
+        flushes_denormals: whether numbers below 1.2e-38 count as zero there.
         flush: computes what is pending, given outputs and gradients; nothing where each operation
             is computed when it is called.
         watched: computes something, and tells what it knows of the compiled program; None where
@@ -36,6 +37,7 @@ class Backend:
     missing: Callable[[], str]
     settings: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
     start: Callable[[], None] = lambda: None
+    flushes_denormals: bool = False
     flush: Callable[[Sequence[Tensor], Sequence[Tensor]], None] = lambda *_: None
     watched: Callable[[Callable[[], Any]], tuple[Any, Program]] | None = None
 
@@ -58,7 +60,16 @@ def _full_float32() -> Iterator[None]:
 
 CPU = Backend("cpu", "cpu", lambda: "")
 CUDA = Backend("cuda", "cuda", _no_cuda, _full_float32)
-XLA = Backend("xla", "xla", xla.missing, xla.full_float32, xla.start, xla.flush, xla.watched)
+XLA = Backend(
+    name="xla",
+    device="xla",
+    missing=xla.missing,
+    settings=xla.full_float32,
+    start=xla.start,
+    flushes_denormals=True,  # its CPU device as TensorFlow's pool: tsl/platform/denormal.cc
+    flush=xla.flush,
+    watched=xla.watched,
+)
 TABLE: Mapping[str, Backend] = {backend.name: backend for backend in (CPU, CUDA, XLA)}
 
 

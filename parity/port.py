@@ -88,7 +88,7 @@ class Run:
 
 
 def observed(spec: LayerSpec, question: Question, run: Run) -> tuple[Answer, Program | None]:
-    """What the port answers, and what the backend tells of the compiled program, if there is one."""
+    """What the port answers, and what the backend tells of the compiled program, if any."""
     if run.backend.watched is None:
         return answer(spec, question, run), None
     return run.backend.watched(lambda: answer(spec, question, run))

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 # A line of HLO: ``%name = f32[2,3]{1,0} dot(...), ..., operand_precision={highest,highest}``.
 _COMPLEX_TYPE = re.compile(r"\bc(?:64|128)\[")
-_DOUBLE_TYPE = re.compile(r"\bf64\[")
+# torch_xla compares with plain numbers in float64, autograd's own formulas among them.
+_DOUBLE = re.compile(r"= f64\[\S* (?!convert|constant|broadcast|parameter|reshape)\w+")
 _PRODUCT = re.compile(r"= \S+ (dot|convolution)\(")
 _FULL = "operand_precision={highest,highest}"
 
@@ -20,7 +21,8 @@ class Program:
     Attributes:
         fallbacks: operators that ran on the CPU because the backend has none of its own.
         complex_types: whether a complex type occurs in the program.
-        double_types: whether float64 occurs in it, which accelerators lack or emulate.
+        double: whether it computes in float64, which accelerators lack or emulate; comparing a
+            float32 with a number in it is not counted.
         reduced: matrix products, and convolutions of the forward pass, that do not ask for the full
             precision of float32.
         reduced_backward: convolutions of the backward pass that do not.
@@ -30,7 +32,7 @@ class Program:
 
     fallbacks: tuple[str, ...] = ()
     complex_types: bool = False
-    double_types: bool = False
+    double: bool = False
     reduced: int = 0
     reduced_backward: int = 0
     compilations: int = 1
@@ -51,7 +53,7 @@ class Program:
             yield f"program: fell back to the CPU: {', '.join(self.fallbacks)}"
         if self.complex_types:
             yield "program: complex types"
-        if self.double_types:
+        if self.double:
             yield "program: float64"
         if self.compilations > 1:
             yield f"program: {self.compilations} compilations in {self.calls} calls of one shape"
@@ -67,7 +69,7 @@ def read(forward: str, whole: str) -> Program:
     of_forward = _reduced(forward, "convolution")
     return Program(
         complex_types=bool(_COMPLEX_TYPE.search(whole)),
-        double_types=bool(_DOUBLE_TYPE.search(whole)),
+        double=bool(_DOUBLE.search(whole)),
         reduced=_reduced(whole, "dot") + of_forward,
         reduced_backward=_reduced(whole, "convolution") - of_forward,
     )

@@ -125,7 +125,8 @@ def flush(outputs: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
 @contextlib.contextmanager
 def _noting() -> Iterator[list[Program]]:
     global _noted
-    _noted = programs = []
+    programs: list[Program] = []
+    _noted = programs
     try:
         yield programs
     finally:
