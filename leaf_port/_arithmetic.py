@@ -6,12 +6,10 @@ from typing import Literal, TypeAlias, get_args
 
 import torch
 
+from leaf_port._devices import lacks
 from leaf_port.errors import LeafError
 
 Arithmetic: TypeAlias = Literal["auto", "complex", "real"]
-
-# Device types whose complex arithmetic has forward and gradient, as tried by the parity suite.
-_HAS_COMPLEX = frozenset({"cpu", "cuda"})
 
 
 def check_arithmetic(where: str, arithmetic: str) -> Arithmetic:
@@ -29,5 +27,5 @@ def uses_complex(arithmetic: Arithmetic, device: torch.device) -> bool:
     generates no code for complex operators, and few formats of exported graphs know them.
     """
     if arithmetic == "auto":
-        return device.type in _HAS_COMPLEX and not torch.compiler.is_compiling()
+        return not lacks(device, "complex") and not torch.compiler.is_compiling()
     return arithmetic == "complex"

@@ -1,4 +1,4 @@
-"""Clipping with TensorFlow's values and TensorFlow's gradients.
+"""Clipping and maxima with TensorFlow's values and gradients, on every device.
 
 TensorFlow passes the *whole* gradient at a tie (``x == bound``). ``torch.maximum`` halves it, and
 what ``torch.clamp`` does there has changed between versions (pytorch/pytorch#195931), so the rule
@@ -9,23 +9,47 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+from leaf_port._devices import lacks
 
 
-def _or_nan(x: Tensor, bound: Tensor | float) -> Tensor:
+def _like(x: Tensor, bound: Tensor | float) -> Tensor:
+    """``bound`` in the dtype of ``x``.
+
+    With a plain number torch_xla compares in float64, where a float32 ``x`` never equals 0.4.
+    """
+    return x.new_full((), bound)  # type: ignore[arg-type]
+
+
+def _or_nan(x: Tensor, bound: Tensor) -> Tensor:
     """``bound``, but NaN where ``x`` is NaN; without gradient."""
     return torch.where(torch.isnan(x), x.detach(), bound)
 
 
-def maximum(x: Tensor, bound: float) -> Tensor:
+def maximum(x: Tensor, bound: Tensor | float) -> Tensor:
     """``tf.maximum(x, bound)``: gradient 1 where ``x >= bound``, else 0."""
+    bound = _like(x, bound)
     return torch.where(x >= bound, x, _or_nan(x, bound))
 
 
-def minimum(x: Tensor, bound: float) -> Tensor:
+def minimum(x: Tensor, bound: Tensor | float) -> Tensor:
     """``tf.minimum(x, bound)``: gradient 1 where ``x <= bound``, else 0."""
+    bound = _like(x, bound)
     return torch.where(x <= bound, x, _or_nan(x, bound))
 
 
 def clip_by_value(x: Tensor, low: float, high: float) -> Tensor:
     """``tf.clip_by_value(x, low, high)``: gradient 1 where ``low <= x <= high``, else 0."""
     return maximum(minimum(x, high), low)
+
+
+def max_pool2d(x: Tensor, window: tuple[int, ...], hop: tuple[int, ...] | None = None) -> Tensor:
+    """``F.max_pool2d``: the maximum of a window with a NaN is NaN, on every device."""
+    pooled = F.max_pool2d(x, window, hop)
+    if not lacks(x.device, "max pooling of NaN"):
+        return pooled
+    broken = F.max_pool2d(torch.isnan(x).to(x.dtype), window, hop)
+    return torch.where(
+        broken > torch.zeros_like(broken), torch.full_like(pooled, torch.nan), pooled
+    )

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from leaf_port import _checks
+from leaf_port import _checks, _fourier
+from leaf_port._arithmetic import Arithmetic, check_arithmetic, uses_complex
+from leaf_port._devices import lacks
 from leaf_port.errors import LeafError
 
 
@@ -33,7 +35,9 @@ def _check(where: str, inputs: Tensor, filters: Tensor) -> None:
     _checks.same_dtype(where, inputs, filters)
 
 
-def fft_conv1d(inputs: Tensor, filters: Tensor) -> tuple[Tensor, Tensor]:
+def fft_conv1d(
+    inputs: Tensor, filters: Tensor, arithmetic: Arithmetic = "auto"
+) -> tuple[Tensor, Tensor]:
     """Circular correlation by FFT over the next power of two, and the L1 norm of the filters' FFT.
 
     ``y = roll(irfft(rfft(x, N) conj(rfft(h, N))), K // 2 - 1)[:T]`` with ``N =
@@ -42,6 +46,7 @@ def fft_conv1d(inputs: Tensor, filters: Tensor) -> tuple[Tensor, Tensor]:
     Args:
         inputs: ``(batch, time, 1)``.
         filters: ``(filter_length, 1, channels)``; taps beyond ``N`` are dropped.
+        arithmetic: of the transforms: ``"complex"``, ``"real"`` or ``"auto"``.
 
     Returns:
         ``(batch, time, channels)`` and a scalar ``sum |rfft(h, N)|``.
@@ -53,23 +58,49 @@ def fft_conv1d(inputs: Tensor, filters: Tensor) -> tuple[Tensor, Tensor]:
     Source: convolution.py, lines 33-66.
     """
     _check("fft_conv1d", inputs, filters)
+    check_arithmetic("fft_conv1d", arithmetic)
     length, taps = inputs.shape[1], filters.shape[0]
     if length < 2:
         raise LeafError("fft_conv1d", "inputs", "at least 2 samples", length, "give a longer clip")
     size = upper_power_of_2(length)
-    spectrum = torch.fft.rfft(inputs.transpose(1, 2), n=size)
-    response = torch.fft.rfft(filters.permute(1, 2, 0), n=size)
-    result = torch.fft.irfft(spectrum * response.conj()).transpose(1, 2)
-    return torch.roll(result, taps // 2 - 1, dims=1)[:, :length], response.abs().sum()
+    x, h = inputs.transpose(1, 2), filters.permute(1, 2, 0)
+    if uses_complex(arithmetic, inputs.device):
+        spectrum = torch.fft.rfft(x, n=size)
+        response = torch.fft.rfft(h, n=size)
+        result, norm = (
+            torch.fft.irfft(spectrum * response.conj()),
+            _fourier.absolute(response).sum(),
+        )
+    else:
+        result, norm = _circular(x, h, size)
+    result = result.transpose(1, 2)
+    return torch.roll(result, taps // 2 - 1, dims=1)[:, :length], norm
 
 
-def overlap_add_conv1d(inputs: Tensor, filters: Tensor, fft_length: int = 4096) -> Tensor:
+def _circular(x: Tensor, h: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """``irfft(rfft(x) conj(rfft(h)))`` and ``sum |rfft(h)|`` in real arithmetic."""
+    response = _fourier.rfft(h, size)
+    product = _fourier.times_conjugate(_fourier.rfft(x, size), response)
+    return _fourier.irfft(product), _fourier.magnitude(response).sum()
+
+
+def spectrum_norm(filters: Tensor, size: int, arithmetic: Arithmetic) -> Tensor:
+    """``sum |rfft(h, N)|`` of filters ``(filter_length, ...)``."""
+    if uses_complex(arithmetic, filters.device):
+        return _fourier.absolute(torch.fft.rfft(filters, n=size, dim=0)).sum()
+    return _fourier.magnitude(_fourier.rfft(filters.movedim(0, -1), size)).sum()
+
+
+def overlap_add_conv1d(
+    inputs: Tensor, filters: Tensor, fft_length: int = 4096, arithmetic: Arithmetic = "auto"
+) -> Tensor:
     """Correlation by FFT over segments that are overlapped and added.
 
     Args:
         inputs: ``(batch, time, 1)``.
         filters: ``(filter_length, 1, channels)``, no longer than ``fft_length``.
         fft_length: size of the transform, in samples.
+        arithmetic: of the transforms: ``"complex"``, ``"real"`` or ``"auto"``.
 
     Returns:
         ``(batch, time, channels)``.
@@ -81,6 +112,7 @@ def overlap_add_conv1d(inputs: Tensor, filters: Tensor, fft_length: int = 4096) 
     """
     where = "overlap_add_conv1d"
     _check(where, inputs, filters)
+    check_arithmetic(where, arithmetic)
     length, taps = inputs.shape[1], filters.shape[0]
     overlap = taps - 1
     segment = fft_length - overlap
@@ -90,9 +122,14 @@ def overlap_add_conv1d(inputs: Tensor, filters: Tensor, fft_length: int = 4096) 
     segments = -(-length // segment)
     padded = F.pad(inputs.transpose(1, 2), (0, segments * segment - length))
     framed = F.pad(padded.unflatten(-1, (segments, segment)), (overlap // 2, overlap // 2))
-    response = torch.fft.rfft(filters.permute(1, 2, 0), n=fft_length).unsqueeze(2)
-    product = torch.fft.rfft(framed, n=fft_length) * response.conj()
-    result = torch.roll(torch.fft.irfft(product), taps // 2 - 1, dims=-1)
+    h = filters.permute(1, 2, 0)
+    if uses_complex(arithmetic, inputs.device):
+        response = torch.fft.rfft(h, n=fft_length).unsqueeze(2)
+        product = torch.fft.rfft(framed, n=fft_length) * response.conj()
+        result = torch.fft.irfft(product)
+    else:
+        result, _ = _circular(framed, h.unsqueeze(2), fft_length)
+    result = torch.roll(result, taps // 2 - 1, dims=-1)
     joined = _overlap_and_add(result, segment).transpose(1, 2)[:, :length]
     return torch.roll(joined, 1 - taps // 2, dims=1)
 
@@ -101,6 +138,15 @@ def _overlap_and_add(frames: Tensor, step: int) -> Tensor:
     """``tf.signal.overlap_and_add``: ``(..., n, size)`` to ``(..., (n - 1) step + size)``."""
     *outer, count, size = frames.shape
     length = (count - 1) * step + size
+    if lacks(frames.device, "frames"):
+        at = positions(count, size, step, frames.device).flatten()
+        return frames.new_zeros(*outer, length).index_add(-1, at, frames.flatten(-2))
     columns = frames.reshape(-1, count, size).mT
     folded = F.fold(columns, output_size=(1, length), kernel_size=(1, size), stride=(1, step))
     return folded.reshape(*outer, length)
+
+
+def positions(count: int, size: int, step: int, device: torch.device) -> Tensor:
+    """Where the samples of overlapping frames stand in the signal: ``(count, size)``."""
+    starts = torch.arange(count, device=device) * step
+    return starts.unsqueeze(1) + torch.arange(size, device=device)

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leaf_port import _checks
-from leaf_port._clip import clip_by_value
+from leaf_port._clip import clip_by_value, max_pool2d
+from leaf_port._devices import lacks
 from leaf_port.errors import LeafError
 from leaf_port.padding import pad_time, same_padding
 
@@ -75,8 +76,8 @@ class MaxPool(nn.Module):
             fix = "give longer clips, more filters or fewer blocks"
             raise LeafError(self.where, "inputs", expected, str(tuple(sizes)), fix)
         if len(self.window) == 1:  # F.max_pool1d would fix the length in an exported graph
-            return F.max_pool2d(inputs.unsqueeze(-2), (1, *self.window)).squeeze(-2)
-        return F.max_pool2d(inputs, self.window)
+            return max_pool2d(inputs.unsqueeze(-2), (1, *self.window)).squeeze(-2)
+        return max_pool2d(inputs, self.window)
 
     def extra_repr(self) -> str:
         """The window, for ``print(layer)``."""
@@ -113,7 +114,10 @@ class SameAvgPool2d(nn.Module):
         """Sums over the windows; of ones, the number of values in each that are not padding."""
         (height, width), (frames, filters) = self.window, x.shape[-2:]
         pads = same_padding(filters, width, width) + same_padding(frames, height, height)
-        return F.avg_pool2d(F.pad(x, pads), self.window, divisor_override=1)
+        padded = F.pad(x, pads)
+        if lacks(x.device, "average pooling"):
+            return padded.unflatten(-1, (-1, width)).unflatten(-3, (-1, height)).sum((-3, -1))
+        return F.avg_pool2d(padded, self.window, divisor_override=1)
 
 
 class GlobalMaxPool2d(nn.Module):
@@ -171,17 +175,43 @@ def hard_sigmoid(x: Tensor) -> Tensor:
     return clip_by_value(0.2 * x + 0.5, 0.0, 1.0)
 
 
+def _exp_minus_1(x: Tensor) -> Tensor:
+    """``exp(x) - 1`` of what is below 0; what is not is given back and has no gradient here."""
+    zero = torch.zeros_like(x)
+    return torch.expm1(torch.where(x < zero, x, zero))
+
+
+def elu(x: Tensor) -> Tensor:
+    """``x`` above 0, ``exp(x) - 1`` below. At 0 either side has a gradient of 1."""
+    if not lacks(x.device, "activations"):
+        return F.elu(x)
+    return torch.where(x < torch.zeros_like(x), _exp_minus_1(x), x)
+
+
+def relu6(x: Tensor) -> Tensor:
+    """``min(max(x, 0), 6)``; no gradient at either end."""
+    if not lacks(x.device, "activations"):
+        return F.relu6(x)
+    low, high = torch.zeros_like(x), torch.full_like(x, 6.0)
+    outside = (x <= low) | (x >= high)
+    return torch.where(outside, torch.minimum(torch.maximum(x, low), high).detach(), x)
+
+
 def selu(x: Tensor) -> Tensor:
     """SELU with TensorFlow's gradient at 0, that of the positive side (torch: the negative's)."""
-    return torch.where(x < 0, F.selu(x), _SELU_SCALE * x)
+    if not lacks(x.device, "activations"):
+        return torch.where(x < 0, F.selu(x), _SELU_SCALE * x)
+    below = (_SELU_SCALE * _SELU_ALPHA) * _exp_minus_1(x)
+    return torch.where(x < torch.zeros_like(x), below, _SELU_SCALE * x)
 
 
+_SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "linear": nn.Identity,
     "relu": nn.ReLU,
-    "relu6": nn.ReLU6,
-    "elu": nn.ELU,
+    "relu6": lambda: Function(relu6),
+    "elu": lambda: Function(elu),
     "selu": lambda: Function(selu),
     "leaky_relu": lambda: nn.LeakyReLU(0.2),
     "gelu": nn.GELU,

@@ -19,6 +19,7 @@ from leaf_port._arithmetic import Arithmetic
 from leaf_port._clip import clip_by_value
 from leaf_port._fft_convolution import fft_conv1d as fft_conv1d
 from leaf_port._fft_convolution import overlap_add_conv1d as overlap_add_conv1d
+from leaf_port._fft_convolution import spectrum_norm
 from leaf_port._fft_convolution import upper_power_of_2 as upper_power_of_2
 from leaf_port.constraints import Constraint, GaborConstraint, UnitNorm
 from leaf_port.errors import LeafError
@@ -208,7 +209,9 @@ class GaborConv1d(_Conv1d):
         if self.sort_filters:
             kernel = kernel[torch.argsort(kernel[:, 0], stable=True)]
         if _arithmetic.uses_complex(self.arithmetic, kernel.device):
-            return torch.view_as_real(impulse_responses.gabor_filters(kernel, self.kernel_size))
+            taps = impulse_responses.gabor_filters(kernel, self.kernel_size)
+            # Not view_as_real: torch_xla 2.9 aborts the process where its result is transposed.
+            return torch.stack([taps.real, taps.imag], dim=-1)
         return impulse_responses.gabor_filters_real(kernel, self.kernel_size)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -357,6 +360,7 @@ class FFTConv1d(Conv1d):
         filters, kernel_size, strides, padding, use_bias, kernel_initializer, kernel_regularizer,
         trainable: as in :class:`Conv1d`.
         activation: applied to the output, or None.
+        arithmetic: of the transforms: ``"complex"``, ``"real"`` or ``"auto"``.
     """
 
     def __init__(
@@ -370,6 +374,7 @@ class FFTConv1d(Conv1d):
         kernel_regularizer: Regularizer | None = None,
         trainable: bool = True,
         activation: Callable[[Tensor], Tensor] | None = None,
+        arithmetic: Arithmetic = "auto",
     ) -> None:
         super().__init__(
             filters,
@@ -382,6 +387,7 @@ class FFTConv1d(Conv1d):
             trainable,
         )
         self.activation = activation
+        self.arithmetic = _arithmetic.check_arithmetic(type(self).__name__, arithmetic)
 
     def frequency_penalty(self, num_samples: int | None) -> Tensor:
         """``l1 sum |rfft(kernel, N)|`` for an input of ``num_samples``."""
@@ -391,12 +397,12 @@ class FFTConv1d(Conv1d):
             expected = "the length of the input, which the transform's size follows"
             raise LeafError(type(self).__name__, "num_samples", expected, None, fix)
         size = upper_power_of_2(num_samples)
-        return l1 * torch.fft.rfft(self.kernel, n=size, dim=0).abs().sum()
+        return l1 * spectrum_norm(self.kernel, size, self.arithmetic)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """``(batch, time, 1)`` to ``(batch, time, filters)``."""
         self._check_inputs(inputs, self.kernel)
-        outputs, _ = fft_conv1d(inputs, self.kernel)
+        outputs, _ = fft_conv1d(inputs, self.kernel, self.arithmetic)
         outputs = outputs if self.bias is None else outputs + self.bias
         return outputs if self.activation is None else self.activation(outputs)
 
@@ -405,7 +411,7 @@ ConvFactory = Callable[..., nn.Module]
 
 
 def build(conv1d_cls: ConvFactory, arithmetic: Arithmetic, **arguments: Any) -> nn.Module:
-    """``conv1d_cls(**arguments)``, with ``arithmetic`` where it is a Gabor convolution.
+    """``conv1d_cls(**arguments)``, with ``arithmetic`` where it is a Gabor or FFT convolution.
 
     A ``functools.partial`` of one may set it itself.
     """
@@ -413,7 +419,8 @@ def build(conv1d_cls: ConvFactory, arithmetic: Arithmetic, **arguments: Any) -> 
     while isinstance(innermost, functools.partial):
         given |= "arithmetic" in innermost.keywords
         innermost = innermost.func
-    if isinstance(innermost, type) and issubclass(innermost, GaborConv1d) and not given:
+    chooses = isinstance(innermost, type) and issubclass(innermost, (GaborConv1d, FFTConv1d))
+    if chooses and not given:
         arguments["arithmetic"] = arithmetic
     return conv1d_cls(**arguments)
 

@@ -62,7 +62,8 @@ def loudness_normalization(
     # A full tensor divided: a Python number over a tensor is rounded twice by torch.
     gain = torch.full_like(std, target) / std
     # As tf.minimum(greatest, gain): a tie is the bound's, and a NaN passes.
-    return torch.where(gain >= greatest, greatest, gain) * samples
+    bound = torch.full_like(gain, greatest)
+    return torch.where(gain >= bound, bound, gain) * samples
 
 
 def align(

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leaf_port import _arithmetic, _checks, convolution, melfilters, pooling
+from leaf_port import _arithmetic, _checks, _fourier, convolution, melfilters, pooling
 from leaf_port._arithmetic import Arithmetic
 from leaf_port._clip import maximum
+from leaf_port._devices import lacks
+from leaf_port._fft_convolution import positions
 from leaf_port._precision import without_autocast
 from leaf_port.errors import LeafError
 from leaf_port.initializers import (
@@ -335,8 +337,7 @@ class MelFilterbanks(FromPretrained, nn.Module):
     """Mel filterbanks: squared magnitude of a short-time Fourier transform, triangles, logarithm.
 
     Source: frontend.py, lines 315-364. Frame ``n`` starts at sample ``n * stride``; the clip is
-    padded with zeros at its end. Nothing is learned. (Inductor makes no code for its Fourier
-    transform and warns of it: compile it with ``backend="aot_eager"``.)
+    padded with zeros at its end. Nothing is learned.
 
     Args:
         n_filters: number of filters.
@@ -348,6 +349,8 @@ class MelFilterbanks(FromPretrained, nn.Module):
         compression_fn: from energies to features; None for none.
         min_freq: where the first triangle starts, in Hz.
         max_freq: where the last one ends, in Hz; 0 or None for Nyquist.
+        arithmetic: of the Fourier transform: ``"complex"``, ``"real"`` (matrix products, for
+            devices without complex numbers and for compilers) or ``"auto"``.
 
     Raises:
         LeafError: an argument or input out of its domain.
@@ -363,9 +366,11 @@ class MelFilterbanks(FromPretrained, nn.Module):
         compression_fn: Compression | None = log_compression,
         min_freq: float = 60.0,
         max_freq: float | None = 7800.0,
+        arithmetic: Arithmetic = "auto",
     ) -> None:
         super().__init__()
         where = "MelFilterbanks"
+        self.arithmetic = _arithmetic.check_arithmetic(where, arithmetic)
         self.n_filters = _checks.at_least(where, "n_filters", n_filters)
         self.n_fft = _checks.at_least(where, "n_fft", n_fft, 2)
         sizes = _checks.window_samples(where, sample_rate, window_len, window_stride)
@@ -407,6 +412,9 @@ class MelFilterbanks(FromPretrained, nn.Module):
         count = (length + self.window_stride - 1) // self.window_stride
         needed = (count - 1) * self.window_stride + self.window_size
         padded = F.pad(inputs, (0, torch.sym_max(needed - length, 0)))
+        if lacks(inputs.device, "frames"):
+            at = positions(count, self.window_size, self.window_stride, inputs.device)
+            return padded[:, at]
         return padded.unfold(1, self.window_size, self.window_stride)[:, :count]
 
     @without_autocast
@@ -417,9 +425,16 @@ class MelFilterbanks(FromPretrained, nn.Module):
         frames = self.frames(waveform) * self.window
         if frames.shape[0] == 0:  # a Fourier transform of nothing fails
             return frames.new_zeros(*frames.shape[:2], self.n_filters)
-        stft = torch.fft.rfft(frames, n=self.n_fft)
-        energies = (stft.real**2 + stft.imag**2) @ self.mel_filters
+        energies = self._power(frames) @ self.mel_filters
         return energies if self.compression_fn is None else self.compression_fn(energies)
+
+    def _power(self, frames: Tensor) -> Tensor:
+        """Squared magnitudes of the frames' spectra: ``(batch, frames, n_fft // 2 + 1)``."""
+        if _arithmetic.uses_complex(self.arithmetic, frames.device):
+            stft = torch.fft.rfft(frames, n=self.n_fft)
+            return stft.real**2 + stft.imag**2
+        spectrum = _fourier.rfft(frames, self.n_fft)
+        return spectrum[0] ** 2 + spectrum[1] ** 2
 
 
 def periodic_hann(size: int, dtype: type[np.floating[Any]]) -> np.ndarray[Any, Any]:

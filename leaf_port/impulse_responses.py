@@ -14,7 +14,7 @@ import math
 import torch
 from torch import Tensor
 
-from leaf_port import _checks
+from leaf_port import _checks, _fourier
 from leaf_port._clip import clip_by_value
 from leaf_port.errors import LeafError
 
@@ -26,7 +26,8 @@ def amplitude(filters: Tensor, i: int) -> Tensor:
     """Magnitude of the spectrum of one filter, 0 Hz in the middle: ``|fftshift(fft(h_i))|``.
 
     Args:
-        filters: ``(size, filters)``, complex.
+        filters: ``(size, filters)``, complex; or ``(size, filters, 2)``, real: without complex
+            numbers, as :func:`gabor_filters_real` gives them (with the first two axes swapped).
         i: which filter.
 
     Returns:
@@ -34,14 +35,21 @@ def amplitude(filters: Tensor, i: int) -> Tensor:
 
     Source: impulse_responses.py, lines 22-23.
     """
-    if not isinstance(filters, Tensor) or filters.ndim != 2 or not filters.is_complex():
-        got = tuple(filters.shape) if isinstance(filters, Tensor) else type(filters).__name__
+    is_tensor = isinstance(filters, Tensor)
+    if not is_tensor or filters.ndim != 3 - filters.is_complex() or filters.shape[2:] not in _PAIRS:
+        got = tuple(filters.shape) if is_tensor else type(filters).__name__
         fix = "transpose gabor_filters: filters.T"
         raise LeafError("amplitude", "filters", "a complex tensor (size, filters)", got, fix)
     if not 0 <= i < filters.shape[1]:
         expected = f"0 to {filters.shape[1] - 1}"
         raise LeafError("amplitude", "i", expected, i, "give the index of a filter")
-    return torch.fft.fftshift(torch.fft.fft(filters[:, i])).abs()
+    if filters.is_complex():
+        return _fourier.absolute(torch.fft.fftshift(torch.fft.fft(filters[:, i])))
+    real, imaginary = filters[:, i].unbind(-1)
+    return torch.roll(_fourier.magnitude(_fourier.fft((real, imaginary))), filters.shape[0] // 2)
+
+
+_PAIRS = ((), (2,))  # the axes behind (size, filters): none, or real and imaginary part
 
 
 def _check_gabor(t: Tensor, center: Tensor, fwhm: Tensor) -> None:
@@ -56,7 +64,8 @@ def _without_denormals(taps: Tensor) -> Tensor:
 
     It must: at a centre frequency of 0 all imaginary taps are zero, and their gradient is not.
     """
-    tiny = taps.abs() < _SMALLEST_TAP[taps.dtype]
+    smallest = taps.new_full((), _SMALLEST_TAP[taps.dtype])  # see leaf_port/_clip.py, _like
+    tiny = taps.abs() < smallest
     return torch.where(tiny, taps - taps.detach(), taps)
 
 

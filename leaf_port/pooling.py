@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leaf_port import _checks, impulse_responses, padding
+from leaf_port._clip import max_pool2d
 from leaf_port.convolution import check_long_enough
 from leaf_port.initializers import Constant, GlorotUniform, Initializer, parameter
 from leaf_port.regularizers import Regularizer
@@ -197,4 +198,4 @@ class MaxPooling1d(_Pooling1d):
         x = self._time_last(inputs, value=-torch.inf)
         # In two dimensions: torch.export fixes the length that max_pool1d sees.
         window, hop = (1, self.kernel_size), (1, self.strides)
-        return F.max_pool2d(x.unsqueeze(2), window, hop).squeeze(2).transpose(1, 2)
+        return max_pool2d(x.unsqueeze(2), window, hop).squeeze(2).transpose(1, 2)

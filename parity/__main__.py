@@ -71,15 +71,19 @@ def run(
     layer: Layers = None,
     case: Annotated[str | None, typer.Option(help="Only the case of this name.")] = None,
     backend: Annotated[
-        str, typer.Option(help=f"Where the port runs: {', '.join(backends.TABLE)}.")
-    ] = "cpu",
+        list[str] | None,
+        typer.Option(
+            help=f"Where the port runs: {', '.join(backends.TABLE)}; may be given several times. "
+            "All that run here by default."
+        ),
+    ] = None,
     tight: Annotated[
         bool,
         typer.Option("--tight", help="Refuse bounds of more than 3 times the worst of this run."),
     ] = False,
 ) -> None:
     """Check the port against the recorded official answers; exit code 1 if anything is off."""
-    ok = report.run(_chosen(layer), case, report.console(), backend, tight=tight)
+    ok = report.run(_chosen(layer), case, report.console(), backend or (), tight)
     raise typer.Exit(0 if ok else 1)
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
+from torch import Tensor
+
+from parity import xla
+from parity.program import Program
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,12 +24,22 @@ class Backend:
         device: where layers and tensors are put.
         missing: says why it cannot run here; empty where it can.
         settings: a context in which everything runs on it.
+        start: makes the device ready; before anything else is computed in a process.
+        flushes_denormals: whether numbers below 1.2e-38 count as zero there.
+        flush: computes what is pending, given outputs and gradients; nothing where each operation
+            is computed when it is called.
+        watched: computes something, and tells what it knows of the compiled program; None where
+            nothing is compiled.
     """
 
     name: str
     device: str
     missing: Callable[[], str]
     settings: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
+    start: Callable[[], None] = lambda: None
+    flushes_denormals: bool = False
+    flush: Callable[[Sequence[Tensor], Sequence[Tensor]], None] = lambda *_: None
+    watched: Callable[[Callable[[], Any]], tuple[Any, Program]] | None = None
 
 
 def _no_cuda() -> str:
@@ -45,9 +59,18 @@ def _full_float32() -> Iterator[None]:
 
 
 CPU = Backend("cpu", "cpu", lambda: "")
-TABLE: Mapping[str, Backend] = {
-    backend.name: backend for backend in (CPU, Backend("cuda", "cuda", _no_cuda, _full_float32))
-}
+CUDA = Backend("cuda", "cuda", _no_cuda, _full_float32)
+XLA = Backend(
+    name="xla",
+    device="xla",
+    missing=xla.missing,
+    settings=xla.full_float32,
+    start=xla.start,
+    flushes_denormals=True,  # its CPU device as TensorFlow's pool: tsl/platform/denormal.cc
+    flush=xla.flush,
+    watched=xla.watched,
+)
+TABLE: Mapping[str, Backend] = {backend.name: backend for backend in (CPU, CUDA, XLA)}
 
 
 def named(name: str) -> Backend:

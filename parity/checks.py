@@ -13,6 +13,7 @@ differences of the exact oracle have confirmed them on that very case (``parity/
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -25,6 +26,7 @@ from parity.compare import Difference, Rounded
 from parity.divergences import NON_FINITE
 from parity.layers import all_specs
 from parity.oracles import recorded
+from parity.program import Program
 from parity.slopes import Skip
 from parity.spec import Answer, Array, Case, ErrorCase, LayerSpec, Question
 
@@ -43,6 +45,7 @@ class Result:
         error: what was raised instead of an answer.
         needed: the known divergences without which it would fail.
         backend: where the port ran.
+        program: what was compiled there; None where nothing is.
     """
 
     layer: str
@@ -54,6 +57,7 @@ class Result:
     error: str = ""
     needed: tuple[str, ...] = ()
     backend: str = CPU.name
+    program: Program | None = None
 
     @property
     def failures(self) -> list[str]:
@@ -61,6 +65,8 @@ class Result:
         lines = [
             f"{d.check}: {d.array}: {d.aspect}: {d.message}" for d in self.differences if not d.ok
         ]
+        if self.program is not None:
+            lines += self.program.failures(complex_allowed=self.arithmetic == "complex")
         return lines + [self.error] * bool(self.error)
 
     @property
@@ -78,7 +84,7 @@ def arithmetics(spec: LayerSpec) -> Sequence[str | None]:
 Ask = Callable[[LayerSpec, Question], Answer]
 
 
-def check(spec: LayerSpec, case: Case, ask: Ask, backend: Backend = CPU) -> list[Result]:
+def check(spec: LayerSpec, case: Case, ask: Ask, *where: Backend) -> list[Result]:
     """All checks of a case, in each arithmetic of the port.
 
     What is beyond its budget is judged again, by units that more runs have measured.
@@ -87,31 +93,39 @@ def check(spec: LayerSpec, case: Case, ask: Ask, backend: Backend = CPU) -> list
         spec: the declaration.
         case: one of its cases, or a drawn one.
         ask: gives the official answer: a recording's or the live oracle's ``answer``.
-        backend: where the port runs.
+        where: where the port's float32 answers are computed; the CPU by default. Everything in
+            float64 is computed on the CPU, once for all of them.
     """
+    where = where or (CPU,)
     question = port.ask(spec, case)
     official = _compared_part(ask(spec, question), case)
     with np.errstate(all="ignore"):  # NaN, infinities and huge values are asked on purpose
-        results = _check(spec, question, official, rounding.RUNS, backend)
+        results = _check(spec, question, official, rounding.RUNS, where)
         if any(not d.ok and d.aspect == "values" for each in results for d in each.differences):
-            return _check(spec, question, official, rounding.STURDY_RUNS, backend)
+            return _check(spec, question, official, rounding.STURDY_RUNS, where)
     return results
 
 
 def _check(
-    spec: LayerSpec, question: Question, official: Answer, runs: int, backend: Backend = CPU
+    spec: LayerSpec,
+    question: Question,
+    official: Answer,
+    runs: int,
+    where: Sequence[Backend] = (CPU,),
 ) -> list[Result]:
     pinned = exactness.pinned(question, official)
-    first, *others = arithmetics(spec)
+    first = arithmetics(spec)[0]
     doubled = rounding.units(spec, pinned, first, runs)
     rounded = exact(spec, pinned, doubled)
     single = spec.single(question.case.config)
     results = []
-    for arithmetic in (first, *others):
+    for backend, arithmetic in itertools.product(where, arithmetics(spec)):
         run = port.Run(arithmetic=arithmetic, backend=backend)
         result = _port(spec, question, official, rounded, run)
         differences, skips = list(result.differences), list(result.skips)
-        if arithmetic == first:
+        if backend is not where[0]:
+            pass  # what concerns the case, or float64, stands with the first one
+        elif arithmetic == first:
             once = _once(spec, pinned, official, doubled, rounded, result.needed)
             differences, skips = differences + once[0], skips + once[1]
         elif not single:
@@ -132,11 +146,30 @@ def _port(
 ) -> Result:
     """What the port's float32 answer differs from the official and the exact one."""
     case = question.case
-    got = _compared_part(port.answer(spec, question, run), case)
+    answered, program = port.observed(spec, question, run)
+    got = _compared_part(answered, case)
     direct, needed = _direct(spec, question, got, official, rounded, run)
     found = direct + _side(compare.PORT, spec, case, got, rounded)
-    where = run.backend.name
-    return Result(spec.name, case.name, run.arithmetic, found, needed=needed, backend=where)
+    skips: list[Skip] = []
+    if run.backend.flushes_denormals and case.signal == "denormal":
+        found, skips = _without_flushed(found)
+    return Result(
+        spec.name,
+        case.name,
+        run.arithmetic,
+        found,
+        skips=skips,
+        needed=needed,
+        backend=run.backend.name,
+        program=program,
+    )
+
+
+def _without_flushed(found: Sequence[Difference]) -> tuple[list[Difference], list[Skip]]:
+    """The differences but for values that are off: neither oracle counts denormals as zero."""
+    kept = [each for each in found if each.ok or each.aspect != "values"]
+    reason = "denormal numbers count as zero there"
+    return kept, [Skip(each.array, reason) for each in found if each not in kept]
 
 
 def _direct(
@@ -349,17 +382,20 @@ def _one_kind(array: Array) -> Array:
     return np.where(np.isfinite(array), array, np.nan).astype(array.dtype) if floating else array
 
 
-def check_named(layer: str, case_name: str, backend: str = CPU.name) -> list[Result]:
-    """The results of one case, found by names: what a worker process is asked."""
+def check_named(layer: str, case_name: str, *names: str) -> list[Result]:
+    """The results of one case on some backends, found by names: what a worker process is asked."""
     spec = all_specs()[layer]
     recording = recorded.load(spec)
     case = next(each for each in recorded.cases(spec) if each.name == case_name)
     torch.set_num_threads(1)
+    where = [backends.named(name) for name in names or (CPU.name,)]
     try:
-        return check(spec, case, recording.answer, backends.named(backend))
+        for backend in where:
+            backend.start()
+        return check(spec, case, recording.answer, *where)
     except Exception as error:  # told with its case; the other cases still run
         what = f"raised {type(error).__name__}: {error}"
-        return [Result(layer, case_name, None, error=what, backend=backend)]
+        return [Result(layer, case_name, None, error=what, backend=each.name) for each in where]
 
 
 def check_error(error_case: ErrorCase) -> str | None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from parity.backends import CPU, Backend
+from parity.program import Program
 from parity.source import Source
 from parity.spec import Answer, Array, Case, LayerSpec, Question, Weight, with_signal
 
@@ -86,6 +87,13 @@ class Run:
     backend: Backend = CPU
 
 
+def observed(spec: LayerSpec, question: Question, run: Run) -> tuple[Answer, Program | None]:
+    """What the port answers, and what the backend tells of the compiled program, if any."""
+    if run.backend.watched is None:
+        return answer(spec, question, run), None
+    return run.backend.watched(lambda: answer(spec, question, run))
+
+
 def answer(spec: LayerSpec, question: Question, run: Run) -> Answer:
     """What the port answers.
 
@@ -113,7 +121,9 @@ def answer(spec: LayerSpec, question: Question, run: Run) -> Answer:
         tensor.requires_grad_()
     with _context(run):
         outputs = tensors(_call(spec, layer, inputs, question, run))
-        gradients = _gradients(outputs, watched, question)
+        wanted = _gradients(outputs, watched, question)
+        run.backend.flush(outputs, list(wanted.values()))
+    gradients = {name: _numpy(gradient) for name, gradient in wanted.items()}
     state = {path: declared[path].to_official(_numpy(weights[path])) for path in spec.state(case)}
     return Answer(
         outputs=[_numpy(output) for output in outputs],
@@ -181,7 +191,7 @@ def _call(
 
 def _gradients(
     outputs: list[Tensor], watched: Mapping[str, Tensor], question: Question
-) -> dict[str, Array]:
+) -> dict[str, Tensor]:
     terms = [
         (output * torch.from_numpy(question.cotangent(i, output.shape)).to(output)).sum()
         for i, output in enumerate(outputs)
@@ -190,6 +200,4 @@ def _gradients(
     if not terms or not watched:
         return {}
     grads = torch.autograd.grad(sum(terms), list(watched.values()), allow_unused=True)  # type: ignore[arg-type]
-    return {
-        name: _numpy(grad) for name, grad in zip(watched, grads, strict=True) if grad is not None
-    }
+    return {name: grad for name, grad in zip(watched, grads, strict=True) if grad is not None}

@@ -40,6 +40,9 @@ def _backends(config: pytest.Config) -> list[str]:
     if unknown := sorted(set(asked) - set(backends.TABLE)):
         known = ", ".join(backends.TABLE)
         raise pytest.UsageError(f"--parity-backend: no {', '.join(unknown)}; one of {known}")
+    for name in asked:  # a device that comes after the first backward has no gradients
+        if not backends.TABLE[name].missing():
+            backends.TABLE[name].start()
     return list(asked)
 
 

@@ -16,8 +16,12 @@ class _Amplitude(torch.nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.taps, self.index = config["taps"], config["index"]
+        self.real = config.get("arithmetic") == "real"
 
     def forward(self, kernel: Tensor) -> Tensor:
+        if self.real:
+            pairs = impulse_responses.gabor_filters_real(kernel, self.taps)
+            return impulse_responses.amplitude(pairs.transpose(0, 1), self.index)
         filters = impulse_responses.gabor_filters(kernel, self.taps)
         return impulse_responses.amplitude(filters.T, self.index)
 
@@ -31,6 +35,7 @@ SPEC = LayerSpec(
     inputs=lambda config, source: {"kernel": gabor_kernel(source, (3, 2), config)},
     differentiable=("kernel",),
     sizes=("taps",),
+    arithmetics=("complex", "real"),
     exact=lambda given: exactly(
         gabor.amplitude(given.inputs["kernel"], given.config["taps"], given.config["index"])
     ),

@@ -34,7 +34,7 @@ def _port(config: Config) -> Callable[..., Any]:
 
     def align(samples: torch.Tensor, draws: Sequence[torch.Tensor] = ()) -> torch.Tensor:
         room = max(samples.shape[0] - config["length"], 0) + 1
-        return data.align(samples, config["length"], offset=int(draws[0]) % room)
+        return data.align(samples, config["length"], offset=int(draws[0].cpu()) % room)
 
     return align
 

@@ -1,5 +1,7 @@
 """Circular convolution by FFT, and the L1 norm of the filters' spectrum."""
 
+import functools
+
 import torch
 
 from leaf_port import fft_conv1d
@@ -20,7 +22,9 @@ _OFFICIAL = "TensorFlow adds up the magnitudes of the spectrum one by one in flo
 SPEC = LayerSpec(
     name="fft_conv1d",
     mirrors="convolution.py, lines 33-66",
-    port=lambda _: fft_conv1d,
+    port=lambda config: functools.partial(
+        fft_conv1d, arithmetic=config.get("arithmetic", "complex")
+    ),
     official=lambda _: Ref("leaf_audio.convolution.fft_conv1d"),
     configs=grid(samples=[2, 256, 257, 500, 1000, 1024], taps=[1, 32, 101, 401], filters=[1, 4, 3]),
     inputs=lambda config, source: {
@@ -33,6 +37,7 @@ SPEC = LayerSpec(
         fft.spectrum_norm(given.inputs["filters"], given.config["samples"]),
     ),
     unanswered=_unanswered,
+    arithmetics=("complex", "real"),
     budget=Budget(
         forward=49,
         gradient=24,
@@ -56,6 +61,10 @@ SPEC = LayerSpec(
         reason=TENSORFLOW_FFT,
     ),
     errors=(
+        ErrorCase(
+            "arithmetic",
+            lambda: fft_conv1d(torch.ones(1, 9, 1), torch.ones(3, 1, 2), "half"),  # type: ignore[arg-type]
+        ),
         ErrorCase("inputs", lambda: fft_conv1d(torch.ones(1, 1, 1), torch.ones(3, 1, 2))),
         ErrorCase("inputs", lambda: fft_conv1d(torch.ones(1, 9, 2), torch.ones(3, 1, 2)), "odd"),
         ErrorCase("filters", lambda: fft_conv1d(torch.ones(1, 9, 1), torch.ones(3, 2))),

@@ -32,6 +32,7 @@ def _port(config: Config) -> FFTConv1d:
         padding=config["padding"],
         use_bias=config["bias"],
         activation=activation,
+        arithmetic=config.get("arithmetic", "complex"),
     )
 
 
@@ -86,6 +87,7 @@ SPEC = LayerSpec(
     inputs=audio,
     weights=_weights,
     initial=False,
+    arithmetics=("complex", "real"),
     exact=_exact,
     budget=Budget(
         forward=9.7,
@@ -97,6 +99,7 @@ SPEC = LayerSpec(
         worst="1.9, 5 units in 83 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
     ),
     errors=(
+        ErrorCase("arithmetic", lambda: FFTConv1d(2, 5, arithmetic="half")),  # type: ignore[arg-type]
         ErrorCase("num_samples", _without_length),
         ErrorCase("padding", lambda: FFTConv1d(2, 5, padding="causal")),
         *wrong_inputs(lambda: FFTConv1d(2, 5)),

@@ -24,7 +24,13 @@ from parity.spec import (
 
 def _port(config: Config) -> FFTConv1d:
     regularizer = L1L2(config["l1"], config["l2"])
-    return FFTConv1d(3, config["taps"], use_bias=False, kernel_regularizer=regularizer)
+    return FFTConv1d(
+        3,
+        config["taps"],
+        use_bias=False,
+        kernel_regularizer=regularizer,
+        arithmetic=config.get("arithmetic", "complex"),
+    )
 
 
 def _call(layer: FFTConv1d, inputs: Tensor) -> list[Tensor]:
@@ -59,6 +65,7 @@ SPEC = LayerSpec(
     weights=lambda _: {"layer/kernel": Weight("kernel", normal(0.1), random=True)},
     call=_call,
     initial=False,
+    arithmetics=("complex", "real"),
     exact=_exact,
     explicit=(
         Case(

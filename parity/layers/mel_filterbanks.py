@@ -27,6 +27,11 @@ def _arguments(config: Config) -> dict[str, float]:
     return {name: config[name] for name in _NAMES}
 
 
+def _port(config: Config) -> MelFilterbanks:
+    arithmetic = config.get("arithmetic", "complex")
+    return MelFilterbanks(**_arguments(config), arithmetic=arithmetic)  # type: ignore[arg-type]
+
+
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
     """Clips; TensorFlow's own gradient of a transform shorter than its frames fails."""
     name = "inputs" if config.get("backward", True) else "forward_only"
@@ -66,7 +71,7 @@ _OFFICIAL = (
 SPEC = LayerSpec(
     name="mel_filterbanks",
     mirrors="frontend.py, lines 315-364",
-    port=lambda config: MelFilterbanks(**_arguments(config)),  # type: ignore[arg-type]
+    port=_port,
     official=lambda config: Ref("leaf_audio.frontend.MelFilterbanks")(**_arguments(config)),
     configs=[
         *grid(
@@ -94,6 +99,7 @@ SPEC = LayerSpec(
         },
     ],
     inputs=_inputs,
+    arithmetics=("complex", "real"),
     constants=_constants,
     exact=lambda given: exactly(
         frontends.mel_filterbanks(*given.inputs.values(), **_arguments(given.config))  # type: ignore[arg-type]
@@ -111,6 +117,7 @@ SPEC = LayerSpec(
         reason=_REASON,
     ),
     errors=(
+        ErrorCase("arithmetic", lambda: MelFilterbanks(arithmetic="half")),  # type: ignore[arg-type]
         *wrong_sizes(MelFilterbanks),
         *wrong_waveforms(lambda: MelFilterbanks(n_filters=3)),
         ErrorCase("max_freq", lambda: MelFilterbanks(sample_rate=8000)),

@@ -1,5 +1,7 @@
 """Convolution by FFT over segments."""
 
+import functools
+
 import torch
 
 from leaf_port import overlap_add_conv1d
@@ -9,7 +11,11 @@ from parity.spec import Bound, Budget, ErrorCase, LayerSpec, Ref, exactly, grid
 SPEC = LayerSpec(
     name="overlap_add_conv1d",
     mirrors="convolution.py, lines 69-106",
-    port=lambda config: lambda x, h: overlap_add_conv1d(x, h, config["fft"]),
+    port=lambda config: functools.partial(
+        overlap_add_conv1d,
+        fft_length=config["fft"],
+        arithmetic=config.get("arithmetic", "complex"),
+    ),
     official=lambda config: Ref("functools.partial")(
         Ref("leaf_audio.convolution.overlap_add_conv1d"), fft_length=config["fft"]
     ),
@@ -24,6 +30,7 @@ SPEC = LayerSpec(
         "filters": source.normal((config["taps"], 1, config["filters"]), 0.1),
     },
     differentiable=("inputs", "filters"),
+    arithmetics=("complex", "real"),
     exact=lambda given: exactly(
         fft.overlap_add(given.inputs["inputs"], given.inputs["filters"], given.config["fft"])
     ),
@@ -37,6 +44,10 @@ SPEC = LayerSpec(
         worst="4.3, 3.4 units in 85 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
     ),
     errors=(
+        ErrorCase(
+            "arithmetic",
+            lambda: overlap_add_conv1d(torch.ones(1, 9, 1), torch.ones(3, 1, 1), 8, "half"),  # type: ignore[arg-type]
+        ),
         ErrorCase(
             "fft_length", lambda: overlap_add_conv1d(torch.ones(1, 9, 1), torch.ones(9, 1, 1), 8)
         ),

@@ -19,7 +19,8 @@ Null stands for infinity and NaN. No path and no host name is in it.
 ======================  ==========================================================================
 
 A result has ``case``, ``backend``, ``arithmetic`` (null: no choice), ``ok``, ``error``, ``single``
-(why there is no float64 answer), ``again`` (the command), ``skips`` (``array``, ``reason``) and
+(why there is no float64 answer), ``again`` (the command), ``program`` (null: nothing was compiled;
+else the fields of ``parity/program.py``), ``skips`` (``array``, ``reason``) and
 ``differences``: ``check``, ``array``, ``aspect``, ``ok``, ``relative`` and ``allowed_relative``,
 ``units`` and ``allowed``, ``budget_used`` (the greater part), ``explained`` (above the relative
 limit, by rounding), ``port_to_exact``, ``official_to_exact``, ``histogram``, ``message``. A limit
@@ -58,6 +59,7 @@ def _result(result: Result) -> dict[str, Any]:
         "error": result.error,
         "single": result.single,
         "again": result.again,
+        "program": None if result.program is None else dataclasses.asdict(result.program),
         "skips": [dataclasses.asdict(skip) for skip in result.skips],
         "differences": [_difference(difference) for difference in result.differences],
     }

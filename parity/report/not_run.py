@@ -52,7 +52,6 @@ def backends(rows: Sequence[Row]) -> list[NotRun]:
     whys = {name: backend.missing() for name, backend in TABLE.items()}
     whys |= {
         "compiled": "these checks run the port uncompiled (tests/test_compile.py compiles it)",
-        "xla": "not among parity/backends.py yet",
     }
     return [NotRun(f"backend {name}", why) for name, why in whys.items() if name not in seen]
 

@@ -52,8 +52,14 @@ class Row:
     def add(self, result: Result) -> None:
         """Takes in what came of a case."""
         self.results.append(result)
-        head = f"{result.layer} [{result.case}] {result.arithmetic or ''}"
-        self.failures += [f"{head}: {failure}\n  {result.again}" for failure in result.failures]
+        self.failures += _told(result)
+
+    def on(self, backend: str) -> Row:
+        """The same of one backend's results; the error cases concern all of them."""
+        results = [result for result in self.results if result.backend == backend]
+        others = {line for each in self.results if each.backend != backend for line in _told(each)}
+        failures = [failure for failure in self.failures if failure not in others]
+        return Row(self.spec, results, self.refusals, failures)
 
     def refuse(self) -> None:
         """Runs the error cases."""
@@ -88,6 +94,12 @@ class Row:
         return max(found) if found else None
 
 
+def _told(result: Result) -> list[str]:
+    """What is wrong with a case, each with the command that runs it again."""
+    head = f"{result.layer} [{result.case}] {result.arithmetic or ''}"
+    return [f"{head}: {failure}\n  {result.again}" for failure in result.failures]
+
+
 def gather(
     specs: Sequence[LayerSpec],
     only: str | None,
@@ -97,11 +109,10 @@ def gather(
     """Runs all cases (or those named ``only``) on backends, spread over the machine's cores."""
     rows = {spec.name: Row(spec) for spec in specs}
     asked = [
-        (spec.name, case.name, backend)
+        (spec.name, case.name, *where)
         for spec in specs
         for case in recorded.cases(spec)
         if only in (None, case.name)
-        for backend in where
     ]
     task = progress.add_task("recorded cases", total=len(asked))
     context = multiprocessing.get_context("spawn")

@@ -15,6 +15,7 @@ from parity.backends import CPU
 from parity.checks import Result
 from parity.compare import DOUBLE, SLOPE
 from parity.oracles import recorded
+from parity.report import programs
 from parity.report import rows as gathered
 from parity.report.rows import Row
 from parity.spec import EXPLAINED_BY_ROUNDING, Budget, LayerSpec
@@ -72,40 +73,49 @@ def run(
     specs: Sequence[LayerSpec],
     case: str | None,
     console: Console,
-    backend: str = CPU.name,
+    where: Sequence[str] = (CPU.name,),
     tight: bool = False,
 ) -> bool:
-    """Runs everything declared and prints the table; True if nothing is off.
+    """Runs everything declared and prints a table for each backend; True if nothing is off.
 
     Args:
-        specs: the declarations.
-        case: only the case of this name; None for all.
-        console: for progress, failures and the table.
-        backend: where the port runs.
-        tight: whether a bound that is far wider than the run needed is a failure.
+        specs: the layers.
+        case: only the case of this name.
+        console: for progress, failures and tables.
+        where: names of the backends; none for all that run here.
+        tight: whether a bound that is far wider than the run on the CPU needed is a failure.
 
     Raises:
-        LeafError: the backend is unknown or cannot run here.
+        LeafError: a backend is unknown or cannot run here.
     """
-    if reason := backends.named(backend).missing():
-        raise LeafError("parity", "--backend", "one that runs here", backend, reason)
+    for name in where:
+        if reason := backends.named(name).missing():
+            raise LeafError("parity", "--backend", "one that runs here", name, reason)
+    left = {}
+    if not where:
+        left = {name: backend.missing() for name, backend in backends.TABLE.items()}
+        where = [name for name, reason in left.items() if not reason]
     with Progress(console=console, transient=True) as progress:
-        rows = gathered.gather(specs, case, progress, [backend])
+        rows = gathered.gather(specs, case, progress, where)
     missing = f"no layer among {len(specs)} has a case named {case!r}"
     found = any(row.results for row in rows) or case is None
     more = [] if found or gathered.failures(rows) else [missing]
     loose = gathered.loose(rows) if tight else []
-    return show(rows, console, [*more, *loose], backend)
+    ok = show(rows, console, [*more, *loose])
+    for name, reason in left.items():
+        if reason:
+            console.print(f"backend {name} not run: {reason}", soft_wrap=True, highlight=False)
+    return ok
 
 
-def show(
-    rows: Sequence[Row], console: Console, more: Sequence[str] = (), backend: str = CPU.name
-) -> bool:
-    """Prints failures (and ``more`` of them), table and summary; True if nothing is off."""
+def show(rows: Sequence[Row], console: Console, more: Sequence[str] = ()) -> bool:
+    """Prints failures (and ``more`` of them), tables and summary; True if nothing is off."""
     failures = [*gathered.failures(rows), *more]
     for failure in failures:
         console.print(failure, markup=False, highlight=False, soft_wrap=True)
-    console.print(table(rows, backend))
+    seen = dict.fromkeys(result.backend for row in rows for result in row.results)
+    for backend in seen or (CPU.name,):
+        console.print(table([row.on(backend) for row in rows], backend))
     for line in notes(rows):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     checked = gathered.passed(rows)
@@ -126,6 +136,7 @@ def notes(rows: Sequence[Row]) -> list[str]:
         "(or as many as are declared, with their reason)",
         *_exactness([result for row in rows for result in row.results]),
         f"known divergences (parity/divergences.py): {told or 'none met'}",
+        *programs.notes(rows),
     ]
 
 

@@ -7,7 +7,8 @@ _EXPONENT = "torch.exp((1.0 / (2.0 * fwhm**2))[:, None] * -(t**2))"
 _STACKED = "torch.stack([torch.cos(phase), torch.sin(phase)], dim=-1)"
 _TIME = "torch.arange(-(size // 2), (size + 1) // 2, dtype=kernel.dtype, device=kernel.device)"
 _PAIRS = "filters = self.impulse_responses().transpose(1, 2)  # (n, 2, taps)"
-_COMPLEX = "torch.view_as_real(impulse_responses.gabor_filters(kernel, self.kernel_size))"
+_COMPLEX = "torch.stack([taps.real, taps.imag], dim=-1)"
+_SPECTRUM = "torch.fft.fftshift(torch.fft.fft(filters[:, i]))"
 
 MUTANTS = [
     Mutant(
@@ -209,24 +210,24 @@ MUTANTS = [
         "slip",
         "amplitude",
         "impulse_responses.py",
-        "torch.fft.fftshift(torch.fft.fft(filters[:, i])).abs()",
-        "torch.fft.fft(filters[:, i]).abs()",
+        _SPECTRUM,
+        "torch.fft.fft(filters[:, i])",
     ),
     Mutant(
         "spectrum shifted the other way",
         "differs in odd lengths",
         "amplitude",
         "impulse_responses.py",
-        "torch.fft.fftshift(torch.fft.fft(filters[:, i])).abs()",
-        "torch.fft.ifftshift(torch.fft.fft(filters[:, i])).abs()",
+        _SPECTRUM,
+        "torch.fft.ifftshift(torch.fft.fft(filters[:, i]))",
     ),
     Mutant(
         "power of the spectrum",
         "slip",
         "amplitude",
         "impulse_responses.py",
-        "torch.fft.fftshift(torch.fft.fft(filters[:, i])).abs()",
-        "torch.fft.fftshift(torch.fft.fft(filters[:, i])).abs().square()",
+        f"return _fourier.absolute({_SPECTRUM})",
+        f"return _fourier.absolute({_SPECTRUM}).square()",
     ),
     Mutant(
         "plain filters flipped in time",

@@ -181,8 +181,8 @@ MUTANTS = [
         "slip",
         "mel_filterbanks",
         "frontend.py",
-        "energies = (stft.real**2 + stft.imag**2) @ self.mel_filters",
-        "energies = stft.abs() @ self.mel_filters",
+        "return stft.real**2 + stft.imag**2",
+        "return stft.abs()",
     ),
     Mutant(
         "frames centred on their time",
@@ -225,6 +225,6 @@ MUTANTS = [
         "frontend.py",
         _STFT,
         "stft = torch.fft.rfft(frames, n=max(self.n_fft, self.window_size))\n"
-        "        stft = stft[..., : self.n_fft // 2 + 1]",
+        "            stft = stft[..., : self.n_fft // 2 + 1]",
     ),
 ]

@@ -24,7 +24,7 @@ MUTANTS = [
         "ceil_mode",
         "conv_block",
         "_model_layers.py",
-        "return F.max_pool2d(inputs, self.window)",
+        "return max_pool2d(inputs, self.window)",
         "return F.max_pool2d(inputs, self.window, ceil_mode=True)",
     ),
     Mutant(
@@ -112,7 +112,7 @@ MUTANTS = [
         "slip",
         "pann_conv_block",
         "_model_layers.py",
-        "F.avg_pool2d(F.pad(x, pads), self.window, divisor_override=1)",
+        "F.avg_pool2d(padded, self.window, divisor_override=1)",
         "F.avg_pool2d(x, self.window, divisor_override=1)",
     ),
     Mutant(

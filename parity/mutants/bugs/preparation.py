@@ -24,7 +24,7 @@ MUTANTS = [
         "slip",
         "audio_preparation",
         "data.py",
-        "return torch.where(gain >= greatest, greatest, gain) * samples",
+        "return torch.where(gain >= bound, bound, gain) * samples",
         "return gain * samples",
     ),
     Mutant(

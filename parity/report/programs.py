@@ -1,0 +1,58 @@
+"""What the compiled programs of a run told, in a few lines."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from parity.checks import Result
+from parity.program import Program
+from parity.report.rows import Row
+
+Compiled = tuple[Result, Program]
+
+
+def notes(rows: Sequence[Row]) -> list[str]:
+    """What stands below the table, for each backend that compiles."""
+    by_backend: dict[str, list[Compiled]] = defaultdict(list)
+    for row in rows:
+        for result in row.results:
+            if result.program is not None:
+                by_backend[result.backend].append((result, result.program))
+    return [line for name, found in by_backend.items() for line in _of_backend(name, found)]
+
+
+def _of_backend(name: str, found: Sequence[Compiled]) -> list[str]:
+    real = [each for each in found if each[0].arithmetic != "complex"]
+    in_complex = [each for each in found if each[0].arithmetic == "complex"]
+    backward = sum(program.reduced_backward > 0 for _, program in found)
+    lines = [
+        f"{name}, without complex arithmetic: {len(real)} programs, forward and backward; "
+        f"{_fallen(real)}; complex types in {_with_complex(real)}; at most {_compilations(real)} "
+        "compilations of each in two calls",
+        f"{name}, in complex arithmetic: {len(in_complex)} programs; {_fallen(in_complex)}",
+    ]
+    if backward:
+        lines.append(
+            f"{name}: in {backward} programs the gradient of a convolution does not ask for full "
+            "float32 precision, whatever is set: on a TPU it is multiplied in bfloat16"
+        )
+    return lines
+
+
+def _fallen(found: Sequence[Compiled]) -> str:
+    """Which layers' operators fell back to the CPU."""
+    layers: dict[str, set[str]] = defaultdict(set)
+    for result, program in found:
+        for name in program.fallbacks:
+            layers[result.layer].add(name.removeprefix("aten::"))
+    told = "; ".join(f"{layer}: {', '.join(sorted(names))}" for layer, names in layers.items())
+    return f"fell back to the CPU: {told or 'nothing'}"
+
+
+def _with_complex(found: Sequence[Compiled]) -> int:
+    return sum(program.complex_types for _, program in found)
+
+
+def _compilations(found: Sequence[Compiled]) -> int:
+    return max((program.compilations for _, program in found), default=0)

@@ -1,0 +1,103 @@
+"""The other ways, for devices that lack an operation: the same function as the usual ones.
+
+Run on the CPU, which is told to lack everything.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from leaf_port import _clip, _devices, _fft_convolution, _model_layers, frontend
+from leaf_port._devices import Feature, lacks
+from parity.source import Source
+
+FEATURES = typing.get_args(Feature)
+
+
+@pytest.fixture
+def lacking(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Makes the CPU lack everything from then on."""
+    table = {**_devices._LACKS, "cpu": frozenset(FEATURES)}
+    return lambda: monkeypatch.setattr(_devices, "_LACKS", table)
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_the_table(feature: Feature) -> None:
+    """What has never been tried lacks everything."""
+    assert not lacks(torch.device("cpu"), feature)
+    assert not lacks(torch.device("cuda"), feature)
+    assert lacks(torch.device("xla"), feature)
+    assert lacks(torch.device("meta"), feature)
+
+
+def _drawn(*shape: int) -> Tensor:
+    return torch.from_numpy(Source(6).normal(shape)).double()
+
+
+def _both(
+    lacking: Callable[[], None], function: Callable[[Tensor], Tensor], x: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Output and gradient, the usual way and the other one."""
+    found = []
+    for step in (lambda: None, lacking):
+        step()
+        leaf = x.clone().requires_grad_()
+        output = function(leaf)
+        weights = torch.linspace(-1.0, 1.0, output.numel(), dtype=x.dtype).reshape(output.shape)
+        (gradient,) = torch.autograd.grad((output * weights).sum(), leaf)
+        found.append((output.detach(), gradient))
+    return zip(*found, strict=True)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        _model_layers.elu,
+        _model_layers.selu,
+        _model_layers.relu6,
+        _model_layers.SameAvgPool2d("test", (3, 2)),
+        lambda x: _clip.max_pool2d(x, (2, 3)),
+        lambda x: _clip.max_pool2d(x, (1, 5), (1, 2)),
+        lambda x: _fft_convolution._overlap_and_add(x, 3),
+        lambda x: (
+            frontend.MelFilterbanks(4, window_len=2.0, window_stride=1.0, n_fft=64)
+            .double()
+            .frames(x.reshape(2, -1))
+        ),
+    ],
+    ids=["elu", "selu", "relu6", "average", "maximum", "maximum in time", "overlap", "frames"],
+)
+def test_the_other_way_is_the_same_function(
+    lacking: Callable[[], None], function: Callable[[Tensor], Tensor]
+) -> None:
+    """Both in float64; ties and ends of the rectifiers among the values."""
+    x = 4.0 * _drawn(2, 3, 8, 11)
+    x[0, 0, 0, :4] = torch.tensor([0.0, -0.0, 6.0, 1e-300])
+    for usual, other in _both(lacking, function, x):
+        torch.testing.assert_close(usual, other, rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_what_is_not_finite(value: float) -> None:
+    """A NaN does not disappear in a maximum."""
+    x = _drawn(1, 1, 4, 6)
+    x[0, 0, 1, 2] = value
+    for function in (_model_layers.elu, _model_layers.relu6, lambda x: _clip.max_pool2d(x, (2, 2))):
+        usual = function(x)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_devices, "_LACKS", {})
+            other = function(x)
+        torch.testing.assert_close(usual, other, rtol=1e-14, atol=1e-14, equal_nan=True)
+
+
+def test_a_bound_is_compared_in_the_dtype_of_its_argument() -> None:
+    """1e-5 in float32 is below 1e-5 in float64: a tie is a tie in the argument's own numbers."""
+    x = torch.tensor([1e-5, 0.4], requires_grad=True)
+    lower, upper = _clip.maximum(x[0], 1e-5), _clip.minimum(x[1], 0.4)
+    (gradient,) = torch.autograd.grad(lower + upper, x)
+    assert gradient.tolist() == [1.0, 1.0]

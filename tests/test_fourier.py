@@ -1,0 +1,88 @@
+"""Fourier transforms by matrix products, against torch's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.fft
+import torch
+from torch import Tensor
+
+from leaf_port import _fourier
+from parity.source import Source
+
+# Powers of two, primes below and above the greatest factor, products of both, a square of a prime.
+SIZES = [2, 3, 4, 31, 37, 64, 74, 128, 401, 402, 512, 1369, 4096]
+ROUNDOFF = {torch.float32: 2.0**-24, torch.float64: 2.0**-53}
+
+
+def drawn(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.from_numpy(Source(5).normal(shape)).to(dtype)
+
+
+@pytest.mark.parametrize("dtype", ROUNDOFF)
+@pytest.mark.parametrize("size", SIZES)
+def test_real_transform(size: int, dtype: torch.dtype) -> None:
+    """In units of the rounding of the signal's norm.
+
+    Each of the sums rounds at most once a term, at random: twice the square root of the terms that
+    one output adds up, over all factors, and a unit each for the tables.
+    """
+    x = drawn(3, size, dtype=dtype)
+    exact = scipy.fft.rfft(x.numpy().astype(np.longdouble))  # torch's float64 one is less exact
+    expected = torch.from_numpy(exact.astype(np.complex128))
+    got = torch.complex(*(part.double() for part in _fourier.rfft(x, size)))
+    terms, rest = 0, size
+    while rest > 1:
+        factor = _fourier._factor(rest)
+        terms, rest = terms + factor, rest // factor
+    unit = ROUNDOFF[dtype] * x.double().norm(dim=-1, keepdim=True)
+    assert ((got - expected).abs() <= (2.0 * terms**0.5 + 4.0) * unit).all()
+
+
+@pytest.mark.parametrize(("samples", "size"), [(100, 128), (200, 128), (1, 7)])
+def test_cut_or_padded(samples: int, size: int) -> None:
+    x = drawn(2, samples)
+    got = torch.complex(*_fourier.rfft(x, size))
+    torch.testing.assert_close(got, torch.fft.rfft(x, n=size), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("bins", [2, 3, 17, 50, 129])
+def test_inverse(bins: int) -> None:
+    """Imaginary parts of the first and last bin count for nothing, there as here."""
+    real, imaginary = drawn(2, bins), drawn(2, bins).flip(-1)
+    got = _fourier.irfft((real, imaginary))
+    expected = torch.fft.irfft(torch.complex(real, imaginary))
+    torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_gradients() -> None:
+    x = drawn(2, 24).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: _fourier.rfft(x, 24), x)
+    assert torch.autograd.gradcheck(
+        lambda x: _fourier.irfft((x, x.flip(-1))), drawn(2, 13).requires_grad_()
+    )
+    assert torch.autograd.gradcheck(
+        lambda x: _fourier.magnitude((x, x.flip(-1))), drawn(9).requires_grad_()
+    )
+
+
+def test_magnitude_of_zero_has_no_gradient() -> None:
+    """As that of torch's complex abs; a square root's would be NaN."""
+    parts = torch.tensor([[0.0, 3.0], [0.0, -4.0]], requires_grad=True)
+    magnitude = _fourier.magnitude((parts[0], parts[1]))
+    (gradient,) = torch.autograd.grad(magnitude.sum(), parts)
+    assert magnitude.tolist() == [0.0, 5.0]
+    torch.testing.assert_close(gradient, torch.tensor([[0.0, 0.6], [0.0, -0.8]]))
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_magnitude_squares_nothing_out_of_range(size: float) -> None:
+    """Whose square float32 does not hold."""
+    three, four = torch.tensor([3.0 * size]), torch.tensor([4.0 * size])
+    torch.testing.assert_close(_fourier.magnitude((three, four)), torch.tensor([5.0 * size]))
+
+
+def test_an_infinite_part_is_infinite_or_nan() -> None:
+    got = _fourier.magnitude((torch.tensor([torch.inf, torch.nan]), torch.tensor([1.0, 1.0])))
+    assert not torch.isfinite(got).any()
