@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from parity.backends import CPU
 from parity.checks import Result
-from parity.compare import DIRECT, DOUBLE, PORT, REFERENCE
+from parity.compare import DOUBLE, PORT, REFERENCE
 from parity.oracles import recorded
 from parity.spec import Budget, LayerSpec
 
@@ -65,8 +65,6 @@ class Used:
 
 
 def _allowed(budget: Budget) -> Iterator[tuple[str, str, float]]:
-    yield DIRECT, "forward", budget.forward
-    yield DIRECT, "gradient", budget.gradient
     yield PORT, "forward", budget.port.allowed
     yield PORT, "gradient", budget.port_gradient.allowed
     yield REFERENCE, "forward", budget.reference.allowed

@@ -9,7 +9,7 @@ from parity import compare, histogram
 from parity.compare import Rounded
 from parity.spec import Answer, Array, Bound, Budget
 
-BUDGET = Budget(2.0, 5.0, Bound(1, 1), Bound(1, 1), Bound(2.5, 2.5), Bound(2.5, 2.5))
+BUDGET = Budget(Bound(1, 1), Bound(1, 1), Bound(2.5, 2.5), Bound(2.5, 2.5))
 VALUE = np.array([1.0, -2.0, 1e-3], np.float32)
 UNIT = np.abs(VALUE) * 2.0**-24
 

@@ -90,13 +90,11 @@ SPEC = LayerSpec(
     arithmetics=("complex", "real"),
     exact=_exact,
     budget=Budget(
-        forward=9.7,
-        gradient=10,
         port=Bound(0.17, 0.082),
         reference=Bound(9.6, 4.79),
         port_gradient=Bound(5.4, 2.654),
         reference_gradient=Bound(5.3, 2.606),
-        worst="1.9, 5 units in 83 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
+        measured="1.9, 5 units in 83 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
     ),
     errors=(
         ErrorCase("arithmetic", lambda: FFTConv1d(2, 5, arithmetic="half")),  # type: ignore[arg-type]

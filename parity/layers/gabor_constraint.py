@@ -43,11 +43,9 @@ SPEC = LayerSpec(
     exact=lambda given: exactly(gabor.constrain(given.inputs["kernel"], given.config["taps"])),
     ties=_ties,
     budget=Budget(
-        forward=0,
-        gradient=0,
         port=Bound(1.6, 0.792),
         reference=Bound(1.6, 0.792),
-        worst="0, 0 units in 84 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
+        measured="0, 0 units in 84 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
     ),
     errors=(ErrorCase("kernel_size", lambda: GaborConstraint(0), "builds it"),),
 )

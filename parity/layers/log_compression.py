@@ -36,13 +36,11 @@ SPEC = LayerSpec(
         )
     ),
     budget=Budget(
-        forward=4,
-        gradient=8,
         port=Bound(3.2, 1.57),
         reference=Bound(4.5, 2.229),
         port_gradient=Bound(5.1, 2.533),
         reference_gradient=Bound(9.3, 4.629),
-        worst="2, 4 units in 83 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
+        measured="2, 4 units in 83 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
     ),
     errors=(ErrorCase("compression_fn", lambda: Leaf(compression_fn="log")),),
 )

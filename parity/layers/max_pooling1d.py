@@ -68,13 +68,11 @@ SPEC = LayerSpec(
         ),
     ),
     budget=Budget(
-        forward=0,
-        gradient=0,
         port=Bound(0, 0),
         reference=Bound(0, 0),
         port_gradient=Bound(15, 7.187),
         reference_gradient=Bound(15, 7.187),
-        worst="0, 0 units in 88 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
+        measured="0, 0 units in 88 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
     ),
     errors=(
         ErrorCase("num_channels", lambda: MaxPooling1d(0, 5)),

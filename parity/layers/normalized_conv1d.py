@@ -73,13 +73,11 @@ SPEC = LayerSpec(
     initial=False,
     exact=_exact,
     budget=Budget(
-        forward=11,
-        gradient=11,
         port=Bound(11, 5.422),
         reference=Bound(15, 7.214),
         port_gradient=Bound(11, 5.289),
         reference_gradient=Bound(8.7, 4.302),
-        worst="5, 5.4 units in 85 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
+        measured="5, 5.4 units in 85 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
     ),
     errors=(
         ErrorCase("filters", lambda: NormalizedConv1d(0, 5)),

@@ -84,13 +84,11 @@ SPEC = LayerSpec(
         spec_augment.augment(given.inputs["inputs"], given.draws, _arguments(given.config))
     ),
     budget=Budget(
-        forward=0,
-        gradient=0,
         port=Bound(2.2, 1.086),
         reference=Bound(2.2, 1.086),
         port_gradient=Bound(3.8, 1.881),
         reference_gradient=Bound(3.8, 1.881),
-        worst="0, 0 units in 57 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
+        measured="0, 0 units in 57 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
     ),
     errors=(
         ErrorCase("time_mask_count", lambda: SpecAugment(time_mask_count=-1)),

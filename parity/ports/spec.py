@@ -105,18 +105,16 @@ _FROM_THE_BIAS = (
 )
 _OFF = Bound(114, 56.704, _FROM_THE_BIAS)
 
-BUDGET = Budget(
-    forward=8,
-    gradient=32,
+RECORDED_BUDGET = Budget(
     port=_OFF,
     reference=_OFF,
     port_gradient=Bound(36, 17.962, _BACKWARD),
     reference_gradient=Bound(26, 12.566, _BACKWARD),
     double=Bound(58, 29.036, _FROM_THE_BIAS),
-    worst="3.8, 16 units in 412 declared and drawn cases of SpeechBrain 1.1.2; torch 2.13.0",
+    measured="3.8, 16 units in 412 declared and drawn cases of SpeechBrain 1.1.2; torch 2.13.0",
 )
-# Another machine than the recording's may add up in another order.
-RECORDED_BUDGET = dataclasses.replace(BUDGET, forward=_OFF.allowed)
+# The foreign code on the same machine adds up in the same order; that of the recordings may not.
+BUDGET = dataclasses.replace(RECORDED_BUDGET, narrow=8.0, narrow_gradient=32.0)
 
 
 def spec_of(port: Port, budget: Budget) -> LayerSpec:

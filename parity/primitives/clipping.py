@@ -81,11 +81,9 @@ PRIMITIVE = Primitive(
         ties=_ties,
         exact=_exact,
         budget=Budget(
-            forward=FLUSH.allowed,
-            gradient=0,
             port=Bound(0, 0),
             reference=FLUSH,
-            worst="0, 0 units but for denormals; torch 2.13.0, TF 2.13.1 and 2.21.0",
+            measured="0, 0 units but for denormals; torch 2.13.0, TF 2.13.1 and 2.21.0",
         ),
         errors=(ErrorCase("n_filters", lambda: Leaf(n_filters=0)),),
     ),

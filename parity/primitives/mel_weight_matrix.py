@@ -60,13 +60,11 @@ PRIMITIVE = Primitive(
         constants=_rounding,
         exact=lambda given: exactly(mel.weight_matrix(*_arguments(given.config).values())),  # type: ignore[arg-type]
         budget=Budget(
-            forward=7.4,
-            gradient=0,
             port=Bound(9.6, 4.8),
             reference=Bound(9.6, 4.8),
             relative=5e-4,
             reason="slopes of triangles a few mels wide lose the digits that the mels share",
-            worst="3.7, 0 units; 2.3e-04 relative; torch 2.13.0, TF 2.13.1 and 2.21.0",
+            measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         ),
         errors=(ErrorCase("num_mel_bins", lambda: linear_to_mel_weight_matrix(0)),),
     ),

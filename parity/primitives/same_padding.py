@@ -78,7 +78,7 @@ PRIMITIVE = Primitive(
         inputs=_whole_numbers,
         differentiable=(),
         exact=exact,
-        budget=Budget(forward=0, gradient=0, port=Bound(0, 0), reference=Bound(0, 0)),
+        budget=Budget(port=Bound(0, 0), reference=Bound(0, 0)),
         errors=(ErrorCase("padding", lambda: check_padding("same_padding", "full")),),
     ),
     left_out=dict.fromkeys(SIGNALS[1:], "whole numbers only, which are added up without rounding"),
