@@ -101,9 +101,10 @@ _BACKWARD = "the sums of the forward and of the backward pass, as of the layer l
 _FROM_THE_BIAS = (
     "torch's convolution adds up from the bias: each of some hundred small products is rounded to "
     "the bias' ulp, where a unit counts a sum as one rounding. Added by hand in this order the "
-    "outputs are the same 56.7 units off (float64: 27.0), from zero with the bias last 1.4 (1.7)"
+    "outputs of a case are the same 56.7 units off (float64: 27.0), from zero with the bias last "
+    "1.4 (1.7)"
 )
-_OFF = Bound(114, 56.704, _FROM_THE_BIAS)
+_OFF = Bound(146, 73.1, _FROM_THE_BIAS)
 
 BUDGET = Budget(
     forward=8,
@@ -113,7 +114,7 @@ BUDGET = Budget(
     port_gradient=Bound(36, 17.962, _BACKWARD),
     reference_gradient=Bound(26, 12.566, _BACKWARD),
     double=Bound(58, 29.036, _FROM_THE_BIAS),
-    worst="3.8, 16 units in 412 declared and drawn cases of SpeechBrain 1.1.2; torch 2.13.0",
+    worst="3.8, 16 units in 478 declared and drawn cases of SpeechBrain 1.1.2; torch 2.13.0",
 )
 # Another machine than the recording's may add up in another order.
 RECORDED_BUDGET = dataclasses.replace(BUDGET, forward=_OFF.allowed)
