@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -99,6 +100,8 @@ def test_the_config_says_that_it_is_not_the_official_function(tmp_path: Path) ->
     assert told["not_imported"] == {"module": 1}
     assert list(config["source"]) == ["model.pt"]
     assert len(config["source"]["model.pt"]) == 64
+    weights = (tmp_path / "made" / "model.safetensors").read_bytes()
+    assert config["weights"]["model.safetensors"] == hashlib.sha256(weights).hexdigest()
     assert config["versions"]["torch"]
     expected = {"n_filters": FILTERS, **GIVEN}
     assert {name: config["arguments"][name] for name in expected} == expected

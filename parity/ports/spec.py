@@ -101,9 +101,10 @@ _BACKWARD = "the sums of the forward and of the backward pass, as of the layer l
 _FROM_THE_BIAS = (
     "torch's convolution adds up from the bias: each of some hundred small products is rounded to "
     "the bias' ulp, where a unit counts a sum as one rounding. Added by hand in this order the "
-    "outputs are the same 56.7 units off (float64: 27.0), from zero with the bias last 1.4 (1.7)"
+    "outputs of a case are the same 56.7 units off (float64: 27.0), from zero with the bias last "
+    "1.4 (1.7)"
 )
-_OFF = Bound(114, 56.704, _FROM_THE_BIAS)
+_OFF = Bound(146, 73.1, _FROM_THE_BIAS)
 
 RECORDED_BUDGET = Budget(
     port=_OFF,
@@ -111,7 +112,7 @@ RECORDED_BUDGET = Budget(
     port_gradient=Bound(36, 17.962, _BACKWARD),
     reference_gradient=Bound(26, 12.566, _BACKWARD),
     double=Bound(58, 29.036, _FROM_THE_BIAS),
-    measured="3.8, 16 units in 412 declared and drawn cases of SpeechBrain 1.1.2; torch 2.13.0",
+    measured="3.8, 16 units in 478 declared and drawn cases of SpeechBrain 1.1.2; torch 2.13.0",
 )
 # The foreign code on the same machine adds up in the same order; that of the recordings may not.
 BUDGET = dataclasses.replace(RECORDED_BUDGET, narrow=8.0, narrow_gradient=32.0)
