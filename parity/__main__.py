@@ -26,7 +26,7 @@ from parity.mutants.bugs import all_mutants
 from parity.oracles.official import Official
 from parity.primitives import _report as primitives_report
 from parity.primitives import all_primitives
-from parity.spec import LayerSpec
+from parity.spec import Case, LayerSpec
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False
@@ -45,6 +45,15 @@ def _chosen(layers: list[str] | None) -> list[LayerSpec]:
     return [spec for name, spec in specs.items() if not layers or name in layers]
 
 
+def _case(text: str) -> Case:
+    """A case that was given as JSON."""
+    try:
+        return Case.from_json(text)
+    except (TypeError, ValueError) as error:
+        expected, fix = "a case as JSON", "copy what live or a failure prints"
+        raise LeafError("parity", "--keep", expected, f"{text[:60]} ({error})", fix) from error
+
+
 @app.command()
 def record(
     layer: Layers = None,
@@ -53,16 +62,23 @@ def record(
         int | None,
         typer.Option(min=0, help="Draw this many cases a layer anew; else those kept are asked."),
     ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="A case as live prints it: recorded too, as the witness of a bound."),
+    ] = None,
 ) -> None:
     """Ask the live official implementation everything that is declared, and keep its answers.
 
-    Beside the declared cases it asks the drawn ones that the recordings hold.
+    Beside the declared cases it asks the drawn ones that the recordings hold. With --keep only the
+    layers of these cases are asked, unless --layer names others.
 
     LEAF_REFERENCE_PYTHON is an interpreter with TensorFlow, LEAF_AUDIO_PATH a checkout of
     google-research/leaf-audio.
     """
     console = Console(stderr=True)
-    changed = recorder.record(_chosen(layer), write=not check, draw=draw, console=console)
+    kept = [_case(text) for text in keep or ()]
+    specs = _chosen(layer or sorted({case.layer for case in kept}))
+    changed = recorder.record(specs, not check, draw, console, kept)
     raise typer.Exit(1 if check and changed else 0)
 
 

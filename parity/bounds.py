@@ -11,16 +11,13 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from parity.backends import CPU
+from parity.budget import NEVER_LOOSE, Budget
 from parity.checks import Result
 from parity.compare import DOUBLE, PORT, REFERENCE
 from parity.oracles import recorded
-from parity.spec import Budget, LayerSpec
+from parity.spec import LayerSpec
 
 LOOSEST = 3.0
-
-# One normally distributed rounding in 370 is beyond three units, their root mean square:
-# a bound of three is never too wide.
-NEVER_LOOSE = 3.0
 
 Place = tuple[bool, str, str]  # adverse, check, forward or gradient
 

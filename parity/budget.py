@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 
+# A unit is a root mean square. One normally distributed rounding in 370 is beyond three of it: a
+# bound of three is never too wide.
+NEVER_LOOSE = 3.0
+
 
 @dataclasses.dataclass(frozen=True)
 class Bound:
     """How far one side may be from the exact answer, in units of each element's rounding.
 
     Attributes:
-        allowed: greatest distance; about twice the worst observed, never more than three times.
+        allowed: greatest distance; two to three times the worst observed, or three units.
         worst: the worst observed.
         why: what explains a worst value above 10 units.
         at: where it was observed.
@@ -22,7 +26,8 @@ class Bound:
     at: str = ""
 
     def __post_init__(self) -> None:
-        if not self.worst <= self.allowed <= 3.0 * self.worst:
+        most = max(3.0 * self.worst, NEVER_LOOSE if self.worst else 0.0)
+        if not self.worst <= self.allowed <= most:
             raise ValueError(f"allowed {self.allowed} is not 1 to 3 times the worst {self.worst}")
         if self.worst > 10.0 and not self.why:
             raise ValueError(f"{self.worst} units from the exact answer need their explanation")

@@ -21,14 +21,29 @@ Answers = dict[str, tuple[Question, Answer]]
 MOST_INITIAL = 4000
 
 
-def cases(spec: LayerSpec, draw: int | None) -> list[Case]:
-    """The declared cases of a layer, and drawn ones: new, or those that were recorded."""
-    if draw is not None:
-        return [*spec.cases(), *drawn.sample(spec, draw, seed=0)]
+def cases(spec: LayerSpec, draw: int | None, keep: Sequence[Case] = ()) -> list[Case]:
+    """The declared cases of a layer, witnesses old and new, and drawn ones: new, or the old."""
+    old = _recorded(spec)
+    kept = [] if old is None else old.drawn
+    if draw is not None and old is not None:
+        kept = [case for case in kept if case.name in old.witnesses]
+    fresh = [] if draw is None else drawn.sample(spec, draw, seed=0)
+    found = [*spec.cases(), *kept, *(case for case in keep if case.layer == spec.name), *fresh]
+    return list({case.name: case for case in found}.values())
+
+
+def _recorded(spec: LayerSpec) -> recorded.Recording | None:
+    """What was recorded of a layer; None where nothing was yet."""
     try:
-        return recorded.cases(spec)
-    except LeafError:  # never recorded yet
-        return list(spec.cases())
+        return recorded.load(spec)
+    except LeafError:
+        return None
+
+
+def witnesses(spec: LayerSpec, keep: Sequence[Case] = ()) -> set[str]:
+    """Names of the cases that are kept for what they show, old and new."""
+    old = _recorded(spec)
+    return {case.name for case in keep} | (set() if old is None else set(old.witnesses))
 
 
 def answers_of(
@@ -65,7 +80,13 @@ def drift(spec: LayerSpec, answers: Answers) -> list[str]:
     return sorted(name for name in set(fresh) | set(old) if fresh.get(name) != old.get(name))
 
 
-def record(specs: Sequence[LayerSpec], write: bool, draw: int | None, console: Console) -> bool:
+def record(
+    specs: Sequence[LayerSpec],
+    write: bool,
+    draw: int | None,
+    console: Console,
+    keep: Sequence[Case] = (),
+) -> bool:
     """Asks the live official implementation all declared and drawn cases, and keeps the answers.
 
     Args:
@@ -73,6 +94,7 @@ def record(specs: Sequence[LayerSpec], write: bool, draw: int | None, console: C
         write: whether to write; else only what differs from the kept answers is told.
         draw: how many cases of each layer are drawn anew; None for those that are kept.
         console: for progress and summary.
+        keep: further cases to ask, and to keep from now on: witnesses of a bound.
 
     Returns:
         Whether anything differs from what was kept, or could not be asked.
@@ -81,7 +103,7 @@ def record(specs: Sequence[LayerSpec], write: bool, draw: int | None, console: C
     with Official() as official, Progress(console=console) as progress:
         console.print(f"official: {official.stack}")
         for spec in specs:
-            asked = cases(spec, draw)
+            asked = cases(spec, draw, keep)
             task = progress.add_task(spec.name, total=len(asked))
             advance = functools.partial(progress.advance, task)
             try:
@@ -93,7 +115,8 @@ def record(specs: Sequence[LayerSpec], write: bool, draw: int | None, console: C
             different = drift(spec, answers)
             changed |= bool(different)
             if write:
-                path = recorded.save(spec, answers, official.versions)
+                shown = witnesses(spec, keep)
+                path = recorded.save(spec, answers, official.versions, witnesses=shown)
                 size = path.stat().st_size
                 console.print(f"{spec.name}: {len(answers)} cases, {size / 1e3:.0f} kB")
             elif different:

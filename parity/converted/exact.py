@@ -66,7 +66,7 @@ def frontend(tree: Tree, weights: Weights, x: Array) -> Array:
 
 _LEAF = {
     *("n_filters", "sample_rate", "window_len", "window_stride", "compression_fn"),
-    *("conv1d_cls", "pooling_cls", "preemp", "mean_var_norm"),
+    *("conv1d_cls", "pooling_cls", "preemp", "mean_var_norm", "pooling_padding", "pooling_bias"),
     *("learn_filters", "learn_pooling", "spec_augment", "arithmetic"),  # change no answer
 }
 
@@ -95,6 +95,7 @@ def _leaf(given: Tree, weights: Weights, x: Array) -> Array:
         channel_wise=given.get("pooling_cls") == "ChannelWiseLearnablePooling1d",
         log_offset=_log_offset(given),
         pcen_floor=floor,
+        pooling_padding=given.get("pooling_padding", "SAME"),
     )
 
 

@@ -25,9 +25,11 @@ from parity.layers._frontends import (
     wrong_sizes,
     wrong_waveforms,
 )
+from parity.layers.gabor_init_taps import tap_rounding
 from parity.oracles.exact import frontends
 from parity.spec import (
     Answer,
+    Array,
     Bound,
     Budget,
     Config,
@@ -150,6 +152,14 @@ def _weights(config: Config) -> Mapping[str, Weight]:
     return {**weights, **(INSTANCE_NORM if kind == "instance_norm" else {})}
 
 
+def _constants(config: Config) -> Mapping[str, Array]:
+    """The initial taps of a plain convolution, at both ends of their range: 1e-16 and smaller."""
+    if config["kind"] != "normalized":
+        return {}
+    band = {"sample_rate": 16000, "min_freq": 60.0, "max_freq": 7800.0, "taps": 401}
+    return {"initial/_complex_conv/kernel": tap_rounding({**band, "filters": 4})}
+
+
 def _configs() -> list[Config]:
     lengths = {
         "default": (16000, 3333, 333, 1, 1600, 1601, 1759),
@@ -206,6 +216,7 @@ SPEC = LayerSpec(
     configs=_configs(),
     inputs=waveforms,
     weights=_weights,
+    constants=_constants,
     exact=_exact,
     budget=Budget(
         port=Bound(17, 8.157),

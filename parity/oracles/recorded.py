@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,9 @@ from parity.spec import Answer, Array, Case, Kept, LayerSpec, Question, digest
 FOLDER = Path(__file__).parent.parent / "recordings"
 RECORD_AGAIN = "record it again: python -m parity record"
 KEPT = 48  # elements of an array of a drawn case
-KEPT_OF_EXPLICIT = 1024  # the same of a declared counter-example, which may be about a few of them
+KEPT_OF_EXPLICIT = (
+    1024  # the same of a counter-example or witness, which may be about a few of them
+)
 
 
 def path_of(spec: LayerSpec, folder: Path = FOLDER) -> Path:
@@ -55,6 +57,12 @@ class Recording:
     def drawn(self) -> list[Case]:
         """The cases that were drawn when the recording was made."""
         return [Case(**entry["case"]) for entry in self.entries.values() if "case" in entry]
+
+    @property
+    def witnesses(self) -> frozenset[str]:
+        """Names of the cases that were kept for what they show: see ``parity record --keep``."""
+        marked = (name for name, entry in self.entries.items() if "case" in entry)
+        return frozenset(n for n in marked if self.entries[n].get("most") == KEPT_OF_EXPLICIT)
 
     def answer(self, spec: LayerSpec, question: Question) -> Answer:
         """The recorded answer to a question.
@@ -154,8 +162,11 @@ def save(
     answers: Mapping[str, tuple[Question, Answer]],
     versions: Mapping[str, str],
     folder: Path = FOLDER,
+    witnesses: Collection[str] = (),
 ) -> Path:
-    """Writes a layer's recordings, whole or not at all; drawn cases are kept compact."""
+    """Writes a layer's recordings, whole or not at all; drawn cases are kept compact, those named
+    as ``witnesses`` less so.
+    """
     arrays: dict[str, Array] = {}
     entries: dict[str, dict[str, Any]] = {}
     declared = {case.name for case in spec.cases()}
@@ -167,7 +178,7 @@ def save(
             "answer": digest(named),
         }
         if question.case.draw:
-            most = KEPT_OF_EXPLICIT if name in declared else KEPT
+            most = KEPT_OF_EXPLICIT if name in declared or name in witnesses else KEPT
             named, shapes = compact(question, answer, most)
             entry |= {"most": most, "shapes": shapes, "kept": digest(named)}
         if name not in declared:
