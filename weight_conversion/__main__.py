@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 # Only the command needs these; one who imports the reader alone gets along with google-crc32c.
-_EXTRAS = {"execnet", "google_crc32c", "h5py", "rich", "safetensors", "typer"}
+_EXTRAS = {"execnet", "google_crc32c", "h5py", "rich", "safetensors", "soundfile", "typer"}
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
         missing = (error.name or "").partition(".")[0]
         if missing not in _EXTRAS:
             raise
-        extra = "parity" if missing == "execnet" else "convert"
+        extra = "parity" if missing in ("execnet", "soundfile") else "convert"
         fix = f'pip install "leaf-port[{extra}]"'
         print(f"weight_conversion needs {missing}: {fix}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json as json_format
 import math
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
@@ -19,6 +21,7 @@ from weight_conversion.torch_file import TorchFile, is_torch_file
 
 if TYPE_CHECKING:
     from weight_conversion.convert import Converted
+    from weight_conversion.verify import Verification
 
 app = typer.Typer(
     add_completion=False,
@@ -162,19 +165,76 @@ def convert(
     force: Annotated[
         bool, typer.Option("--force", help="Replace an earlier conversion of this name.")
     ] = False,
+    verify: Annotated[
+        bool, typer.Option(help="Verify it as the command verify does, before it appears.")
+    ] = True,
 ) -> None:
     """Convert a checkpoint to a folder of safetensors that leaf_port's from_pretrained loads.
 
     What a checkpoint does not tell is asked for by name: times in ms, frequencies in Hz.
+    A conversion whose verification fails leaves no folder: exit code 1.
     """
     from weight_conversion import convert as converter
     from weight_conversion.settings import ARGUMENTS, Settings
 
     given = locals()
     settings = Settings({name: given[name] for name in ARGUMENTS}, gin, defaults)
-    made = converter.convert(source, folder, settings, force=force, optimizer=optimizer)
-    console = Console()
-    console.print(_weights(made))
+    with _verified(source, verify) as check:
+        made = converter.convert(
+            source, folder, settings, force=force, optimizer=optimizer, check=check
+        )
+        Console().print(_weights(made))
+
+
+@contextmanager
+def _verified(source: Path, wanted: bool) -> Iterator[Callable[[Path], None] | None]:
+    """What checks a conversion; shows what it found once the conversion stands, or falls."""
+    from weight_conversion import _verify_command, _verify_table
+
+    kept: list[Verification] = []
+
+    def check(made: Path) -> None:
+        kept.append(_verify_command.check(made, source))
+
+    try:
+        yield check if wanted else None
+    except _verify_command.NotVerifiedError as error:
+        _verify_table.show(error.found, Console())
+        told = "error: convert: no folder was made; --no-verify makes it, to look into"
+        print(told, file=sys.stderr)
+        raise typer.Exit(1) from None
+    for found in kept:
+        _verify_table.show(found, Console())
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="A folder that convert made.")],
+    source: Annotated[
+        Path | None, typer.Option(help="The checkpoint that it was converted from.")
+    ] = None,
+    audio: Annotated[
+        Path | None, typer.Option(help="A mono wav or flac at the model's rate: its first 3 s.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the clips.")] = 2026,
+    json: Annotated[bool, typer.Option(help="As JSON, for other programs.")] = False,
+) -> None:
+    """Compare a converted model's answers: backends, exact oracle, live official code.
+
+    Writes verification.json into the folder, in the place of an earlier one. Exit code 0 if all are
+    within the declared bounds, 1 if anything is off, 2 for bad input or without bounds.
+    """
+    from weight_conversion import _verify_command, _verify_table
+
+    found = _verify_command.run(folder, source, audio, seed)
+    if json:
+        print(json_format.dumps(found.as_dict(), indent=1, allow_nan=False))
+    else:
+        _verify_table.show(found, Console())
+    if not found.ok:
+        raise typer.Exit(1)
+    if not found.judged:
+        raise typer.Exit(2)
 
 
 def _weights(made: Converted) -> Table:

@@ -8,7 +8,6 @@ with the checkpoint's bit by bit, or not at all.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -28,6 +27,7 @@ from leaf_port import pretrained
 from leaf_port.errors import LeafError
 from weight_conversion import adam
 from weight_conversion.detect import Tree, detect
+from weight_conversion.folder import sha256
 from weight_conversion.mapping import Row, match, table
 from weight_conversion.settings import Settings
 from weight_conversion.source import Source, open_source
@@ -96,6 +96,7 @@ def convert(
         )
         if slots:
             write_tensors(made, adam.FILE, adam.tensors(source, rows, slots))
+        config["weights"] = {pretrained.WEIGHTS: sha256(made / pretrained.WEIGHTS)}
         (made / pretrained.CONFIG).write_text(f"{json.dumps(config, indent=1)}\n", encoding="utf-8")
         _compare(made, model, source, rows, slots)
         if check is not None:
@@ -129,12 +130,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:  # run from a checkout
             continue
     return found
-
-
-def sha256(path: Path) -> str:
-    """The hash of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_tensors(folder: Path, name: str, tensors: dict[str, Tensor]) -> None:

@@ -7,6 +7,7 @@ official code is to load it. The optimiser's state stays behind.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from leaf_port import pretrained
 from leaf_port.errors import LeafError
 from weight_conversion._official_worker import unpack
-from weight_conversion.mapping import table
+from weight_conversion.folder import WAVEFORM_RATE, load, sample_rate
+from weight_conversion.mapping import official_weights, table
 from weight_conversion.official import Official, packed
 from weight_conversion.probe import clips
 from weight_conversion.recipes import call
@@ -70,12 +71,17 @@ def official_tree(tree: dict[str, Any]) -> dict[str, Any]:
     return call(name, **arguments)
 
 
-def job(folder: Path, model: nn.Module, inputs: list[Array]) -> dict[str, Any]:
-    """What the worker is asked: the model, its weights by official path, and clips."""
-    state = model.state_dict()
-    weights = {row.path: packed(row.to_official(state[row.key])) for row in table(model)}
-    tree = official_tree(pretrained.read_config(folder))
-    return {"model": tree, "weights": weights, "clips": [packed(each) for each in inputs]}
+def job(
+    tree: dict[str, Any], given: Mapping[str, Array], inputs: Iterable[Array]
+) -> dict[str, Any]:
+    """What the worker is asked: the model of a description, its weights by official path, clips.
+
+    Raises:
+        LeafError: a layer that the official model is not built with here.
+    """
+    packed_weights = {path: packed(value) for path, value in given.items()}
+    made = official_tree(tree)
+    return {"model": made, "weights": packed_weights, "clips": [packed(each) for each in inputs]}
 
 
 def answers(reply: dict[str, Any]) -> list[Answers]:
@@ -103,9 +109,9 @@ def export(folder: Path, prefix: Path) -> int:
     if not prefix.parent.is_dir() or list(prefix.parent.glob(f"{prefix.name}.*")):
         fix = "give a new name in a folder that exists"
         raise LeafError("export", str(prefix), "a name that is free", "another", fix)
-    model = _loaded(folder)
-    rate = _sample_rate(pretrained.read_config(folder))
-    asked = job(folder, model, [clips(2026, 1, int(_SECONDS * rate))])
+    config, model = load(folder)
+    rate = sample_rate(config) or WAVEFORM_RATE
+    asked = job(config, official_weights(model), [clips(2026, 1, int(_SECONDS * rate))])
     try:
         with tempfile.TemporaryDirectory(dir=prefix.parent, prefix=".") as scratch:
             made = Path(scratch, prefix.name)
@@ -131,19 +137,6 @@ def _publish(scratch: Path, prefix: Path) -> None:
             if not path.exists():  # moved before
                 (prefix.parent / path.name).unlink(missing_ok=True)
         raise
-
-
-def _loaded(folder: Path) -> nn.Module:
-    config = pretrained.read_config(folder)
-    model = pretrained.build(config)
-    path = folder / pretrained.WEIGHTS
-    pretrained.load_exactly(model, pretrained.read_weights(path), path)
-    return model.eval()
-
-
-def _sample_rate(config: dict[str, Any]) -> int:
-    frontend = config["arguments"].get("frontend") or config
-    return int(frontend["arguments"].get("sample_rate", 16000))
 
 
 def _check(model: nn.Module, prefix: Path, given: Answers, loaded: Answers) -> None:

@@ -74,6 +74,12 @@ def table(model: nn.Module) -> list[Row]:
     return [*rows, *_keras(model.head, "_head/", "head.")]
 
 
+def official_weights(model: nn.Module) -> dict[str, Array]:
+    """The weights of a model by official path, in the official layout."""
+    state = model.state_dict()
+    return {row.path: row.to_official(state[row.key]) for row in table(model)}
+
+
 def _frontend(module: nn.Module, path: str, key: str) -> Iterator[Row]:
     """The weights of a frontend: official names, official shapes."""
     for name, tensor in module.state_dict().items():

@@ -31,13 +31,21 @@ def leaky_relu(x: Array) -> Array:
     return np.maximum(x, 0.2 * x)
 
 
-def frontend(x: Array, taps: Array, activation: Stage, pool: Stage, compress: Stage) -> Array:
+def frontend(
+    x: Array, weights: Weights, taps: Array, activation: Stage, pool: Stage, compress: Stage
+) -> Array:
     """Convolution, activation, pooling, at least 1e-5, compression: (batch, frames, filters).
 
-    Source: lines 190-219. Args: x (batch, samples[, 1]); taps (size, 1, channels).
+    Pre-emphasis and instance normalisation are there if their weights are. Source: lines 187-219.
+    Args: x (batch, samples[, 1]); taps (size, 1, channels).
     """
-    energies = pool(activation(conv1d(_with_channel(x), taps)))
-    return compress(np.maximum(energies, SMALLEST_ENERGY))
+    x = _with_channel(x)
+    if "_preemp_conv/kernel" in weights:
+        x = conv1d(x, weights["_preemp_conv/kernel"])
+    energies = pool(activation(conv1d(x, taps)))
+    outputs = compress(np.maximum(energies, SMALLEST_ENERGY))
+    norm = below(weights, "_instance_norm/")
+    return normalisation.instance(outputs, norm) if norm else outputs
 
 
 def gaussian_pooling(weights: Weights, size: int, stride: int, padding: str = "SAME") -> Stage:
@@ -46,11 +54,11 @@ def gaussian_pooling(weights: Weights, size: int, stride: int, padding: str = "S
     return lambda y: with_bias(pooling.gaussian_lowpass(y, sigma, size, stride, padding), bias)
 
 
-def leaf_compression(weights: Weights, log_offset: float | None) -> Stage:
-    """PCEN where there are its weights (floor 1e-12), a logarithm where there is an offset."""
+def leaf_compression(weights: Weights, log_offset: float | None, floor: float) -> Stage:
+    """PCEN where there are its weights, a logarithm where there is an offset."""
     own = below(weights, "_compress_fn/")
     if own:
-        return lambda y: compression.pcen(y, own, 1e-12)
+        return lambda y: compression.pcen(y, own, floor)
     if log_offset is not None:
         return lambda y: compression.logarithm(y, log_offset)
     return lambda y: y
@@ -67,10 +75,9 @@ def leaf(
     channel_wise: bool = False,
     log_offset: float | None = None,
     pooling_padding: str = "SAME",
+    pcen_floor: float = 1e-12,
 ) -> Array:
-    """LEAF, by the weights it has: (batch, frames, filters).
-
-    Pre-emphasis and instance normalisation are there if their weights are. Source: lines 80-219.
+    """LEAF, by the weights it has: (batch, frames, filters). Source: lines 80-219.
 
     Args:
         x: (batch, samples) or (batch, samples, 1).
@@ -82,6 +89,7 @@ def leaf(
         channel_wise: whether the pooling is ChannelWiseLearnablePooling1D.
         log_offset: of a logarithm in the place of PCEN.
         pooling_padding: "SYMMETRIC" in other ports.
+        pcen_floor: added to PCEN's average.
     """
     size, hop = samples(rate, window) + 1, samples(rate, stride)
     kernel = weights["_complex_conv/kernel"]
@@ -93,32 +101,33 @@ def leaf(
         def pool(y: Array) -> Array:
             return pooling.channel_wise(y, kernels, hop, "SAME")
 
-    x = _with_channel(x)
-    if "_preemp_conv/kernel" in weights:
-        x = conv1d(x, weights["_preemp_conv/kernel"])
-    compress = leaf_compression(weights, log_offset)
-    outputs = frontend(x, taps, compression.squared_modulus, pool, compress)
-    norm = below(weights, "_instance_norm/")
-    return normalisation.instance(outputs, norm) if norm else outputs
+    compress = leaf_compression(weights, log_offset, pcen_floor)
+    return frontend(x, weights, taps, compression.squared_modulus, pool, compress)
 
 
-def time_domain_filterbanks(x: Array, weights: Weights) -> Array:
-    """Free taps, one VALID window, logarithm: (batch, frames, filters). Source: lines 222-256."""
+def time_domain_filterbanks(x: Array, weights: Weights, stride: float = 10.0) -> Array:
+    """Free taps, one VALID window at 16 kHz, logarithm: (batch, frames, filters). Source: lines
+    222-256.
+    """
     kernel = weights["_pooling/pool/kernel"]
     return frontend(
         x,
+        weights,
         weights["_complex_conv/kernel"],
         compression.squared_modulus,
-        lambda y: pooling.learnable(y, kernel, 160),
+        lambda y: pooling.learnable(y, kernel, samples(16000, stride)),
         lambda y: compression.logarithm(y, 1e-5),
     )
 
 
-def sincnet(x: Array, weights: Weights, rate: float) -> Array:
+def sincnet(
+    x: Array, weights: Weights, rate: float, window: float = 25.0, stride: float = 10.0
+) -> Array:
     """Sinc filters at 16 kHz, LeakyReLU, maximum, layer normalisation. Source: lines 259-282."""
-    size, hop = samples(rate, 25.0) + 1, samples(rate, 10.0)
+    size, hop = samples(rate, window) + 1, samples(rate, stride)
     return frontend(
         x,
+        weights,
         sinc.taps(weights["_complex_conv/kernel"], size),
         leaky_relu,
         lambda y: pooling.maximum(y, size, hop, "SAME"),
@@ -126,13 +135,16 @@ def sincnet(x: Array, weights: Weights, rate: float) -> Array:
     )
 
 
-def sincnet_plus(x: Array, weights: Weights, rate: float) -> Array:
+def sincnet_plus(
+    x: Array, weights: Weights, rate: float, window: float = 25.0, stride: float = 10.0
+) -> Array:
     """Sinc filters at 16 kHz, LeakyReLU, Gaussian lowpass, PCEN(floor 1e-6). Source: lines
     285-312.
     """
-    size, hop = samples(rate, 25.0) + 1, samples(rate, 10.0)
+    size, hop = samples(rate, window) + 1, samples(rate, stride)
     return frontend(
         x,
+        weights,
         sinc.taps(weights["_complex_conv/kernel"], size),
         leaky_relu,
         gaussian_pooling(weights, size, hop),
@@ -150,11 +162,13 @@ def mel_filterbanks(
     window_stride: float,
     min_freq: float,
     max_freq: float,
+    log_offset: float | None = 1e-5,
 ) -> Array:
     """Hann window, power spectrum, mel triangles, logarithm: (batch, ceil(T / hop), filters).
 
     Frames start at every hop; the end is filled with zeros; a window longer than the transform is
-    cut to it. ``max_freq`` 0 is Nyquist. Source: lines 315-364; tf.signal.stft.
+    cut to it. ``max_freq`` 0 is Nyquist; without a ``log_offset`` there is no logarithm.
+    Source: lines 315-364; tf.signal.stft.
     """
     size, hop = samples(sample_rate, window_len) + 1, samples(sample_rate, window_stride)
     clip = x if x.ndim == 2 else x[:, :, 0]
@@ -164,4 +178,5 @@ def mel_filterbanks(
     power = np.abs(scipy.fft.rfft(framed, n_fft)) ** 2
     high = max_freq or sample_rate / 2.0
     matrix = mel.weight_matrix(n_filters, n_fft // 2 + 1, sample_rate, min_freq, high)
-    return compression.logarithm(power @ matrix, 1e-5)
+    energies = np.asarray(power @ matrix)
+    return energies if log_offset is None else compression.logarithm(energies, log_offset)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from parity.oracles.exact import normalisation, pooling
+from parity.oracles.exact import activations, normalisation, pooling
 from parity.oracles.exact.convolution import conv1d, conv2d
 from parity.oracles.exact.types import Array, Weights, below
 
@@ -21,18 +21,6 @@ Layer = Callable[[Array, Weights], Map]
 def relu(x: Array) -> Array:
     """``max(x, 0)``."""
     return np.maximum(x, 0.0)
-
-
-def elu(x: Array) -> Array:
-    """``x`` above zero, ``e^x - 1`` below."""
-    return np.where(x > 0, x, np.expm1(np.minimum(x, 0.0)))
-
-
-ACTIVATIONS: dict[str | None, Callable[[Array], Array]] = {
-    "relu": relu,
-    "elu": elu,
-    None: np.asarray,
-}
 
 
 def _chain(x: Array, weights: Weights, layers: Sequence[tuple[str, Layer]]) -> Map:
@@ -63,24 +51,28 @@ def _time_convolution(stride: int = 1, dilation: int = 1) -> Layer:
 def conv_block(
     x: Array, weights: Weights, activation: str | None, pools: bool, training: bool
 ) -> Map:
-    """Twice convolution, activation and normalisation; 2 x 2 maximum: a map. Source: lines
-    62-91.
+    """Twice convolution, activation and normalisation (if its weights are there); 2 x 2 maximum: a
+    map. Source: lines 62-91.
     """
-    act = _plain(ACTIVATIONS[activation])
+    act = _plain(lambda y: activations.activation(activation or "linear", y))
     half: list[tuple[str, Layer]] = []
-    for index in (0, 2):
+    step = 2 if "layer_with_weights-1/gamma" in weights else 1
+    for index in (0, step):
         half += [(f"layer_with_weights-{index}/", _map_convolution), ("", act)]
-        half.append((f"layer_with_weights-{index + 1}/", _batch(training)))
+        if step == 2:
+            half.append((f"layer_with_weights-{index + 1}/", _batch(training)))
     made, state = _chain(x, weights, half)
     return (pooling.maximum_2d(made) if pools else made), state
 
 
-def conv_net(x: Array, weights: Weights, depth: int, training: bool) -> Map:
+def conv_net(
+    x: Array, weights: Weights, depth: int, training: bool, activation: str | None = "relu"
+) -> Map:
     """Blocks of which the first, second, fourth ... pool: a map. Source: lines 94-102."""
 
     def block(index: int) -> Layer:
         pools = index == 0 or index % 2 == 1
-        return lambda y, own: conv_block(y, own, "relu", pools, training)
+        return lambda y, own: conv_block(y, own, activation, pools, training)
 
     blocks = [(f"layer_with_weights-{index}/", block(index)) for index in range(depth)]
     return _chain(x, weights, blocks)

@@ -1,0 +1,56 @@
+"""A folder that ``convert`` made, read again."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from leaf_port import pretrained
+from leaf_port.errors import LeafError
+from leaf_port.pretrained import FromPretrained
+
+WAVEFORM_RATE = 16000  # Hz, where a model of the waveform itself (WaveGram) knows none
+
+
+def load(folder: Path) -> tuple[dict[str, Any], nn.Module]:
+    """What ``config.json`` says, and the model in evaluation mode.
+
+    Raises:
+        LeafError: a folder of something else, a damaged file, another version of the format.
+    """
+    config = pretrained.read_config(folder)
+    model = pretrained.build(config)
+    path = folder / pretrained.WEIGHTS
+    if not isinstance(model, FromPretrained):
+        expected, fix = "a frontend or an AudioClassifier", "convert the checkpoint again"
+        raise LeafError("from_pretrained", str(path.parent), expected, config["kind"], fix)
+    pretrained.load_exactly(model, pretrained.read_weights(path), path)
+    return config, model.eval()
+
+
+def frontend(config: dict[str, Any]) -> dict[str, Any] | None:
+    """The description of the frontend; None where there is none."""
+    if config["kind"] != "AudioClassifier":
+        return config
+    found: dict[str, Any] | None = config["arguments"].get("frontend")
+    return found
+
+
+def sample_rate(config: dict[str, Any]) -> int | None:
+    """The frontend's, in Hz; None where no frontend tells it."""
+    part = frontend(config)
+    rate = part["arguments"].get("sample_rate") if part else None
+    return None if rate is None else int(rate)
+
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
