@@ -5,6 +5,7 @@ and on XLA.
 from __future__ import annotations
 
 import copy
+import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Iterable
@@ -93,9 +94,7 @@ def no_xla() -> str:
     if importlib.util.find_spec("torch_xla") is None:
         return "torch_xla is not installed (torch_xla 2.9.0 goes with torch 2.9.0)"
     try:
-        import torch_xla
-
-        torch_xla.device()
+        importlib.import_module("torch_xla").device()
     except (ImportError, OSError, RuntimeError) as error:
         told = str(error).strip().splitlines() or [""]
         return f"torch_xla does not start: {type(error).__name__}: {told[0]}"

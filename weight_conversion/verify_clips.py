@@ -1,4 +1,4 @@
-"""The clips that a conversion is verified on: from a seed, of lengths that differ modulo the stride.
+"""The clips that a conversion is verified on: seeded, their lengths different modulo the stride.
 
 SAME padding depends on the length modulo the stride, and a batch, a tone and a quiet room each ask
 for something of their own.

@@ -21,7 +21,7 @@ class WeightsRow:
     """How the weights of a folder were compared.
 
     Attributes:
-        against: with what: the checkpoint, or the hash in ``config.json``.
+        against: with what: the checkpoint, or the SHA-256 that ``config.json`` notes.
         ok: whether they are the same bits; None where there is nothing to compare them with.
         relative: the greatest relative difference of a weight (Frobenius); 0.0 of a right hash.
         wrong: the weights that differ, by official path, sorted; of a hash none are named.
@@ -37,9 +37,9 @@ def by_hash(folder: Path, config: dict[str, Any]) -> WeightsRow:
     """The file beside the hash that its conversion noted."""
     noted = config.get("weights")
     expected = noted.get(pretrained.WEIGHTS) if isinstance(noted, dict) else None
-    against = f"SHA-256 in {pretrained.CONFIG}"
+    against = f"hash in {pretrained.CONFIG}"
     if expected is None:
-        return WeightsRow(f"{against}: none was noted", None)
+        return WeightsRow(f"no {against}", None)
     return WeightsRow(against, sha256(folder / pretrained.WEIGHTS) == expected)
 
 
@@ -59,7 +59,7 @@ def by_bits(model: nn.Module, source: Source) -> WeightsRow:
             difference = float(np.linalg.norm(got.astype(np.float64) - expected))
             apart[row.path] = difference / size if size else difference
     greatest = max(apart.values(), default=0.0)
-    return WeightsRow(source.path.name, not apart, greatest, tuple(sorted(apart)))
+    return WeightsRow("checkpoint", not apart, greatest, tuple(sorted(apart)))
 
 
 def refuse_another_source(folder: Path, config: dict[str, Any], source: Source) -> None:
