@@ -194,14 +194,15 @@ def _verified(source: Path, wanted: bool) -> Iterator[Callable[[Path], None] | N
     kept: list[Verification] = []
 
     def check(made: Path) -> None:
-        kept.append(_verify_command.check(made, source))
+        with Console(stderr=True).status("verifying the conversion"):
+            kept.append(_verify_command.check(made, source))
 
     try:
         yield check if wanted else None
     except _verify_command.NotVerifiedError as error:
         _verify_table.show(error.found, Console())
-        told = "error: convert: no folder was made; --no-verify makes it, to look into"
-        print(told, file=sys.stderr)
+        told = "nothing was written; --no-verify writes it, to look into"
+        print(f"error: convert: the converted model is off; {told}", file=sys.stderr)
         raise typer.Exit(1) from None
     for found in kept:
         _verify_table.show(found, Console())
@@ -226,7 +227,8 @@ def verify(
     """
     from weight_conversion import _verify_command, _verify_table
 
-    found = _verify_command.run(folder, source, audio, seed)
+    with Console(stderr=True).status(f"verifying {_plain(str(folder))}"):
+        found = _verify_command.run(folder, source, audio, seed)
     if json:
         print(json_format.dumps(found.as_dict(), indent=1, allow_nan=False))
     else:

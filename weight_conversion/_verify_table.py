@@ -11,11 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from leaf_port._cli.text import printable, shortened
+from weight_conversion.backends import FEATURES
 from weight_conversion.verify import Row, Verification
 from weight_conversion.weights_check import WeightsRow
 
 _NAME = 14  # characters of a clip's name
 _WRONG = 5  # messages and names of weights that are shown
+_MANY = 1e4  # units, from which on their power of ten is told
 
 
 def show(found: Verification, console: Console) -> None:
@@ -35,13 +37,18 @@ def _table(found: Verification) -> Table:
     made.add_column("worst on", overflow="fold")
     made.add_column("")
     made.add_row("weights", *_weights(found.weights))
+    for rows in _groups(found):
+        first = rows[0]
+        made.add_row(first.output, f"{first.first} – {first.second}", *_figures(rows))
+    return made
+
+
+def _groups(found: Verification) -> list[list[Row]]:
+    """The clips of each output and pair, features first, as they come first in the model."""
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in found.rows:
         groups.setdefault((row.output, row.first, row.second), []).append(row)
-    # Features first, as they come first in the model.
-    for (output, first, second), rows in sorted(groups.items(), key=lambda item: item[0][0]):
-        made.add_row(output, f"{first} – {second}", *_figures(rows))
-    return made
+    return sorted(groups.values(), key=lambda rows: rows[0].output != FEATURES)
 
 
 def _weights(row: WeightsRow) -> list[str]:
@@ -51,7 +58,7 @@ def _weights(row: WeightsRow) -> list[str]:
 
 def _figures(rows: list[Row]) -> list[str]:
     worst = max(rows, key=_badness)
-    units = "–" if worst.units is None else f"{worst.units:.3g}"
+    units = "–" if worst.units is None else _units(worst.units)
     allowed = "–" if worst.allowed is None else f"{worst.allowed:.3g}"
     relative = _short(max(row.relative for row in rows))
     name = escape(shortened(printable(worst.clip), _NAME))
@@ -63,19 +70,24 @@ def _badness(row: Row) -> tuple[bool, float, float]:
 
 
 def _short(value: float) -> str:
-    return "0" if value == 0 else f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e+")
+    return "0" if value == 0 else f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
+
+
+def _units(value: float) -> str:
+    return f"{value:.3g}" if value < _MANY else _short(value)
 
 
 def _verdict(said: Iterable[bool | None]) -> str:
     each = list(said)
     if False in each:
         return "[red]off[/red]"
-    return "[yellow]not judged[/yellow]" if None in each else "[green]ok[/green]"
+    return "[yellow]–[/yellow]" if None in each else "[green]ok[/green]"
 
 
 def _told(found: Verification) -> list[Text]:
     lines = []
-    off = [row for row in found.rows if row.ok is False]
+    worst = (max(rows, key=_badness) for rows in _groups(found))
+    off = [row for row in worst if row.ok is False]
     if found.weights.wrong:
         lines.append(f"off: weights: {_some(found.weights.wrong)}")
     lines += [
@@ -83,7 +95,7 @@ def _told(found: Verification) -> list[Text]:
         for row in off[:_WRONG]
     ]
     if len(off) > _WRONG:
-        lines.append(f"off: {len(off) - _WRONG} more, in verification.json")
+        lines.append(f"off: {len(off) - _WRONG} more lines of the table")
     lines += [f"not run: {name}: {reason}" for name, reason in found.not_run.items()]
     return [Text(printable(line)) for line in [*lines, _sum(found)]]
 

@@ -215,6 +215,8 @@ def verify(
     """
     model, weights = checked
     made = Verification(weights)
+    if weights.ok is None:
+        made.not_run["weights"] = f"{pretrained.CONFIG} notes no hash of them; give the checkpoint"
     sides = [*_ours(model, clips, made.not_run)]
     for oracle in oracles:
         try:

@@ -37,10 +37,9 @@ def by_hash(folder: Path, config: dict[str, Any]) -> WeightsRow:
     """The file beside the hash that its conversion noted."""
     noted = config.get("weights")
     expected = noted.get(pretrained.WEIGHTS) if isinstance(noted, dict) else None
-    against = f"hash in {pretrained.CONFIG}"
     if expected is None:
-        return WeightsRow(f"no {against}", None)
-    return WeightsRow(against, sha256(folder / pretrained.WEIGHTS) == expected)
+        return WeightsRow("noted hash", None)
+    return WeightsRow("noted hash", sha256(folder / pretrained.WEIGHTS) == expected)
 
 
 def by_bits(model: nn.Module, source: Source) -> WeightsRow:

@@ -71,18 +71,18 @@ _LEAF = {
 }
 
 
+_CLASSES = {
+    "conv1d_cls": ("GaborConv1d", "Conv1d", "NormalizedConv1d"),
+    "pooling_cls": ("GaussianLowpass", "ChannelWiseLearnablePooling1d"),
+}
+
+
 def _leaf(given: Tree, weights: Weights, x: Array) -> Array:
     if unknown := sorted(given.keys() - _LEAF):
         raise NotRunError(f"the exact oracle's Leaf has no {', '.join(unknown)}")
-    classes = {
-        "conv1d_cls": ("GaborConv1d", "NormalizedConv1d"),
-        "pooling_cls": ("GaussianLowpass", "ChannelWiseLearnablePooling1d"),
-    }
-    other = {}
-    for name, (default, known) in classes.items():
-        if given.get(name, default) not in (default, known):
+    for name, known in _CLASSES.items():
+        if given.get(name, known[0]) not in known:
             raise NotRunError(f"the exact oracle's Leaf has no {name} {given[name]}")
-        other[name] = given.get(name, default) == known
     compression = given.get("compression_fn") or {}
     floor = compression.get("arguments", {}).get("floor", 1e-6)
     return frontends.leaf(
@@ -91,8 +91,8 @@ def _leaf(given: Tree, weights: Weights, x: Array) -> Array:
         rate=given["sample_rate"],
         window=given["window_len"],
         stride=given["window_stride"],
-        normalized=other["conv1d_cls"],
-        channel_wise=other["pooling_cls"],
+        normalized=given.get("conv1d_cls") == "NormalizedConv1d",
+        channel_wise=given.get("pooling_cls") == "ChannelWiseLearnablePooling1d",
         log_offset=_log_offset(given),
         pcen_floor=floor,
     )

@@ -107,15 +107,15 @@ class DeclaredBudgets:
         scale = compare.DOUBLE_UNIT if kinds == (PORT_DOUBLE, EXACT) else 1.0
         ours, theirs = first.answers[name][output], second.answers[name][output]
 
-        def judged(runs: int) -> Difference:
+        def judged(runs: int) -> tuple[Difference, Array]:
             unit = self._units(subject, name, clip, runs)[output] * scale
-            got = ours.astype(np.float64)
-            return compare.compare_array(output, got, theirs.astype(np.float64), unit, allowed)
+            sides = ours.astype(np.float64), theirs.astype(np.float64)
+            return compare.compare_array(output, *sides, unit, allowed), unit
 
-        found = judged(rounding.RUNS)
+        found, unit = judged(rounding.RUNS)
         if not found.ok and found.budget_used < _HOPELESS:
-            found = judged(rounding.STURDY_RUNS)
-        message = found.message.replace("official", second.name)
+            found, unit = judged(rounding.STURDY_RUNS)
+        message = "" if found.ok else _message(found, ours, theirs, unit)
         return Verdict(found.ok, found.units, allowed.forward, message)
 
     def _units(self, subject: Subject, name: str, clip: Array, runs: int) -> dict[str, Array]:
@@ -129,6 +129,17 @@ class DeclaredBudgets:
                 self._measured[key] = rounding.units(spec, question, arithmetic, runs)
         units = self._measured[key].units
         return {output: units[f"output/{i}"] for i, output in enumerate(_outputs(subject))}
+
+
+def _message(found: Difference, ours: Array, theirs: Array, unit: Array) -> str:
+    """Where it is off most, and how far."""
+    each = compare.in_units(ours, theirs, unit)
+    at = tuple(int(i) for i in np.unravel_index(int(each.argmax()), each.shape))
+    told = f"worst {found.units:.3g} units (allowed {found.allowed:g}) at {at}: "
+    told += f"{float(ours[at]):.9g} and {float(theirs[at]):.9g}, unit {unit[at]:.2g}"
+    if found.relative > found.allowed_relative:
+        told += f"; relative {found.relative:.1e} (allowed {found.allowed_relative:.0e})"
+    return told
 
 
 def _outputs(subject: Subject) -> list[str]:

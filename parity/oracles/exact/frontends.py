@@ -85,7 +85,8 @@ def leaf(
         rate: in Hz.
         window: in ms.
         stride: in ms.
-        normalized: whether the filters are NormalizedConv1D's taps, not Gabor's parameters.
+        normalized: whether the filters are NormalizedConv1D's taps; else they are Gabor's
+            parameters (filters, 2), or plain taps (size, 1, 2 filters).
         channel_wise: whether the pooling is ChannelWiseLearnablePooling1D.
         log_offset: of a logarithm in the place of PCEN.
         pooling_padding: "SYMMETRIC" in other ports.
@@ -93,7 +94,9 @@ def leaf(
     """
     size, hop = samples(rate, window) + 1, samples(rate, stride)
     kernel = weights["_complex_conv/kernel"]
-    taps = normalisation.unit_norm(kernel) if normalized else gabor.taps(kernel, size)
+    taps = gabor.taps(kernel, size) if kernel.ndim == 2 else kernel
+    if normalized:
+        taps = normalisation.unit_norm(kernel)
     pool = gaussian_pooling(weights, size, hop, pooling_padding)
     if channel_wise:
         kernels = weights["_pooling/kernel"]

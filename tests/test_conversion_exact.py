@@ -1,0 +1,182 @@
+"""The exact oracle and the bounds of converted models, in every option that a conversion has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from leaf_port import pretrained
+from parity.compare import Limit
+from parity.converted import judge
+from parity.converted.exact import Exact, answers
+from parity.converted.judge import DeclaredBudgets, declared, limit
+from parity.layers import all_specs
+from parity.spec import Budget
+from weight_conversion import verify, verify_clips
+from weight_conversion.mapping import official_weights
+from weight_conversion.verify import EXACT, OFFICIAL, PORT, PORT_DOUBLE, NotRunError, Subject
+from weight_conversion.weights_check import WeightsRow
+
+Tree = dict[str, Any]
+CLIPS = {"noise": verify_clips.seeded(3, 80, 1500)["noise"]}
+TIMES = {"n_filters": 5, "sample_rate": 8000, "window_len": 20.0, "window_stride": 8.0}
+
+
+def tree(kind: str, **arguments: Any) -> Tree:
+    return {"kind": kind, "arguments": arguments}
+
+
+def leaf(**arguments: Any) -> Tree:
+    return tree("Leaf", **{**TIMES, "compression_fn": None, **arguments})
+
+
+def pcen(**arguments: Any) -> Tree:
+    return tree("PCEN", num_channels=5, trainable=True, **arguments)
+
+
+def classifier(frontend: Tree | None, encoder: Tree | None, **arguments: Any) -> Tree:
+    return tree("AudioClassifier", num_outputs=3, frontend=frontend, encoder=encoder, **arguments)
+
+
+def conv_net(**arguments: Any) -> Tree:
+    return tree("ConvNet", filters=[3, 4], **arguments)
+
+
+BAND = {"n_fft": 256, "min_freq": 30.0, "max_freq": 3900.0}
+LOG = tree("log_compression", log_offset=1e-3)
+MODELS = {
+    "Leaf, no compression": leaf(),
+    "Leaf, log": leaf(compression_fn=LOG),
+    "Leaf, PCEN's floor": leaf(compression_fn=pcen(floor=1e-3, learn_smooth_coef=True)),
+    "Leaf, PCEN's default floor, fixed": leaf(compression_fn=pcen()),
+    "Leaf, pre-emphasis and normalisation": leaf(preemp=True, mean_var_norm=True),
+    "Leaf, free taps": leaf(conv1d_cls="Conv1d"),
+    "Leaf, free taps of norm 1": leaf(conv1d_cls="NormalizedConv1d"),
+    "Leaf, Gabor and Gaussian by name": leaf(
+        conv1d_cls="GaborConv1d", pooling_cls="GaussianLowpass", learn_filters=False
+    ),
+    "Leaf, a pooling for each channel": leaf(pooling_cls="ChannelWiseLearnablePooling1d"),
+    "SincNet": tree("SincNet", **{**TIMES, "window_len": 21.0}),
+    "SincNetPlus": tree("SincNetPlus", **TIMES, preemp=True),
+    "TimeDomainFilterbanks": tree(
+        "TimeDomainFilterbanks",
+        **{**TIMES, "sample_rate": 16000, "window_stride": 7.0, "mean_var_norm": True},
+    ),
+    "MelFilterbanks, no compression": tree("MelFilterbanks", **TIMES, **BAND, compression_fn=None),
+    "MelFilterbanks, log": tree("MelFilterbanks", **TIMES, **BAND, compression_fn=LOG),
+    "no encoder": classifier(leaf(), None),
+    "ELU": classifier(leaf(), conv_net(activation="elu")),
+    "no normalisation": classifier(leaf(), conv_net(normalization_layer=None)),
+    "PANN": classifier(leaf(), tree("PANN", depth=2, dropout_rate=0.5, num_features=5)),
+    "WaveGram": classifier(None, tree("WaveGram")),
+}
+
+
+def subject(config: Tree) -> Subject:
+    """A model of that description, its weights moved off their initial values."""
+    torch.manual_seed(0)
+    model = pretrained.build(config).eval()
+    with torch.no_grad():
+        for weight in model.state_dict().values():
+            weight.mul_(1.0 + 0.05 * torch.rand_like(weight)).add_(0.01 * torch.rand_like(weight))
+    return Subject(config, model, official_weights(model))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_option(name: str) -> None:
+    checked = subject(MODELS[name])
+    found = verify.verify((checked, WeightsRow("", None)), CLIPS, [Exact()], DeclaredBudgets())
+    assert "exact" not in found.not_run
+    assert [row for row in found.rows if not row.ok] == []
+    assert {row.second for row in found.rows} >= {"exact"}
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (leaf(pooling_bias=True), "pooling_bias"),
+        (leaf(conv1d_cls="FFTConv1d"), "conv1d_cls FFTConv1d"),
+        (classifier(leaf(), tree("Transformer")), "Transformer"),
+        (tree("EfficientLeaf", **TIMES), "EfficientLeaf"),
+    ],
+)
+def test_what_no_formula_is_written_for_is_named(config: Tree, told: str) -> None:
+    weights = {
+        f"{prefix}{name}": np.ones(shape)
+        for prefix in ("", "_frontend/")
+        for name, shape in (("_complex_conv/kernel", (5, 2)), ("_pooling/kernel", (1, 1, 5, 1)))
+    }
+    with pytest.raises(NotRunError, match=told):
+        answers(config, weights, CLIPS["noise"].astype(np.float64))
+
+
+# The bounds
+
+
+def test_every_kind_has_its_declaration() -> None:
+    kinds = set(pretrained._kinds()) - {"PCEN", "log_compression"}
+    assert kinds == set(judge.LAYERS)
+    assert set(judge.LAYERS.values()) <= set(all_specs())
+
+
+def test_an_output_has_passed_the_layers_before_it() -> None:
+    whole = classifier(leaf(), conv_net())
+
+    def names(config: Tree, output: str) -> list[str]:
+        return [spec.name for spec in declared(config, output)]
+
+    assert names(whole, "features") == ["leaf"]
+    assert names(whole, "logits") == ["leaf", "conv_net", "audio_classifier"]
+    assert names(leaf(), "features") == ["leaf"]
+    assert names(MODELS["WaveGram"], "logits") == ["wavegram", "audio_classifier"]
+
+
+def budget(name: str) -> Budget:
+    return all_specs()[name].budget
+
+
+def test_the_bounds_are_the_declared_ones() -> None:
+    mel, net, whole = (all_specs()[n] for n in ("mel_filterbanks", "conv_net", "audio_classifier"))
+    layers = [mel, net, whole]
+    budgets = [each.budget for each in layers]
+
+    def forward(first: str, second: str) -> float:
+        return limit(layers, (first, second)).forward
+
+    port = max(each.port.allowed for each in budgets)
+    assert forward(PORT, EXACT) == forward(PORT, PORT_DOUBLE) == port
+    assert forward(PORT, PORT) == 2 * port
+    official = budget("mel_filterbanks").reference.allowed
+    assert forward(OFFICIAL, EXACT) == forward(OFFICIAL, PORT_DOUBLE) == official
+    assert forward(PORT_DOUBLE, EXACT) == max(each.double.allowed for each in budgets)
+    direct = limit(layers, (PORT, OFFICIAL))
+    assert direct == Limit(
+        budget("mel_filterbanks").forward, 0.0, 1e-5, np.inf, max(each.norm for each in budgets)
+    )
+
+
+def test_what_is_slightly_beyond_is_judged_by_more_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = subject(leaf())
+    runs: list[int] = []
+    measured = judge.rounding.units
+
+    def counted(spec: Any, question: Any, arithmetic: Any, count: int) -> Any:
+        runs.append(count)
+        return measured(spec, question, arithmetic, 2)
+
+    monkeypatch.setattr(judge.rounding, "units", counted)
+    (clip,) = CLIPS.values()
+    exact = Exact().answers(checked, CLIPS)
+    unit = DeclaredBudgets()._units(checked, "noise", clip, 12)["features"]
+    for factor, expected in ((0.5, [12]), (2.0, [12, 100]), (1000.0, [12])):
+        runs.clear()
+        allowed = budget("leaf").port.allowed
+        moved = {"noise": {"features": exact["noise"]["features"] + factor * allowed * unit}}
+        sides = verify.Side("moved", PORT, moved), verify.Side("exact", EXACT, exact)
+        said = DeclaredBudgets().judge(checked, clip, "features", *sides, "noise")
+        assert runs == expected
+        assert said.ok is (factor < 1)
+        assert bool(said.message) is (factor > 1)
