@@ -31,8 +31,27 @@ def test_inspect_lists_tensors_and_counts_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("file", ["", "saved_model", "by_layer.h5", "by_attribute.weights.h5"])
 def test_inspect_reads_every_kind(file: str) -> None:
     shown = json.loads(run("inspect", RECORDINGS / "leaf" / file, "--json"))
-    gabor = [one for key, one in shown.items() if one == {"dtype": "float32", "shape": [8, 2]}]
-    assert gabor
+    gabor = {"dtype": "float32", "shape": [8, 2]}
+    assert gabor in shown["tensors"].values()
+    assert shown["model"]["arguments"]["frontend"]["arguments"]["n_filters"] == 8
+    asked = ["--activation", "--window-stride", "--sample-rate", "--window-len", "--pcen-floor"]
+    assert shown["asked"] == asked
+    assert shown["no_model"] is None
+
+
+def test_inspect_tells_as_json_why_there_is_no_model(tmp_path: Path) -> None:
+    bundle = Bundle().add("other", np.zeros(3, np.float32)).write(tmp_path / "c")
+    shown = json.loads(run("inspect", bundle, "--json"))
+    assert shown["tensors"] == {"other": {"dtype": "float32", "shape": [3]}}
+    assert shown["model"] is None
+    assert shown["asked"] == []
+    assert "expected an object graph" in shown["no_model"]
+
+
+def test_mel_and_no_frontend_are_asked_for_by_name() -> None:
+    shown = json.loads(run("inspect", RECORDINGS / "mel", "--json"))
+    assert shown["model"] is None
+    assert "--frontend" in shown["no_model"]
 
 
 def test_a_damaged_checkpoint_is_one_line_and_exit_code_2(tmp_path: Path) -> None:

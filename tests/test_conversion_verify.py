@@ -18,6 +18,7 @@ from torch import Tensor
 from leaf_port import LeafError, impulse_responses, pretrained
 from parity.converted.exact import Exact
 from parity.converted.judge import DeclaredBudgets
+from parity.converted.official import OfficialCode
 from weight_conversion import backends, verify, verify_clips
 from weight_conversion.convert import VERIFICATION
 from weight_conversion.record import RECORDINGS
@@ -279,6 +280,44 @@ def test_the_file_is_whole_or_the_earlier_one(
     assert (made / VERIFICATION).read_text() == first
     names = {"config.json", "model.safetensors", VERIFICATION}
     assert {path.name for path in made.iterdir()} == names
+
+
+# The official code, live
+
+
+@pytest.mark.usefixtures("live_module")
+@pytest.mark.parametrize(
+    "name", ["leaf", "leaf_fixed", "tfbanks", "sincnet_plus", "mel", "wavegram"]
+)
+def test_the_official_code_answers_the_same(name: str, tmp_path: Path) -> None:
+    converted(name, tmp_path / "made")
+    official = OfficialCode()
+    found = verified(tmp_path / "made", RECORDINGS / name, CLIPS, official)
+    assert found.ok
+    assert "official" not in found.not_run
+    assert {row.first for row in found.rows if row.second == "official"}
+    assert ("official", "exact") in {(row.first, row.second) for row in found.rows}
+    assert official.versions["tensorflow"]
+
+
+@pytest.mark.usefixtures("live_module")
+def test_the_official_code_shows_a_wrong_head(leaf: Path, tmp_path: Path) -> None:
+    made = tampered(leaf, tmp_path, one_of_the_head)
+    found = verified(made, RECORDINGS / "leaf", ONE, OfficialCode())
+    expected = {each for each in pairs(found) if each[0] == "logits"}
+    assert off(found) == {
+        each
+        for each in expected
+        if {"exact", "official"} & set(each) and not {"exact", "official"} <= set(each)
+    }
+
+
+def test_why_the_official_code_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LEAF_REFERENCE_PYTHON", raising=False)
+    tree = {"kind": "Leaf", "arguments": {"conv1d_cls": "NormalizedConv1d"}}
+    for config, told in ((deep(2), "LEAF_REFERENCE_PYTHON"), (tree, "conv1d_cls")):
+        with pytest.raises(NotRunError, match=told):
+            OfficialCode().answers(Subject(config, torch.nn.Module(), {}), ONE)
 
 
 # The clips

@@ -79,17 +79,24 @@ def inspect(
         found.tensor(key)
     if json:
         listed = {key: {"dtype": dtype, "shape": shape} for key, dtype, shape in rows}
-        print(json_format.dumps(listed, indent=1))
+        print(json_format.dumps({"tensors": listed, **_model(source)}, indent=1))
         return
     console = Console()
     console.print(_table(rows))
-    console.print(_model(source), highlight=False, markup=False, soft_wrap=True)
+    told = _in_words(_model(source))
+    console.print(told, highlight=False, markup=False, soft_wrap=True)
 
 
-def _model(path: Path) -> str:
-    """Which model it is, as far as the checkpoint tells."""
+def _model(path: Path) -> dict[str, Any]:
+    """Which model it is, as far as the checkpoint tells.
+
+    Returns:
+        ``model``: its description, None where there is none; ``asked``: the options that convert
+        needs, answered there by the official defaults; ``no_model``: why there is none, or which
+        other port's there is, else None.
+    """
     if is_torch_file(path):
-        return _port(path)
+        return {"model": None, "asked": [], "no_model": _port(path)}
     from weight_conversion import adam
     from weight_conversion.detect import detect
     from weight_conversion.settings import Settings
@@ -100,10 +107,17 @@ def _model(path: Path) -> str:
         source = open_source(path)
         tree = detect(source, settings, frozenset(adam.moments(source)))
     except LeafError as error:
-        return f"model: {error}"
-    asked = ", ".join(f"--{name.replace('_', '-')}" for name in settings.defaulted)
+        return {"model": None, "asked": [], "no_model": str(error)}
+    asked = [f"--{name.replace('_', '-')}" for name in dict.fromkeys(settings.defaulted)]
+    return {"model": tree, "asked": asked, "no_model": None}
+
+
+def _in_words(found: dict[str, Any]) -> str:
+    if found["model"] is None:
+        return f"model: {found['no_model']}"
+    asked = ", ".join(found["asked"])
     note = f"\nnot in the checkpoint, official defaults above: {asked}" if asked else ""
-    return f"model: {json_format.dumps(tree)}{note}"
+    return f"model: {json_format.dumps(found['model'])}{note}"
 
 
 def _port(path: Path) -> str:
@@ -112,8 +126,8 @@ def _port(path: Path) -> str:
 
     found = [f"Leaf of {each.port.name}: {each}" for each in frontends(TorchFile(path).held)]
     if not found:
-        return "model: none of leaf-pytorch or SpeechBrain"
-    return f"model: {'; '.join(found)}; see python -m weight_conversion import"
+        return "none of leaf-pytorch or SpeechBrain"
+    return f"{'; '.join(found)}; see python -m weight_conversion import"
 
 
 def _table(rows: list[tuple[str, str, tuple[int, ...]]]) -> Table:
