@@ -17,7 +17,6 @@ from weight_conversion.weights_check import WeightsRow
 
 _NAME = 14  # characters of a clip's name
 _WRONG = 5  # messages and names of weights that are shown
-_MANY = 1e4  # units, from which on their power of ten is told
 
 
 def show(found: Verification, console: Console) -> None:
@@ -29,7 +28,7 @@ def show(found: Verification, console: Console) -> None:
 
 def _table(found: Verification) -> Table:
     """One line for each output and pair: the worst of all clips."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for head in ("output", "compared"):
         made.add_column(head)
     for head in ("units", "allowed", "relative"):
@@ -58,7 +57,7 @@ def _weights(row: WeightsRow) -> list[str]:
 
 def _figures(rows: list[Row]) -> list[str]:
     worst = max(rows, key=_badness)
-    units = "–" if worst.units is None else _units(worst.units)
+    units = "–" if worst.units is None else f"{worst.units:.3g}"
     allowed = "–" if worst.allowed is None else f"{worst.allowed:.3g}"
     relative = _short(max(row.relative for row in rows))
     name = escape(shortened(printable(worst.clip), _NAME))
@@ -71,10 +70,6 @@ def _badness(row: Row) -> tuple[bool, float, float]:
 
 def _short(value: float) -> str:
     return "0" if value == 0 else f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
-
-
-def _units(value: float) -> str:
-    return f"{value:.3g}" if value < _MANY else _short(value)
 
 
 def _verdict(said: Iterable[bool | None]) -> str:
