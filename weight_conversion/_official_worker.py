@@ -215,7 +215,26 @@ def make(job):
         answers["features"] = pack(model._frontend(probe).numpy())
     saved = [save(model, kind, job["folder"]) for kind in job["forms"]]
     keys = {name: described(os.path.join(job["folder"], name)) for name in saved}
-    return {"answers": answers, "checkpoints": keys}
+    more = {"next_step": step(model, job["seed"])} if job["next_step"] else {}
+    return dict(more, answers=answers, checkpoints=keys)
+
+
+def step(model, seed):
+    """One step with gradients of all sizes, so that epsilon counts in some; what came of it."""
+    import numpy as np
+    import tensorflow as tf
+
+    random, made, pairs = np.random.RandomState(seed), {}, []
+    for i, weight in enumerate(model.trainable_variables):
+        shape = tuple(weight.shape)
+        size = 10.0 ** random.uniform(-9.0, 0.0, shape)
+        gradient = (random.choice([-1.0, 1.0], shape) * size).astype(np.float32)
+        made["gradient.%d" % i] = pack(gradient)
+        pairs.append((tf.constant(gradient), weight))
+    model.optimizer.apply_gradients(pairs)
+    for i, weight in enumerate(model.trainable_variables):
+        made["weight.%d" % i] = pack(weight.numpy())
+    return made
 
 
 def write(job):

@@ -24,6 +24,7 @@ class Recipe:
         forms: in which the model is saved.
         samples: length of its clips.
         seed: of weights, clips and labels.
+        next_step: whether one more step is recorded, with given gradients, after the saving.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Recipe:
     forms: tuple[str, ...] = ("weights",)
     samples: int = 2400
     seed: int = 1
+    next_step: bool = False
 
     @property
     def model(self) -> Tree:
@@ -123,5 +125,21 @@ RECIPES = (
         None,
         call("leaf_audio.models:WaveGram"),
         LEGACY_SGD,
+    ),
+    Recipe(
+        "adam_step",
+        "one more step of Adam with given gradients, beside the checkpoint before it",
+        _frontend("Leaf", compression_fn=_pcen()),
+        CONV_NET,
+        ADAM,
+        next_step=True,
+    ),
+    Recipe(
+        "legacy_adam_step",
+        "the same of the Adam that Keras had up to 2.10",
+        _frontend("Leaf", compression_fn=_pcen()),
+        CONV_NET,
+        LEGACY_ADAM,
+        next_step=True,
     ),
 )

@@ -2,8 +2,9 @@
 
 Each is a folder of ``recordings/``: the official files as they were written (of a SavedModel only
 ``variables/``), ``answers.safetensors`` with the features and logits that the official model gave
-for the probe clips, and ``manifest.json``: the recipe, versions, hashes of all files, and type,
-shape and hash of every tensor as TensorFlow read it.
+for the probe clips, for some ``next_step.safetensors`` (the gradients of one more step, and the
+weights after it, in the order of ``model.trainable_variables``), and ``manifest.json``: the recipe,
+versions, hashes of all files, and type, shape and hash of every tensor as TensorFlow read it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from weight_conversion.recipes import LABELS, RECIPES, Recipe
 RECORDINGS = Path(__file__).parent / "recordings"
 MANIFEST = "manifest.json"
 ANSWERS = "answers.safetensors"
+NEXT_STEP = "next_step.safetensors"
 
 BATCH, EPOCHS, TRAINED = 2, 2, 8
 SHARDS = "shards"
@@ -80,12 +82,16 @@ def _model(official: Official, recipe: Recipe, folder: Path) -> dict[str, Any]:
         clips=packed(clips(recipe.seed, TRAINED, recipe.samples)),
         labels=[int(label) for label in labels],
         probe=packed(clips(**probe)),
+        next_step=recipe.next_step,
     )
     answers = {name: unpack(each).copy() for name, each in reply["answers"].items()}
     if not all(np.isfinite(value).all() for value in answers.values()):
         expected, fix = "finite features and logits", "change the recipe"
         raise LeafError("record", recipe.name, expected, "others", fix)
     save_file(answers, folder / ANSWERS)
+    if recipe.next_step:
+        step = {name: unpack(each).copy() for name, each in reply["next_step"].items()}
+        save_file(step, folder / NEXT_STEP)
     made = {"model": recipe.model, "optimizer": recipe.optimizer}
     about = {"about": recipe.about} if recipe.about else {}
     return {**about, **made, "probe": probe, "checkpoints": reply["checkpoints"]}
