@@ -23,10 +23,10 @@ from weight_conversion import ports, torch_file
 from weight_conversion.convert import (
     new_folder,
     refuse_existing,
-    sha256,
     versions,
     write_tensors,
 )
+from weight_conversion.folder import sha256
 from weight_conversion.ports import DIFFERENCES, Found, Tree
 from weight_conversion.settings import Settings
 
@@ -246,7 +246,9 @@ def _write(
 ) -> None:
     with new_folder(folder, force) as place:
         write_tensors(place, pretrained.WEIGHTS, weights)
-        text = json.dumps(_config(source, made), indent=1)
+        config = _config(source, made)
+        config["weights"] = {pretrained.WEIGHTS: sha256(place / pretrained.WEIGHTS)}
+        text = json.dumps(config, indent=1)
         (place / pretrained.CONFIG).write_text(f"{text}\n", encoding="utf-8")
         _compare(place, weights)
 
