@@ -58,6 +58,7 @@ MODELS = {
     "Leaf, Gabor and Gaussian by name": leaf(
         conv1d_cls="GaborConv1d", pooling_cls="GaussianLowpass", learn_filters=False
     ),
+    "Leaf, the pooling of other ports": leaf(pooling_padding="SYMMETRIC", pooling_bias=True),
     "Leaf, a pooling for each channel": leaf(pooling_cls="ChannelWiseLearnablePooling1d"),
     "SincNet": tree("SincNet", **{**TIMES, "window_len": 21.0}),
     "SincNetPlus": tree("SincNetPlus", **TIMES, preemp=True),
@@ -97,7 +98,7 @@ def test_every_option(name: str) -> None:
 @pytest.mark.parametrize(
     ("config", "told"),
     [
-        (leaf(pooling_bias=True), "pooling_bias"),
+        (leaf(sort_filters=True), "sort_filters"),
         (leaf(conv1d_cls="FFTConv1d"), "conv1d_cls FFTConv1d"),
         (classifier(leaf(), tree("Transformer")), "Transformer"),
         (tree("EfficientLeaf", **TIMES), "EfficientLeaf"),
@@ -131,6 +132,7 @@ def test_an_output_has_passed_the_layers_before_it() -> None:
     assert names(whole, "features") == ["leaf"]
     assert names(whole, "logits") == ["leaf", "conv_net", "audio_classifier"]
     assert names(leaf(), "features") == ["leaf"]
+    assert declared(leaf(pooling_bias=True), "features")[0].mirrors.startswith("the Leaf of")
     assert names(MODELS["WaveGram"], "logits") == ["wavegram", "audio_classifier"]
 
 

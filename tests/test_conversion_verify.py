@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import _ports
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -280,6 +281,19 @@ def test_the_file_is_whole_or_the_earlier_one(
     assert (made / VERIFICATION).read_text() == first
     names = {"config.json", "model.safetensors", VERIFICATION}
     assert {path.name for path in made.iterdir()} == names
+
+
+def test_a_model_of_another_port(tmp_path: Path) -> None:
+    """Within its own bounds of the formulas; the official code has no such model."""
+    torch.save(_ports.state("speechbrain"), tmp_path / "theirs.pt")
+    _ports.imported(tmp_path / "theirs.pt", tmp_path / "made")
+    checked = verify.subject(tmp_path / "made", None)
+    assert checked[1] == verify.WeightsRow("noted hash", True)
+    found = verify.verify(checked, ONE, [Exact(), OfficialCode()], DeclaredBudgets())
+    assert found.ok
+    assert found.judged
+    assert with_exact(found, "features")
+    assert "pooling_padding: expected 'SAME'" in found.not_run["official"]
 
 
 # The official code, live

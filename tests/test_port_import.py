@@ -160,7 +160,7 @@ def test_inspect_and_convert_know_the_file(tmp_path: Path) -> None:
     torch.save(NESTED["classifier"][0](state("leaf-pytorch")), tmp_path / "model.pt")
     shown = json.loads(run("inspect", tmp_path / "model.pt", "--json"))
     key = "model_state_dict/module.features._complex_conv._kernel"
-    assert shown[key] == {"dtype": "float32", "shape": [FILTERS, 2]}
+    assert shown["tensors"][key] == {"dtype": "float32", "shape": [FILTERS, 2]}
     told = run("inspect", tmp_path / "model.pt")
     chosen = "--state-dict 'model_state_dict' --prefix 'module.features.'"
     assert f"model: Leaf of leaf-pytorch: {chosen}; see python -m weight_conversion import" in told

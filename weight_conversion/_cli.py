@@ -92,15 +92,16 @@ def _model(path: Path) -> dict[str, Any]:
 
     Returns:
         ``model``: its description, None where there is none; ``asked``: the options that convert
-        needs, answered there by the official defaults; ``no_model``: why there is none, else None.
+        needs, answered there by the official defaults; ``no_model``: why there is none, or which
+        other port's there is, else None.
     """
+    if is_torch_file(path):
+        return {"model": None, "asked": [], "no_model": _port(path)}
     from weight_conversion import adam
     from weight_conversion.detect import detect
     from weight_conversion.settings import Settings
     from weight_conversion.source import open_source
 
-    if is_torch_file(path):
-        return {"model": None, "asked": [], "no_model": _port(path)}
     settings = Settings({"frontend": None}, defaults=True)
     try:
         source = open_source(path)

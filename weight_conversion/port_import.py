@@ -246,8 +246,9 @@ def _write(
 ) -> None:
     with new_folder(folder, force) as place:
         write_tensors(place, pretrained.WEIGHTS, weights)
-        sums = {pretrained.WEIGHTS: sha256(place / pretrained.WEIGHTS)}
-        text = json.dumps({**_config(source, made), "weights": sums}, indent=1)
+        config = _config(source, made)
+        config["weights"] = {pretrained.WEIGHTS: sha256(place / pretrained.WEIGHTS)}
+        text = json.dumps(config, indent=1)
         (place / pretrained.CONFIG).write_text(f"{text}\n", encoding="utf-8")
         _compare(place, weights)
 

@@ -66,7 +66,8 @@ def frontend(tree: Tree, weights: Weights, x: Array) -> Array:
 
 _LEAF = {
     *("n_filters", "sample_rate", "window_len", "window_stride", "compression_fn"),
-    *("conv1d_cls", "pooling_cls", "preemp", "mean_var_norm", "pooling_padding", "pooling_bias"),
+    *("conv1d_cls", "pooling_cls", "preemp", "mean_var_norm"),
+    *("pooling_padding", "pooling_bias"),  # of other ports; the bias is a weight
     *("learn_filters", "learn_pooling", "spec_augment", "arithmetic"),  # change no answer
 }
 
@@ -94,8 +95,8 @@ def _leaf(given: Tree, weights: Weights, x: Array) -> Array:
         normalized=given.get("conv1d_cls") == "NormalizedConv1d",
         channel_wise=given.get("pooling_cls") == "ChannelWiseLearnablePooling1d",
         log_offset=_log_offset(given),
-        pcen_floor=floor,
         pooling_padding=given.get("pooling_padding", "SAME"),
+        pcen_floor=floor,
     )
 
 

@@ -23,6 +23,7 @@ from parity.compare import Difference, Limit, Rounded
 from parity.layers import all_specs
 from parity.layers._common import uniform
 from parity.layers.mel_filterbanks import SPEC as MEL
+from parity.ports.spec import SPECS as IMPORTED
 from parity.spec import Array, Case, Config, LayerSpec, Question, Weight
 from weight_conversion.backends import FEATURES, answers, arithmetic_of, has_arithmetic
 from weight_conversion.mapping import table
@@ -56,16 +57,18 @@ _HOPELESS = 10.0
 
 def declared(config: Mapping[str, Any], output: str) -> list[LayerSpec]:
     """The declarations of the layers that an output has passed."""
-    specs = all_specs()
     if config["kind"] != "AudioClassifier":
-        return [specs[LAYERS[config["kind"]]]]
+        return [_own(config)]
     parts = [config["arguments"].get(name) for name in ("frontend", "encoder")]
-    kinds = [part["kind"] for part in parts if part is not None]
-    if output == FEATURES:
-        kinds = kinds[:1]
-    else:
-        kinds.append("AudioClassifier")
-    return [specs[LAYERS[kind]] for kind in kinds]
+    found = [_own(part) for part in parts if part is not None]
+    return found[:1] if output == FEATURES else [*found, _own(config)]
+
+
+def _own(part: Mapping[str, Any]) -> LayerSpec:
+    """The declaration of one part; that of an imported frontend is the ports'."""
+    if part["kind"] == "Leaf" and part["arguments"].get("pooling_bias"):
+        return next(iter(IMPORTED.values()))
+    return all_specs()[LAYERS[part["kind"]]]
 
 
 def limit(specs: list[LayerSpec], kinds: tuple[str, str]) -> Limit:

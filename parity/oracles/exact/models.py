@@ -66,7 +66,7 @@ def conv_block(
 
 
 def conv_net(
-    x: Array, weights: Weights, depth: int, training: bool, activation: str = "relu"
+    x: Array, weights: Weights, depth: int, training: bool, activation: str | None = "relu"
 ) -> Map:
     """Blocks of which the first, second, fourth ... pool: a map. Source: lines 94-102."""
 
