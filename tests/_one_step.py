@@ -1,8 +1,8 @@
 """Prints how far a step of training on XLA is from the same step on the CPU; no tests in here.
 
 50 steps of the CPU's training; at each of them the XLA device makes the same step from the same
-weights. A line of JSON: the greatest distance of an updated weight or a loss at each step, as a part
-of what is allowed (``_rounding.apart``).
+weights. A line of JSON for each: the greatest distance of the loss and of every updated weight, as a
+part of what is allowed (``_rounding.apart``).
 """
 
 from __future__ import annotations
