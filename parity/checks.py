@@ -183,8 +183,12 @@ def _direct(
     case, weights = question.case, spec.weights(question.case.config)
     drawn = {f"initial/{path}" for path, weight in weights.items() if weight.random}
 
+    budget = spec.budget_of(case)
+    if run.backend.device != CPU.device:
+        budget = budget.off_the_cpu()
+
     def compared(arrays: Mapping[str, Array], rounded: Rounded = rounded) -> list[Difference]:
-        return compare.compare(arrays, official, rounded, spec.budget_of(case), drawn)
+        return compare.compare(arrays, official, rounded, budget, drawn)
 
     ours = official.pick(got.arrays())
     found, needed = compared(ours), list[str]()

@@ -1,7 +1,7 @@
 """Prints how far a step of training on XLA is from the same step on the CPU; no tests in here.
 
 50 steps of the CPU's training; at each of them the XLA device makes the same step from the same
-weights. A line of JSON for each: the greatest distance of the loss and of every updated weight, as a
+weights. A line of JSON for each: the greatest distance of loss and of every updated weight, as a
 part of what is allowed (``_rounding.apart``).
 """
 
