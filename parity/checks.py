@@ -131,6 +131,9 @@ def _check(
         elif not single:
             double = port.answer(spec, pinned, port.Run(torch.float64, arithmetic))
             differences += _double(spec, question.case, double.arrays(), rounded)
+        if backend.flushes_denormals and question.case.signal == "denormal":
+            differences, more = _without_flushed(differences)
+            skips += more
         results.append(
             dataclasses.replace(result, differences=differences, skips=skips, single=single)
         )
@@ -150,15 +153,11 @@ def _port(
     got = _compared_part(answered, case)
     direct, needed = _direct(spec, question, got, official, rounded, run)
     found = direct + _side(compare.PORT, spec, case, got, rounded)
-    skips: list[Skip] = []
-    if run.backend.flushes_denormals and case.signal == "denormal":
-        found, skips = _without_flushed(found)
     return Result(
         spec.name,
         case.name,
         run.arithmetic,
         found,
-        skips=skips,
         needed=needed,
         backend=run.backend.name,
         program=program,
@@ -184,8 +183,12 @@ def _direct(
     case, weights = question.case, spec.weights(question.case.config)
     drawn = {f"initial/{path}" for path, weight in weights.items() if weight.random}
 
+    budget = spec.budget_of(case)
+    if run.backend.device != CPU.device:
+        budget = budget.off_the_cpu()
+
     def compared(arrays: Mapping[str, Array], rounded: Rounded = rounded) -> list[Difference]:
-        return compare.compare(arrays, official, rounded, spec.budget_of(case), drawn)
+        return compare.compare(arrays, official, rounded, budget, drawn)
 
     ours = official.pick(got.arrays())
     found, needed = compared(ours), list[str]()

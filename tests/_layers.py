@@ -92,6 +92,9 @@ LAYERS: dict[str, Made] = {
     "Leaf-preemp-norm": Made(_leaf(preemp=True, mean_var_norm=True), [(2, SAMPLES)]),
     "Leaf-real": Made(_leaf(arithmetic="real"), [(2, SAMPLES)]),
     "Leaf-symmetric": Made(_leaf(pooling_padding="SYMMETRIC", pooling_bias=True), [(2, SAMPLES)]),
+    "MelFilterbanks-real": Made(
+        lambda: lp.MelFilterbanks(n_filters=4, arithmetic="real"), [(2, SAMPLES)]
+    ),
     "Leaf-augmented": Made(_leaf(spec_augment=True), [(2, SAMPLES)]),
 }
 

@@ -28,6 +28,8 @@ LAYERS: dict[str, Make] = {
     "GaborConv1d": lambda a: _gabor(a, kernel_size=101),
     "GaborConv1d, even": lambda a: _gabor(a, kernel_size=100, strides=3, padding="VALID"),
     "GaborConv1d, bias": lambda a: _gabor(a, kernel_size=25, use_bias=True),
+    "MelFilterbanks": lambda a: lp.MelFilterbanks(n_filters=5, window_len=6.25, arithmetic=a),  # type: ignore[arg-type]
+    "FFTConv1d": lambda a: lp.FFTConv1d(5, 101, arithmetic=a),  # type: ignore[arg-type]
     "GaborConv1d, sorted": lambda a: _gabor(a, kernel_size=401, sort_filters=True),
 }
 
