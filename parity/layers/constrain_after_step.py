@@ -63,8 +63,10 @@ SPEC = LayerSpec(
     differentiable=(),
     exact=_exact,
     budget=Budget(
-        port=Bound(1.6, 0.792),
-        reference=Bound(1.6, 0.792),
+        port=Bound(0, 0),
+        reference=Bound(0, 0),
+        double=Bound(0, 0),
+        measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(ErrorCase("kernel_size", lambda: GaborConv1d(2, 0)),),
 )

@@ -43,9 +43,10 @@ SPEC = LayerSpec(
     exact=lambda given: exactly(gabor.constrain(given.inputs["kernel"], given.config["taps"])),
     ties=_ties,
     budget=Budget(
-        port=Bound(1.6, 0.792),
-        reference=Bound(1.6, 0.792),
-        measured="0, 0 units in 84 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
+        port=Bound(0, 0),
+        reference=Bound(0, 0),
+        double=Bound(0, 0),
+        measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(ErrorCase("kernel_size", lambda: GaborConstraint(0), "builds it"),),
 )

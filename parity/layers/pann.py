@@ -2,7 +2,7 @@
 
 from leaf_port.models import PANN
 from parity.layers._models import channels_last, maps, weights_of
-from parity.layers._reasons import CONSTANT_MAPS
+from parity.layers._reasons import CONSTANT_MAPS, WEIGHT_GRADIENT
 from parity.oracles.exact import models
 from parity.spec import (
     Answer,
@@ -42,20 +42,25 @@ SPEC = LayerSpec(
     training_argument=True,
     exact=_exact,
     budget=Budget(
-        port=Bound(14, 6.664),
-        reference=Bound(13, 6.239),
-        port_gradient=Bound(13, 6.002),
-        reference_gradient=Bound(15, 7.454),
-        measured="6.5, 7.1 units in 24 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
+        port=Bound(12, 5.926),
+        reference=Bound(12, 5.722),
+        port_gradient=Bound(12, 5.674),
+        reference_gradient=Bound(14, 6.849),
+        double=Bound(17, 8.388),
+        measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     adverse=Budget(
-        port=Bound(14, 6.664),
-        reference=Bound(42, 20.99, CONSTANT_MAPS),
-        port_gradient=Bound(20, 9.626),
-        reference_gradient=Bound(24, 11.907, CONSTANT_MAPS),
-        norm=6.8,
-        measured="20, 13 units in 24 recorded and drawn cases; torch 2.13.0, TF 2.13.1",
-        reason=CONSTANT_MAPS,
+        port=Bound(17.77, 5.926),
+        reference=Bound(
+            30.53, 10.177, CONSTANT_MAPS, at="map=21x8,depth=1,training,silence,draw=514"
+        ),
+        port_gradient=Bound(
+            41.83, 13.944, WEIGHT_GRADIENT, at="map=21x8,depth=1,training,denormal,draw=113269"
+        ),
+        reference_gradient=Bound(
+            32.92, 10.974, CONSTANT_MAPS, at="map=21x8,depth=1,training,denormal,draw=113269"
+        ),
+        measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(
         ErrorCase("depth", lambda: PANN(0, num_features=8)),
