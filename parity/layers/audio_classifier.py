@@ -139,7 +139,7 @@ SPEC = LayerSpec(
             CONSTANT_MAPS,
             at="samples=2920,frontend=True,encoder=True,training,click,draw=305",
         ),
-        norm=18,
+        norm=51,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=CONSTANT_MAPS,
     ),

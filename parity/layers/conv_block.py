@@ -102,7 +102,10 @@ SPEC = LayerSpec(
             69.29,
             23.099,
             CONSTANT_MAPS,
-            at="map=20x7,channels=2,filters=5,activation=elu,pooling=True,training,silence,draw=9309572",
+            at=(
+                "map=20x7,channels=2,filters=5,activation=elu,pooling=True,training,"
+                "silence,draw=9309572"
+            ),
         ),
         port_gradient=Bound(
             73.73,
@@ -114,7 +117,10 @@ SPEC = LayerSpec(
             53.6,
             17.87,
             CONSTANT_MAPS,
-            at="map=20x7,channels=2,filters=5,activation=elu,pooling=True,training,silence,draw=9309572",
+            at=(
+                "map=20x7,channels=2,filters=5,activation=elu,pooling=True,training,"
+                "silence,draw=9309572"
+            ),
         ),
         norm=29,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",

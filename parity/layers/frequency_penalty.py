@@ -4,7 +4,7 @@ from torch import Tensor
 
 from leaf_port import L1L2, FFTConv1d, regularization_loss
 from parity.layers._common import audio, keras, normal
-from parity.layers._reasons import TENSORFLOW_FFT
+from parity.layers._reasons import MATRIX_FOURIER, TENSORFLOW_FFT
 from parity.oracles.exact import fft
 from parity.spec import (
     Answer,
@@ -76,28 +76,38 @@ SPEC = LayerSpec(
         ),
     ),
     budget=Budget(
-        port=Bound(5.8, 2.874),
-        reference=Bound(45, 22.033, TENSORFLOW_FFT, at="samples=352,taps=32,l1=0.3,l2=0.05,draw=1"),
-        port_gradient=Bound(3, 0.033),
-        reference_gradient=Bound(3, 1.434),
-        double=Bound(5.9, 2.937),
+        port=Bound(6.6, 3.28),
+        reference=Bound(
+            45,
+            22.033,
+            TENSORFLOW_FFT,
+            at="samples=352,taps=32,l1=0.3,l2=0.05,draw=1",
+        ),
+        port_gradient=Bound(3, 0.058),
+        reference_gradient=Bound(3, 1.435),
+        double=Bound(34, 16.671, MATRIX_FOURIER),
         relative=2e-6,
+        norm=40,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=TENSORFLOW_FFT,
     ),
     adverse=Budget(
-        port=Bound(9.09, 3.032),
+        port=Bound(9.84, 3.28),
         reference=Bound(
-            66.1, 22.033, TENSORFLOW_FFT, at="samples=352,taps=32,l1=0.3,l2=0.05,draw=1"
-        ),
-        port_gradient=Bound(11.27, 3.757),
-        reference_gradient=Bound(
-            589.74,
-            196.582,
+            66.09,
+            22.033,
             TENSORFLOW_FFT,
-            at="samples=593,taps=48,l1=0.01,l2=0.0,denormal,draw=428094",
+            at="samples=352,taps=32,l1=0.3,l2=0.05,draw=1",
+        ),
+        port_gradient=Bound(16.89, 5.633),
+        reference_gradient=Bound(
+            608.26,
+            202.756,
+            TENSORFLOW_FFT,
+            at="samples=522,taps=55,l1=0.3,l2=0.05,silence,draw=3474204",
         ),
         relative=2e-6,
+        norm=300,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=TENSORFLOW_FFT,
     ),
