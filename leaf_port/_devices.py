@@ -16,6 +16,7 @@ Feature: TypeAlias = Literal[
     "frames",  # Tensor.unfold and F.fold
     "average pooling",  # the gradient of F.avg_pool2d with a divisor
     "activations",  # the gradients of ELU and SELU, and of ReLU6 at 0
+    "layer normalisation",  # F.layer_norm to float32 rounding
     "max pooling of NaN",  # a window with a NaN has a maximum of NaN
 ]
 
@@ -24,7 +25,8 @@ _LACKS: Mapping[str, frozenset[Feature]] = {
     "cuda": frozenset(),
     # torch_xla 2.9.0 on its CPU device. Complex: abs has no gradient, division drops the imaginary
     # part, transforms, frames and the pooling's gradient run on the host; ELU's gradient is that of
-    # another function (-2 at -3); a maximum leaves NaN out.
+    # another function (-2 at -3); a maximum leaves NaN out; F.layer_norm takes its variance as
+    # mean(x^2) - mean(x)^2, which cancels.
     "xla": frozenset(get_args(Feature)),
 }
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leaf_port import _checks
+from leaf_port._devices import lacks
 from leaf_port.errors import LeafError
 
 _RANKS = {2: "of two axes", 3: "of three axes", 4: "of four axes"}
@@ -202,4 +203,8 @@ class LayerNormalization(_Affine):
             fix = "match the layer to its input"
             raise LeafError(where, "inputs", expected, str(tuple(inputs.shape)), fix)
         _checks.same_dtype(where, inputs, self.gamma)
+        if lacks(inputs.device, "layer normalisation"):
+            variance, mean = torch.var_mean(inputs, dim=-1, correction=0, keepdim=True)
+            deviation = torch.sqrt(variance + self.epsilon)
+            return (inputs - mean) / deviation * self.gamma + self.beta
         return F.layer_norm(inputs, (self.size,), self.gamma, self.beta, self.epsilon)

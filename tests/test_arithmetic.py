@@ -69,8 +69,16 @@ def _units(name: str) -> list[Tensor]:
     return units(lambda: _forward_and_gradients(exact, _input(torch.float64)))
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [
+        (name, dtype)
+        for name in LAYERS
+        for dtype in DTYPES
+        # torch's own float64 transform is less exact than float64: parity/layers/_reasons.py
+        if (name, dtype) != ("MelFilterbanks", torch.float64)
+    ],
+)
 def test_both_arithmetics_agree(name: str, dtype: torch.dtype) -> None:
     """Output and gradients, element by element, in float32 and (units 2^-29 as large) in float64.
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from leaf_port import _clip, _devices, _fft_convolution, _model_layers, frontend
+from leaf_port import _clip, _devices, _fft_convolution, _model_layers, frontend, normalization
 from leaf_port._devices import Feature, lacks
 from parity.source import Source
 
@@ -61,6 +61,7 @@ def _both(
         _model_layers.selu,
         _model_layers.relu6,
         _model_layers.SameAvgPool2d("test", (3, 2)),
+        normalization.LayerNormalization(11).double(),
         lambda x: _clip.max_pool2d(x, (2, 3)),
         lambda x: _clip.max_pool2d(x, (1, 5), (1, 2)),
         lambda x: _fft_convolution._overlap_and_add(x, 3),
@@ -70,7 +71,17 @@ def _both(
             .frames(x.reshape(2, -1))
         ),
     ],
-    ids=["elu", "selu", "relu6", "average", "maximum", "maximum in time", "overlap", "frames"],
+    ids=[
+        "elu",
+        "selu",
+        "relu6",
+        "average",
+        "layer norm",
+        "maximum",
+        "maximum in time",
+        "overlap",
+        "frames",
+    ],
 )
 def test_the_other_way_is_the_same_function(
     lacking: Callable[[], None], function: Callable[[Tensor], Tensor]
