@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from parity.backends import CPU
-from parity.budget import NEVER_LOOSE, Budget
+from parity.budget import NEVER_LOOSE, NOT_RECORDED, Budget
 from parity.checks import Result
 from parity.compare import DOUBLE, PORT, REFERENCE
 from parity.oracles import recorded
@@ -61,18 +61,24 @@ class Used:
         )
 
 
-def _allowed(budget: Budget) -> Iterator[tuple[str, str, float]]:
-    yield PORT, "forward", budget.port.allowed
-    yield PORT, "gradient", budget.port_gradient.allowed
-    yield REFERENCE, "forward", budget.reference.allowed
-    yield REFERENCE, "gradient", budget.reference_gradient.allowed
+def _judged(budget: Budget) -> Iterator[tuple[str, str, float]]:
+    """The bounds whose worst value a run over all recorded cases sees again."""
+    bounds = {
+        (PORT, "forward"): budget.port,
+        (PORT, "gradient"): budget.port_gradient,
+        (REFERENCE, "forward"): budget.reference,
+        (REFERENCE, "gradient"): budget.reference_gradient,
+    }
+    for (check, kind), bound in bounds.items():
+        if not bound.at.startswith(NOT_RECORDED):
+            yield check, kind, bound.allowed
 
 
 def used(spec: LayerSpec, results: Sequence[Result]) -> list[Used]:
     """What a run of all recorded cases of a layer on the CPU used of each of its bounds."""
     found: dict[Place, Used] = {}
     for adverse, budget in ((False, spec.budget), (True, spec.adverse)):
-        for check, kind, allowed in () if budget is None else _allowed(budget):
+        for check, kind, allowed in () if budget is None else _judged(budget):
             found[adverse, check, kind] = Used(spec.name, adverse, check, kind, allowed)
     found[False, DOUBLE, "both"] = Used(
         spec.name, False, DOUBLE, "both", spec.budget.double.allowed

@@ -8,6 +8,8 @@ import dataclasses
 # bound of three is never too wide.
 NEVER_LOOSE = 3.0
 
+NOT_RECORDED = "not recorded: "
+
 
 @dataclasses.dataclass(frozen=True)
 class Bound:
@@ -17,7 +19,7 @@ class Bound:
         allowed: greatest distance; two to three times the worst observed, or three units.
         worst: the worst observed.
         why: what explains a worst value above 10 units.
-        at: where it was observed.
+        at: where it was observed: a recorded case, else it says so (``NOT_RECORDED``).
     """
 
     allowed: float
