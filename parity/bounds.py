@@ -80,9 +80,9 @@ def used(spec: LayerSpec, results: Sequence[Result]) -> list[Used]:
     for adverse, budget in ((False, spec.budget), (True, spec.adverse)):
         for check, kind, allowed in () if budget is None else _judged(budget):
             found[adverse, check, kind] = Used(spec.name, adverse, check, kind, allowed)
-    found[False, DOUBLE, "both"] = Used(
-        spec.name, False, DOUBLE, "both", spec.budget.double.allowed
-    )
+    double = spec.budget.double
+    if not double.at.startswith(NOT_RECORDED):
+        found[False, DOUBLE, "both"] = Used(spec.name, False, DOUBLE, "both", double.allowed)
     signals = {case.name: case.signal for case in recorded.cases(spec)}
     for result in results:
         if result.backend != CPU.name:

@@ -120,7 +120,7 @@ SPEC = LayerSpec(
         reason=FUSED_BATCH_NORMALISATION,
     ),
     adverse=Budget(
-        port=Bound(10.44, 3.481),
+        port=Bound(5.88, 3.481),
         reference=Bound(
             132.46,
             44.154,
@@ -128,13 +128,13 @@ SPEC = LayerSpec(
             at="samples=2920,frontend=True,encoder=True,training,click,draw=305",
         ),
         port_gradient=Bound(
-            36.45,
+            12.94,
             12.152,
             WEIGHT_GRADIENT,
             at="samples=2918,frontend=True,encoder=True,training,draw=396",
         ),
         reference_gradient=Bound(
-            68.12,
+            60.11,
             22.708,
             CONSTANT_MAPS,
             at="samples=2920,frontend=True,encoder=True,training,click,draw=305",

@@ -79,7 +79,7 @@ SPEC = LayerSpec(
         ),
         port_gradient=Bound(12, 5.801),
         reference_gradient=Bound(12, 5.801),
-        double=Bound(27, 13.48, ONE_BY_ONE),
+        double=Bound(20.01, 13.48, ONE_BY_ONE),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(

@@ -97,9 +97,9 @@ SPEC = LayerSpec(
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     adverse=Budget(
-        port=Bound(8.4, 2.802),
+        port=Bound(5.79, 2.802),
         reference=Bound(
-            69.29,
+            54.2,
             23.099,
             CONSTANT_MAPS,
             at=(

@@ -63,13 +63,13 @@ SPEC = LayerSpec(
     adverse=Budget(
         port=Bound(7.14, 2.381),
         reference=Bound(
-            198.16, 66.056, CONSTANT_MAPS, at="map=33x9,filters=3x4,training,denormal,draw=918"
+            170.08, 66.056, CONSTANT_MAPS, at="map=33x9,filters=3x4,training,denormal,draw=918"
         ),
         port_gradient=Bound(
             60.66, 20.222, WEIGHT_GRADIENT, at="map=33x9,filters=3x4,training,click,draw=200872052"
         ),
         reference_gradient=Bound(
-            143.18, 47.727, CONSTANT_MAPS, at="map=33x9,filters=3x4,training,silence,draw=16777217"
+            133.4, 47.727, CONSTANT_MAPS, at="map=33x9,filters=3x4,training,silence,draw=16777217"
         ),
         relative=3e-6,
         norm=72,

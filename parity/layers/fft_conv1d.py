@@ -54,9 +54,9 @@ SPEC = LayerSpec(
         reason=TENSORFLOW_FFT,
     ),
     adverse=Budget(
-        port=Bound(6.74, 2.25),
+        port=Bound(5.39, 2.25),
         reference=Bound(
-            66.16,
+            48.63,
             22.054,
             TENSORFLOW_FFT,
             at="samples=321,taps=27,filters=4,draw=16067",

@@ -93,7 +93,7 @@ SPEC = LayerSpec(
         port=Bound(3, 0.073),
         reference=Bound(3.9, 1.901),
         port_gradient=Bound(6.5, 3.206),
-        reference_gradient=Bound(4.6, 2.294),
+        reference_gradient=Bound(4.37, 2.294),
         double=Bound(3, 0.093),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),

@@ -92,9 +92,9 @@ SPEC = LayerSpec(
         reason=TENSORFLOW_FFT,
     ),
     adverse=Budget(
-        port=Bound(9.84, 3.28),
+        port=Bound(8.79, 3.28),
         reference=Bound(
-            66.09,
+            47.82,
             22.033,
             TENSORFLOW_FFT,
             at="samples=352,taps=32,l1=0.3,l2=0.05,draw=1",

@@ -50,7 +50,7 @@ SPEC = LayerSpec(
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     adverse=Budget(
-        port=Bound(17.77, 5.926),
+        port=Bound(16.21, 5.926),
         reference=Bound(
             30.53, 10.177, CONSTANT_MAPS, at="map=21x8,depth=1,training,silence,draw=514"
         ),

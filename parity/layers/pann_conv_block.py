@@ -68,9 +68,9 @@ SPEC = LayerSpec(
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     adverse=Budget(
-        port=Bound(10.02, 3.34),
+        port=Bound(7.67, 3.34),
         reference=Bound(
-            51.9,
+            47.21,
             17.3,
             CONSTANT_MAPS,
             at="map=20x7,channels=1,filters=4,pool=2x1,training,click,draw=1243",

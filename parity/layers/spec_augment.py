@@ -87,7 +87,7 @@ SPEC = LayerSpec(
         port=Bound(3, 0.964),
         reference=Bound(3, 0.964),
         port_gradient=Bound(3.5, 1.714),
-        reference_gradient=Bound(3.5, 1.714),
+        reference_gradient=Bound(3.18, 1.714),
         double=Bound(3, 1.04),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),

@@ -40,8 +40,8 @@ class Primitive:
         return [each for each in SIGNALS if each not in self.left_out] if drawn else ["plain"]
 
 
-# The greatest denormal, which TensorFlow takes for zero, in the smallest unit there is (1e-29).
-FLUSH = Bound(1.2e-9, 1.2e-9)
+# The greatest denormal, which TensorFlow takes for zero, in the smallest unit there is (1e-24).
+FLUSH = Bound(1.2e-14, 1.2e-14)
 FLUSHED = "TensorFlow takes a denormal for zero, which {} here; the port takes it for what it is"
 
 
