@@ -1,7 +1,8 @@
 """A Leaf with a small classifier, trained on one device or on several; no tests in here.
 
 ``python _data_parallel.py HOW`` prints the losses as JSON. HOW is ``cpu``, ``xla`` or ``spmd``
-(torch_xla shards each batch over its devices). torch_xla starts before the first backward of the process, so each is one.
+(torch_xla shards each batch over its devices). torch_xla starts before the first backward of a
+process, so each is one.
 """
 
 from __future__ import annotations
