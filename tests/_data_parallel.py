@@ -1,8 +1,8 @@
 """A Leaf with a small classifier, trained on one device or on several; no tests in here.
 
-``python _data_parallel.py HOW`` prints the losses as JSON. HOW is ``cpu``, ``xla``, ``spmd``
-(torch_xla shards each batch over its devices) or ``ddp`` (under torchrun: each process takes its
-share of the batch). torch_xla starts before the first backward of the process, so each is one.
+``python _data_parallel.py HOW`` prints the losses as JSON. HOW is ``cpu``, ``xla`` or ``spmd``
+(torch_xla shards each batch over its devices). torch_xla starts before the first backward of a
+process, so each is one.
 """
 
 from __future__ import annotations
@@ -71,25 +71,6 @@ def _cpu() -> list[float]:
     return [step(model, optimizer, *batch(i)).item() for i in range(STEPS)]
 
 
-def _ddp() -> list[float]:
-    """Each process takes its share; the losses of all are averaged, as the gradients are."""
-    import torch.distributed as dist
-    from torch.nn.parallel import DistributedDataParallel
-
-    dist.init_process_group("gloo")
-    rank, count = dist.get_rank(), dist.get_world_size()
-    model = DistributedDataParallel(classifier())
-    optimizer = torch.optim.SGD(model.parameters(), RATE)
-    losses = []
-    for i in range(STEPS):
-        x, labels = (each.chunk(count)[rank] for each in batch(i))
-        loss = step(model, optimizer, x, labels)
-        dist.all_reduce(loss)
-        losses.append(loss.item() / count)
-    dist.destroy_process_group()
-    return losses if rank == 0 else []
-
-
 def _xla(spread: bool) -> list[float]:
     import torch_xla
 
@@ -130,10 +111,8 @@ def _shard(mesh, x: Tensor, labels: Tensor) -> None:  # type: ignore[no-untyped-
     spmd.mark_sharding(labels, mesh, ("batch",))
 
 
-HOW = {"cpu": _cpu, "ddp": _ddp, "xla": lambda: _xla(False), "spmd": lambda: _xla(True)}
+HOW = {"cpu": _cpu, "xla": lambda: _xla(False), "spmd": lambda: _xla(True)}
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    found = HOW[sys.argv[1]]()
-    if found:
-        print(json.dumps(found))
+    print(json.dumps(HOW[sys.argv[1]]()))
