@@ -1,13 +1,17 @@
 """What a regularised FFT convolution adds to the loss: kernel and spectrum."""
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from leaf_port import L1L2, FFTConv1d, regularization_loss
 from parity.layers._common import audio, keras, normal
 from parity.layers._reasons import MATRIX_FOURIER, TENSORFLOW_FFT
 from parity.oracles.exact import fft
+from parity.source import Source
 from parity.spec import (
     Answer,
+    Array,
     Bound,
     Budget,
     Case,
@@ -31,6 +35,13 @@ def _port(config: Config) -> FFTConv1d:
         kernel_regularizer=regularizer,
         arithmetic=config.get("arithmetic", "complex"),
     )
+
+
+def _kernel(source: Source, shape: Sequence[int], config: Config) -> Array:
+    kernel = normal(0.1)(source, shape, config)
+    if config.get("dead"):
+        kernel[..., -1] = 0.0  # a filter of zeros: the magnitude of its spectrum has no slope
+    return kernel
 
 
 def _call(layer: FFTConv1d, inputs: Tensor) -> list[Tensor]:
@@ -60,9 +71,12 @@ SPEC = LayerSpec(
     mirrors="convolution.py, lines 121-122 (and tf.keras.regularizers.L1L2)",
     port=_port,
     official=_official,
-    configs=grid(samples=[333, 512, 601], taps=[101, 32], l1=[0.01, 0.3], l2=[0.0, 0.05]),
+    configs=[
+        *grid(samples=[333, 512, 601], taps=[101, 32], l1=[0.01, 0.3], l2=[0.0, 0.05]),
+        {"samples": 400, "taps": 25, "l1": 0.3, "l2": 0.05, "dead": True},
+    ],
     inputs=audio,
-    weights=lambda _: {"layer/kernel": Weight("kernel", normal(0.1), random=True)},
+    weights=lambda _: {"layer/kernel": Weight("kernel", _kernel, random=True)},
     call=_call,
     initial=False,
     arithmetics=("complex", "real"),
