@@ -40,6 +40,10 @@ CONSTANT_MAPS = (
 SILENCE = (
     "of silence TensorFlow's layer normalisation leaves 1e-10, where float64 and the port have 0"
 )
+MEAN_IN_DOUBLE = (
+    "oracle and port add up a mean over a map in another order, in float64 each; a unit counts a "
+    "sum as one rounding"
+)
 VARIANCE_IN_DOUBLE = (
     "oracle and port add up a variance of up to 1e24 in another order, in float64 each"
 )

@@ -128,10 +128,10 @@ SPEC = LayerSpec(
             at="samples=2920,frontend=True,encoder=True,training,click,draw=305",
         ),
         port_gradient=Bound(
-            12.94,
-            12.152,
+            43,
+            21.2,
             WEIGHT_GRADIENT,
-            at="samples=2918,frontend=True,encoder=True,training,draw=396",
+            at="not recorded: samples=2711,frontend=True,encoder=True,training,silence,draw=1",
         ),
         reference_gradient=Bound(
             60.11,

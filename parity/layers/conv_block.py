@@ -92,7 +92,7 @@ SPEC = LayerSpec(
         port=Bound(5.7, 2.802),
         reference=Bound(7.3, 3.61),
         port_gradient=Bound(11, 5.344),
-        reference_gradient=Bound(7.9, 3.9),
+        reference_gradient=Bound(16, 8.42, at="not recorded: TensorFlow 2.21, by `parity live`"),
         double=Bound(8.4, 4.173),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
