@@ -137,12 +137,23 @@ def test_kept_elements_of_another_shape_differ() -> None:
 
 
 def test_recording_asks_the_kept_drawn_cases_again() -> None:
-    """Unless it is told to draw anew."""
+    """Unless it is told to draw anew; then the witnesses of bounds, and new ones."""
     for spec in SPECS.values():
         assert record.cases(spec, None) == recorded.cases(spec)
     fresh = record.cases(SPEC, 2)
     assert fresh[: len(SPEC.cases())] == SPEC.cases()
-    assert len(fresh) == len(SPEC.cases()) + 2
+    witnesses = recorded.load(SPEC).witnesses
+    assert witnesses <= {case.name for case in fresh}
+    assert len(fresh) == len(SPEC.cases()) + len(witnesses) + 2
+
+
+def test_a_kept_case_is_recorded_too() -> None:
+    """As a witness, beside the drawn ones."""
+    case = dataclasses.replace(SPEC.cases()[0], draw=12345)
+    other = dataclasses.replace(case, layer="pcen")
+    asked = record.cases(SPEC, None, [case, other])
+    assert asked == [*recorded.cases(SPEC), case]
+    assert case.name in record.witnesses(SPEC, [case])
 
 
 def test_recordings_hold_drawn_cases_of_every_layer() -> None:

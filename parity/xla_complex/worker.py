@@ -34,7 +34,7 @@ def gabor_filters(kernel):
     gaussian = torch.exp((1.0 / (2.0 * fwhm**2))[:, None] * -(t**2))
     taps = scale * torch.exp(1j * phase) * gaussian
     taps = torch.view_as_complex(_without_denormals(torch.view_as_real(taps)))
-    return torch.view_as_real(taps)
+    return torch.stack([taps.real, taps.imag], dim=-1)
 
 
 def mel_energies(frames):

@@ -96,4 +96,20 @@ MUTANTS = [
         "outputs = self.energies(outputs)\n"
         "        outputs = torch.fmax(outputs, torch.full_like(outputs, SMALLEST_ENERGY))",
     ),
+    Mutant(
+        "constraints applied to what the optimiser does not hold",
+        "slip; trap 6",
+        "constrain_after_step",
+        "constraints.py",
+        "if id(weight) in held:",
+        "if id(weight) not in held:",
+    ),
+    Mutant(
+        "constraints applied to frozen weights alone",
+        "slip; trap 6",
+        "constrain_after_step",
+        "constraints.py",
+        "if weight.requires_grad:",
+        "if not weight.requires_grad:",
+    ),
 ]
