@@ -15,7 +15,7 @@ from parity.layers import all_specs
 from parity.oracles import recorded
 from parity.spec import Case
 
-SPEC = all_specs()["conv_net"]  # it has a budget for adverse inputs too
+SPEC = all_specs()["conv_block"]  # it has a budget for adverse inputs too
 PLAIN, ADVERSE = (
     next(case.name for case in recorded.cases(SPEC) if (case.signal == "plain") == plain)
     for plain in (True, False)
