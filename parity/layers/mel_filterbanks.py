@@ -108,7 +108,7 @@ SPEC = LayerSpec(
     ),
     budget=Budget(
         port=Bound(11, 5.277),
-        reference=Bound(440, 220, TENSORFLOW_FFT, at=_CHIRP),
+        reference=Bound(290, 220, TENSORFLOW_FFT, at=_CHIRP),
         port_gradient=Bound(12, 5.902),
         reference_gradient=Bound(
             48,
@@ -127,12 +127,7 @@ SPEC = LayerSpec(
     ),
     adverse=Budget(
         port=Bound(13.42, 5.277),
-        reference=Bound(
-            440,
-            220,
-            TENSORFLOW_FFT,
-            at=_CHIRP,
-        ),
+        reference=Bound(290, 220, TENSORFLOW_FFT, at=_CHIRP),
         port_gradient=Bound(19.59, 6.532),
         reference_gradient=Bound(
             83.37,
