@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from parity import port
+from parity import port, summation
 from parity.compare import Rounded
 from parity.spec import LayerSpec, Question
 
@@ -67,6 +67,8 @@ _BY_MAGNITUDES = frozenset(
     )
     for name in line.split()
 )
+# Sums of what is positive: their magnitudes are the result. (A root halves what its sum is off.)
+_OF_SQUARES = frozenset(["var", "std", "linalg_vector_norm"])
 _BY_NORM = frozenset(["_fft_r2c", "_fft_c2r", "_fft_c2c"])
 
 # Composite operations are taken apart, so that what they round inside is seen.
@@ -119,12 +121,14 @@ class Noise(TorchDispatchMode):
         if name in _EXACT or (plain is not None and _is_view(func)):
             return func(*args, **kwargs) if plain is None else plain
         magnitudes = None
+        if name in _OF_SQUARES:
+            magnitudes = self._of_sums(name, args, plain, plain)
         if name in _BY_MAGNITUDES:
             arguments = [_absolute(argument) for argument in args]
             if name in ("sub", "sub_", "rsub"):
                 magnitudes = arguments[0] + arguments[1] if len(arguments) > 1 else None
             elif not name.endswith("_"):
-                magnitudes = func(*arguments, **kwargs)
+                magnitudes = self._of_sums(name, args, func(*arguments, **kwargs), plain)
             else:
                 magnitudes = arguments[0] + arguments[1]
         if plain is None:
@@ -133,6 +137,18 @@ class Noise(TorchDispatchMode):
                 self._disturb_(plain, magnitudes if magnitudes is not None else plain.abs())
             return plain
         return self._disturbed(name, func, args, kwargs, plain, magnitudes)
+
+    @staticmethod
+    def _of_sums(name: str, args: Any, absolute: Any, out: Any) -> Any:
+        """The magnitudes of what may be sums of many terms."""
+        terms = summation.terms(name, args, out)
+        if isinstance(out, Tensor):
+            return summation.magnitude(absolute, out, terms)
+        each = terms if isinstance(terms, Sequence) else [terms] * len(out)
+        return [
+            None if one is None else summation.magnitude(size, one, count)
+            for size, one, count in zip(absolute, out, each, strict=True)
+        ]
 
     def _uniform(self, like: Tensor) -> Tensor:
         draw = torch.rand(like.shape, generator=self._generator, dtype=torch.float64)

@@ -1,0 +1,80 @@
+"""How far float32 takes a sum that is added up one term after the other: part of every unit.
+
+The k-th partial sum ``s_k`` of ``n`` terms is rounded by up to ``2^-24 |s_k|``, and independent
+roundings add up to ``2^-24 sqrt(sum s_k^2)``. Of terms of either sign the partial sums wander and
+``sqrt(sum s_k^2)`` is about the sum of the magnitudes; of terms of one sign they grow evenly to the
+result ``S``, and it is ``|S| sqrt(n / 3)``. Terms with a mean have both, so the magnitude of such an
+operation's rounding is ``sqrt(sum |x|^2 + S^2 n / 3)``, with ``sum |x|`` squared as a whole.
+
+The order is not known: a backend may add in blocks, and is then nearer.
+(Higham, Accuracy and Stability of Numerical Algorithms, section 4.2, with independent roundings.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def magnitude(absolute: Tensor, result: Tensor, terms: int) -> Tensor:
+    """What the rounding of a sum is proportional to.
+
+    Args:
+        absolute: the sum of the terms' magnitudes.
+        result: the sum.
+        terms: how many there are.
+    """
+    if terms < 2:
+        return absolute
+    return torch.sqrt(absolute.abs().square() + result.abs().square() * (terms / 3))
+
+
+def _convolution(args: Sequence[Any], out: Tensor) -> int:
+    weight, transposed, groups = args[1], args[6], args[8]
+    if not transposed:
+        return int(weight[0].numel())
+    return int(weight.numel() // weight.shape[1] // groups)
+
+
+def _convolution_backward(args: Sequence[Any], out: Sequence[Tensor]) -> Sequence[int]:
+    """Of the gradients of input, weight and bias."""
+    grad, weight, groups = args[0], args[2], args[9]
+    positions = grad.numel() // max(grad.shape[1], 1)
+    return weight.numel() // weight.shape[1] // groups, positions, positions
+
+
+def _reduction(args: Sequence[Any], out: Tensor) -> int:
+    return int(args[0].numel() // max(out.numel(), 1))
+
+
+def _inner(args: Sequence[Any], out: Tensor) -> int:
+    return int(args[0].shape[-1])
+
+
+_TERMS: Mapping[str, Callable[[Sequence[Any], Any], int | Sequence[int]]] = {
+    "convolution": _convolution,
+    "convolution_backward": _convolution_backward,
+    "sum": _reduction,
+    "mean": _reduction,
+    "var": _reduction,
+    "std": _reduction,
+    "linalg_vector_norm": _reduction,
+    "mm": _inner,
+    "bmm": _inner,
+    "dot": _inner,
+    "mv": _inner,
+}
+
+
+def terms(name: str, args: Sequence[Any], out: Any) -> int | Sequence[int]:
+    """How many terms each result of an operation is the sum of; 1 where it is no sum of many.
+
+    Args:
+        name: of the operation, without its namespace.
+        args: what it is called with.
+        out: what it gives.
+    """
+    return _TERMS[name](args, out) if name in _TERMS else 1
