@@ -7,6 +7,8 @@ is spelt out here. A NaN passes through as a value and has no gradient.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -46,10 +48,17 @@ def clip_by_value(x: Tensor, low: float, high: float) -> Tensor:
 
 def max_pool2d(x: Tensor, window: tuple[int, ...], hop: tuple[int, ...] | None = None) -> Tensor:
     """``F.max_pool2d``: the maximum of a window with a NaN is NaN, on every device."""
-    pooled = F.max_pool2d(x, window, hop)
-    if not lacks(x.device, "max pooling of NaN"):
-        return pooled
-    broken = F.max_pool2d(torch.isnan(x).to(x.dtype), window, hop)
-    return torch.where(
-        broken > torch.zeros_like(broken), torch.full_like(pooled, torch.nan), pooled
-    )
+    return _max_with_nan(x, lambda values: F.max_pool2d(values, window, hop))
+
+
+def amax(x: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """``tf.reduce_max``: a tie shares the gradient equally; with a NaN, NaN on every device."""
+    return _max_with_nan(x, lambda values: values.amax(dims))
+
+
+def _max_with_nan(x: Tensor, maximum_of: Callable[[Tensor], Tensor]) -> Tensor:
+    found = maximum_of(x)
+    if not lacks(x.device, "maximum of NaN"):
+        return found
+    broken = maximum_of(torch.isnan(x).to(x.dtype))
+    return torch.where(broken > torch.zeros_like(broken), torch.full_like(found, torch.nan), found)

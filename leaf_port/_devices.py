@@ -17,7 +17,7 @@ Feature: TypeAlias = Literal[
     "average pooling",  # the gradient of F.avg_pool2d with a divisor
     "activations",  # the gradients of ELU and SELU, and of ReLU6 at 0
     "layer normalisation",  # F.layer_norm to float32 rounding
-    "max pooling of NaN",  # a window with a NaN has a maximum of NaN
+    "maximum of NaN",  # a maximum over values with a NaN is NaN
 ]
 
 _LACKS: Mapping[str, frozenset[Feature]] = {

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leaf_port import _checks
-from leaf_port._clip import clip_by_value, max_pool2d
+from leaf_port._clip import amax, clip_by_value, max_pool2d
 from leaf_port._devices import lacks
 from leaf_port.errors import LeafError
 from leaf_port.padding import pad_time, same_padding
@@ -133,7 +133,7 @@ class GlobalMaxPool2d(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Pools the last two axes."""
         _checks.shaped("AudioClassifier.pool", inputs, (None, self.channels, None, None), MAP)
-        return inputs.amax((2, 3))
+        return amax(inputs, (2, 3))
 
 
 class MapSequential(nn.Sequential):
