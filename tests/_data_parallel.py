@@ -1,7 +1,7 @@
 """A Leaf with a small classifier, trained on one device or on several; no tests in here.
 
-``python _data_parallel.py HOW`` prints the losses as JSON. HOW is ``cpu``, ``xla`` or ``spmd``
-(torch_xla shards each batch over its devices). torch_xla starts before the first backward of a
+``python _data_parallel.py HOW`` prints the losses as JSON. HOW is ``cpu``, ``ddp`` (one of
+the processes of ``torchrun``), ``xla`` or ``spmd`` (torch_xla shards each batch over its devices). torch_xla starts before the first backward of a
 process, so each is one.
 """
 
@@ -71,6 +71,26 @@ def _cpu() -> list[float]:
     return [step(model, optimizer, *batch(i)).item() for i in range(STEPS)]
 
 
+def _ddp() -> list[float]:
+    """One of several processes that torchrun starts; each takes its share of every batch."""
+    import torch.distributed as dist
+
+    dist.init_process_group("gloo")
+    rank, size = dist.get_rank(), dist.get_world_size()
+    assert size > 1, "one process: torchrun --nproc-per-node 2"
+    model = nn.parallel.DistributedDataParallel(classifier())
+    optimizer = torch.optim.SGD(model.parameters(), RATE)
+    losses = []
+    for i in range(STEPS):
+        x, labels = (each.chunk(size)[rank] for each in batch(i))
+        loss = step(model, optimizer, x, labels)
+        dist.all_reduce(loss)
+        losses.append(loss.item() / size)
+    dist.barrier()  # gloo aborts a process whose peer leaves while it still sends
+    dist.destroy_process_group()
+    return losses if rank == 0 else []
+
+
 def _xla(spread: bool) -> list[float]:
     import torch_xla
 
@@ -111,8 +131,9 @@ def _shard(mesh, x: Tensor, labels: Tensor) -> None:  # type: ignore[no-untyped-
     spmd.mark_sharding(labels, mesh, ("batch",))
 
 
-HOW = {"cpu": _cpu, "xla": lambda: _xla(False), "spmd": lambda: _xla(True)}
+HOW = {"cpu": _cpu, "ddp": _ddp, "xla": lambda: _xla(False), "spmd": lambda: _xla(True)}
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    print(json.dumps(HOW[sys.argv[1]]()))
+    if found := HOW[sys.argv[1]]():
+        print(json.dumps(found))

@@ -56,6 +56,12 @@ def greatest_difference(how: str, *before: str, **environment: str) -> float:
     return max(abs(a - b) for a, b in zip(found, alone, strict=True))
 
 
+def test_data_parallel_over_processes() -> None:
+    """torchrun starts two processes, and DistributedDataParallel (gloo) adds up their gradients."""
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    assert greatest_difference("ddp", *torchrun) <= ALLOWED
+
+
 @on_xla
 def test_training_on_xla() -> None:
     assert greatest_difference("xla") <= ALLOWED
