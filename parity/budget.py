@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-# A unit is a root mean square. One normally distributed rounding in 370 is beyond three of it: a
-# bound of three is never too wide.
-NEVER_LOOSE = 3.0
+# A unit is a root mean square. Of normally distributed roundings one in 1.7 million is beyond five,
+# and a run over all recorded cases compares millions: a bound of five is never too wide.
+NEVER_LOOSE = 5.0
 
 NOT_RECORDED = "not recorded: "
 
@@ -16,7 +16,7 @@ class Bound:
     """How far one side may be from the exact answer, in units of each element's rounding.
 
     Attributes:
-        allowed: greatest distance; two to three times the worst observed, or three units.
+        allowed: greatest distance; two to three times the worst observed, or five units.
         worst: the worst observed.
         why: what explains a worst value above 10 units.
         at: where it was observed: a recorded case, else it says so (``NOT_RECORDED``).

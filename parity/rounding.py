@@ -40,9 +40,9 @@ _EXACT = frozenset(
         "abs neg where cat stack clone copy_ fill_ zero_ zeros zeros_like ones ones_like full",
         "full_like empty empty_like new_zeros new_full new_ones constant_pad_nd arange eye",
         "lift_fresh lift_fresh_copy detach _to_copy gather scatter index index_put index_select",
-        "sort argsort max_pool2d_with_indices max_pool2d_with_indices_backward relu",
+        "sort argsort max_pool2d_with_indices relu",
         "threshold_backward amax amin maximum minimum clamp roll flip floor ceil round sign sgn",
-        "isnan isfinite slice_backward select_backward unfold_backward complex real imag",
+        "isnan isfinite slice_backward select_backward complex real imag",
         "_conj_physical conj resolve_conj bernoulli native_dropout _unsafe_view eq ne lt le gt ge",
         "logical_and logical_not logical_or bitwise_and bitwise_not any all rand randn repeat",
     )
@@ -63,7 +63,7 @@ _BY_MAGNITUDES = frozenset(
     name
     for line in (
         "convolution convolution_backward mm bmm addmm baddbmm sum mean dot mv add sub add_ sub_",
-        "rsub avg_pool2d col2im im2col",
+        "rsub avg_pool2d col2im im2col unfold_backward max_pool2d_with_indices_backward",
     )
     for name in line.split()
 )

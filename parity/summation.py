@@ -2,9 +2,9 @@
 
 The k-th partial sum ``s_k`` of ``n`` terms is rounded by up to ``2^-24 |s_k|``, and independent
 roundings add up to ``2^-24 sqrt(sum s_k^2)``. Of terms of either sign the partial sums wander and
-``sqrt(sum s_k^2)`` is about the sum of the magnitudes; of terms of one sign they grow evenly to the
-result ``S``, and it is ``|S| sqrt(n / 3)``. Terms with a mean have both, so the magnitude of such an
-operation's rounding is ``sqrt(sum |x|^2 + S^2 n / 3)``, with ``sum |x|`` squared as a whole.
+that root is about ``A``, the sum of the magnitudes; of terms of one sign they grow evenly to the
+result ``S``, and it is ``|S| sqrt(n / 3)``. Terms with a mean have both: the rounding of a sum is
+proportional to ``sqrt(A^2 + S^2 n / 3)``.
 
 The order is not known: a backend may add in blocks, and is then nearer.
 (Higham, Accuracy and Stability of Numerical Algorithms, section 4.2, with independent roundings.)
@@ -12,6 +12,7 @@ The order is not known: a backend may add in blocks, and is then nearer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -54,6 +55,17 @@ def _inner(args: Sequence[Any], out: Tensor) -> int:
     return int(args[0].shape[-1])
 
 
+def _windows(args: Sequence[Any], out: Tensor) -> int:
+    """Maximum pooling, backward: in how many windows a value may be the greatest."""
+    sizes, hops = args[2], args[3] or args[2]
+    return math.prod(math.ceil(size / hop) for size, hop in zip(sizes, hops, strict=True))
+
+
+def _frames(args: Sequence[Any], out: Tensor) -> int:
+    """Unfolding, backward: in how many frames a value stands."""
+    return math.ceil(args[3] / args[4])
+
+
 _TERMS: Mapping[str, Callable[[Sequence[Any], Any], int | Sequence[int]]] = {
     "convolution": _convolution,
     "convolution_backward": _convolution_backward,
@@ -62,6 +74,8 @@ _TERMS: Mapping[str, Callable[[Sequence[Any], Any], int | Sequence[int]]] = {
     "var": _reduction,
     "std": _reduction,
     "linalg_vector_norm": _reduction,
+    "max_pool2d_with_indices_backward": _windows,
+    "unfold_backward": _frames,
     "mm": _inner,
     "bmm": _inner,
     "dot": _inner,

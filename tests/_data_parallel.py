@@ -1,8 +1,8 @@
 """A Leaf with a small classifier, trained on one device or on several; no tests in here.
 
-``python _data_parallel.py HOW`` prints the losses as JSON. HOW is ``cpu``, ``ddp`` (one of
-the processes of ``torchrun``), ``xla`` or ``spmd`` (torch_xla shards each batch over its devices). torch_xla starts before the first backward of a
-process, so each is one.
+``python _data_parallel.py HOW`` prints the losses as JSON. HOW is ``cpu``, ``ddp`` (one of the
+processes that torchrun starts), ``xla`` or ``spmd`` (torch_xla shards each batch over its devices).
+torch_xla starts before the first backward of a process, so each is one.
 """
 
 from __future__ import annotations

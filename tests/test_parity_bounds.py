@@ -57,7 +57,7 @@ def test_other_backends_do_not_count() -> None:
 
 @pytest.mark.parametrize(
     ("allowed", "worst", "loose"),
-    [(6.0, 2.0, False), (6.1, 2.0, True), (3.0, 0.0, False), (3.1, 0.5, True), (9.0, 9.5, False)],
+    [(6.0, 2.0, False), (6.1, 2.0, True), (5.0, 0.0, False), (5.1, 0.5, True), (9.0, 9.5, False)],
 )
 def test_three_times_the_worst_is_the_most(allowed: float, worst: float, loose: bool) -> None:
     used = bounds.Used("leaf", False, DIRECT, "forward", allowed, worst, "default")

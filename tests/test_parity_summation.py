@@ -86,6 +86,19 @@ def test_terms_of_sums_and_products(name: str, of: Callable[[Tensor], tuple[Tens
     assert summation.terms(name, args, out) == out.max().item() == 17
 
 
+def test_terms_of_overlapping_windows() -> None:
+    """Of ones, the gradients of maximum pooling and of unfolding are the number of their terms."""
+    rising = torch.arange(40.0).flip(0).reshape(1, 1, 1, 40).requires_grad_()
+    pooled, where = aten.max_pool2d_with_indices(rising, [1, 7], [1, 2])
+    rest = ([1, 7], [1, 2], [0, 0], [1, 1], False, where)
+    args = (torch.ones_like(pooled), rising, *rest)
+    assert summation.terms("max_pool2d_with_indices_backward", args, args[0]) == 4
+
+    frames = (torch.ones(17, 7), [40], 0, 7, 2)
+    out = aten.unfold_backward(*frames)
+    assert summation.terms("unfold_backward", frames, out) == out.max().item() == 4
+
+
 @pytest.mark.parametrize("name", ["mean", "var"])
 def test_terms_of_statistics(name: str) -> None:
     """A mean is a sum of all that it reduces."""

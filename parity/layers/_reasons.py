@@ -13,16 +13,6 @@ MATRIX_FOURIER = (
     "products added one after the other (parity blame: with mm in float64, 14.7 units become 2.4 "
     "in amplitude)"
 )
-ONE_BY_ONE = (
-    "a convolution's products are added one after the other in float32, by both; the unit counts "
-    "one rounding of the sum of their magnitudes (parity blame: with the convolution in float64, "
-    "11.4 units become 1.1 in TimeDomainFilterbanks)"
-)
-ONE_BY_ONE_BACKWARD = (
-    "as forward, the products of a convolution's gradients are added one after the other in "
-    "float32 (parity blame: with the backward convolution in float64, 8.5 units become 4.4 in "
-    "TimeDomainFilterbanks, 7.0 become 2.7 in SincNetPlus)"
-)
 WEIGHT_GRADIENT = (
     "a kernel's gradient is a sum over all positions, added one after the other in float32; behind "
     "a batch normalisation its terms cancel, on a constant map wholly (parity blame: with the "
@@ -36,14 +26,4 @@ FUSED_BATCH_NORMALISATION = (
 CONSTANT_MAPS = (
     "of a constant map (silence, or all but a click) every partial sum of a mean is rounded the "
     "same way, and behind it a rectifier takes a map of rounding errors by their signs"
-)
-SILENCE = (
-    "of silence TensorFlow's layer normalisation leaves 1e-10, where float64 and the port have 0"
-)
-MEAN_IN_DOUBLE = (
-    "oracle and port add up a mean over a map in another order, in float64 each; a unit counts a "
-    "sum as one rounding"
-)
-VARIANCE_IN_DOUBLE = (
-    "oracle and port add up a variance of up to 1e24 in another order, in float64 each"
 )

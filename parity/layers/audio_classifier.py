@@ -11,7 +11,7 @@ from leaf_port.models import AudioClassifier, ConvNet
 from parity.layers._common import below, gabor_kernel
 from parity.layers._frontends import GAUSSIAN, waveforms
 from parity.layers._models import overflowing, walk
-from parity.layers._reasons import CONSTANT_MAPS, FUSED_BATCH_NORMALISATION, WEIGHT_GRADIENT
+from parity.layers._reasons import FUSED_BATCH_NORMALISATION
 from parity.oracles.exact import frontends, models
 from parity.oracles.exact.types import below as part
 from parity.spec import (
@@ -103,45 +103,19 @@ SPEC = LayerSpec(
     ),
     unanswered=overflowing,
     budget=Budget(
-        port=Bound(7, 3.481),
-        reference=Bound(7.1, 3.51),
-        port_gradient=Bound(
-            25,
-            12.152,
-            WEIGHT_GRADIENT,
-            at="samples=2918,frontend=True,encoder=True,training,draw=396",
-        ),
+        port=Bound(5, 2.172),
+        reference=Bound(14, 6.978),
+        port_gradient=Bound(15, 7.243),
         reference_gradient=Bound(
-            26, 12.525, FUSED_BATCH_NORMALISATION, at="samples=4000,frontend=True,encoder=True"
+            22,
+            10.892,
+            FUSED_BATCH_NORMALISATION,
+            at="samples=2716,frontend=True,encoder=True,training,draw=28091",
         ),
-        double=Bound(6.2, 3.069),
-        norm=12,
+        double=Bound(5, 2.02),
+        norm=18,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=FUSED_BATCH_NORMALISATION,
-    ),
-    adverse=Budget(
-        port=Bound(5.88, 3.481),
-        reference=Bound(
-            132.46,
-            44.154,
-            CONSTANT_MAPS,
-            at="samples=2920,frontend=True,encoder=True,training,click,draw=305",
-        ),
-        port_gradient=Bound(
-            43,
-            21.2,
-            WEIGHT_GRADIENT,
-            at="not recorded: samples=2711,frontend=True,encoder=True,training,silence,draw=1",
-        ),
-        reference_gradient=Bound(
-            60.11,
-            22.708,
-            CONSTANT_MAPS,
-            at="samples=2920,frontend=True,encoder=True,training,click,draw=305",
-        ),
-        norm=51,
-        measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
-        reason=CONSTANT_MAPS,
     ),
     errors=(
         ErrorCase("num_outputs", lambda: AudioClassifier(0, _frontend())),

@@ -75,18 +75,11 @@ SPEC = LayerSpec(
     training_argument=True,
     exact=_exact,
     budget=Budget(
-        port=Bound(5.4, 2.688),
-        reference=Bound(8.6, 4.25),
-        port_gradient=Bound(5.2, 2.563),
-        reference_gradient=Bound(6, 2.957),
-        double=Bound(9.9, 4.925),
-        measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
-    ),
-    adverse=Budget(
-        port=Bound(4.86, 2.688),
-        reference=Bound(15.04, 5.014),
-        port_gradient=Bound(7.79, 2.734),
-        reference_gradient=Bound(18.06, 6.023),
+        port=Bound(5.1, 2.539),
+        reference=Bound(7.4, 3.67),
+        port_gradient=Bound(5.5, 2.715),
+        reference_gradient=Bound(8.3, 4.143),
+        double=Bound(5.1, 2.544),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(

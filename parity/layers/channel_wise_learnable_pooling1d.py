@@ -2,7 +2,6 @@
 
 from leaf_port import ChannelWiseLearnablePooling1d
 from parity.layers._common import uniform, wrong_inputs
-from parity.layers._reasons import ONE_BY_ONE
 from parity.oracles.exact import pooling
 from parity.source import Source
 from parity.spec import (
@@ -65,21 +64,11 @@ SPEC = LayerSpec(
         )
     ),
     budget=Budget(
-        port=Bound(
-            38,
-            18.684,
-            ONE_BY_ONE,
-            at="frames=606,taps=395,channels=2,stride=8,padding=SAME,huge,draw=63409031",
-        ),
-        reference=Bound(
-            38,
-            18.684,
-            ONE_BY_ONE,
-            at="frames=606,taps=395,channels=2,stride=8,padding=SAME,huge,draw=63409031",
-        ),
-        port_gradient=Bound(12, 5.801),
-        reference_gradient=Bound(12, 5.801),
-        double=Bound(20.01, 13.48, ONE_BY_ONE),
+        port=Bound(5.6, 2.753),
+        reference=Bound(5.6, 2.769),
+        port_gradient=Bound(6, 2.978),
+        reference_gradient=Bound(7.5, 3.715),
+        double=Bound(5, 2.446),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(

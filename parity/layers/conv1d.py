@@ -63,11 +63,11 @@ SPEC = LayerSpec(
     initial=False,
     exact=_exact,
     budget=Budget(
-        port=Bound(14, 6.858),
-        reference=Bound(15.21, 8.009),
-        port_gradient=Bound(13, 6.116),
-        reference_gradient=Bound(8.8, 4.352),
-        double=Bound(8.5, 4.222),
+        port=Bound(6.6, 3.279),
+        reference=Bound(6.7, 3.308),
+        port_gradient=Bound(6.1, 3.018),
+        reference_gradient=Bound(5.9, 2.945),
+        double=Bound(5, 2.179),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(

@@ -39,38 +39,21 @@ SPEC = LayerSpec(
     unanswered=_unanswered,
     arithmetics=("complex", "real"),
     budget=Budget(
-        port=Bound(4.5, 2.25),
-        reference=Bound(
-            45,
-            22.054,
-            TENSORFLOW_FFT,
-            at="samples=321,taps=27,filters=4,draw=16067",
-        ),
-        port_gradient=Bound(3, 0.341),
-        reference_gradient=Bound(4.4, 2.191),
+        port=Bound(3, 0.408),
+        reference=Bound(5.9, 2.933),
+        port_gradient=Bound(3, 0.629),
+        reference_gradient=Bound(5, 2.112),
         double=Bound(24, 11.9, MATRIX_FOURIER),
-        norm=49,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
-        reason=TENSORFLOW_FFT,
     ),
     adverse=Budget(
-        port=Bound(5.39, 2.25),
-        reference=Bound(
-            48.63,
-            22.054,
-            TENSORFLOW_FFT,
-            at="samples=321,taps=27,filters=4,draw=16067",
-        ),
-        port_gradient=Bound(15.61, 5.207),
+        port=Bound(3, 0.408),
+        reference=Bound(5.9, 2.933),
+        port_gradient=Bound(13, 6.172),
         reference_gradient=Bound(
-            491.06,
-            163.689,
-            TENSORFLOW_FFT,
-            at="samples=583,taps=35,filters=1,silence,draw=494",
+            330, 163.689, TENSORFLOW_FFT, at="samples=583,taps=35,filters=1,silence,draw=494"
         ),
-        norm=71,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
-        reason=TENSORFLOW_FFT,
     ),
     errors=(
         ErrorCase(

@@ -2,7 +2,6 @@
 
 from leaf_port import GaussianLowpass
 from parity.layers._common import uniform, wrong_inputs
-from parity.layers._reasons import ONE_BY_ONE
 from parity.oracles.exact import pooling
 from parity.source import Source
 from parity.spec import (
@@ -64,21 +63,11 @@ SPEC = LayerSpec(
     initial=False,
     exact=_exact,
     budget=Budget(
-        port=Bound(
-            35,
-            17.271,
-            ONE_BY_ONE,
-            at="frames=487,taps=309,channels=1,stride=30,padding=same,nan,draw=1104181",
-        ),
-        reference=Bound(
-            35,
-            17.271,
-            ONE_BY_ONE,
-            at="frames=487,taps=309,channels=1,stride=30,padding=same,nan,draw=1104181",
-        ),
-        port_gradient=Bound(12, 5.762),
-        reference_gradient=Bound(13.19, 6.523),
-        double=Bound(29, 14.273, ONE_BY_ONE),
+        port=Bound(6.8, 3.358),
+        reference=Bound(6.8, 3.358),
+        port_gradient=Bound(5.2, 2.566),
+        reference_gradient=Bound(5.6, 2.754),
+        double=Bound(5.2, 2.583),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(

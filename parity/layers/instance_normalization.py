@@ -20,11 +20,11 @@ SPEC = LayerSpec(
     },
     exact=lambda given: exactly(normalisation.instance(given.inputs["inputs"], given.weights)),
     budget=Budget(
-        port=Bound(5.8, 2.866),
-        reference=Bound(12, 5.587),
-        port_gradient=Bound(7, 3.451),
-        reference_gradient=Bound(11, 5.357),
-        double=Bound(15, 7.17),
+        port=Bound(5, 2.195),
+        reference=Bound(5.4, 2.687),
+        port_gradient=Bound(5, 2.421),
+        reference_gradient=Bound(6.4, 3.189),
+        double=Bound(6.8, 3.353),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(

@@ -25,7 +25,6 @@ from parity.layers._frontends import (
     wrong_sizes,
     wrong_waveforms,
 )
-from parity.layers._reasons import ONE_BY_ONE_BACKWARD
 from parity.layers.gabor_init_taps import tap_rounding
 from parity.oracles.exact import frontends
 from parity.spec import (
@@ -214,15 +213,11 @@ SPEC = LayerSpec(
     constants=_constants,
     exact=_exact,
     budget=Budget(
-        port=Bound(17, 8.478),
-        reference=Bound(19, 9.124),
-        port_gradient=Bound(
-            40, 19.659, ONE_BY_ONE_BACKWARD, at="kind=readme,samples=4801,batch=2,axis=1,initial"
-        ),
-        reference_gradient=Bound(
-            40, 19.77, ONE_BY_ONE_BACKWARD, at="kind=default,samples=1759,batch=2,axis=1,initial"
-        ),
-        double=Bound(5.3, 2.625),
+        port=Bound(11, 5.23),
+        reference=Bound(9.5, 4.724),
+        port_gradient=Bound(9.2, 4.599),
+        reference_gradient=Bound(15, 7.377),
+        double=Bound(5, 2.463),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(

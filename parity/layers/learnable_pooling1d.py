@@ -2,7 +2,6 @@
 
 from leaf_port import LearnablePooling1d
 from parity.layers._common import uniform, wrong_inputs
-from parity.layers._reasons import ONE_BY_ONE
 from parity.oracles.exact import pooling
 from parity.source import Source
 from parity.spec import (
@@ -66,21 +65,11 @@ SPEC = LayerSpec(
         ),
     ),
     budget=Budget(
-        port=Bound(
-            36,
-            17.518,
-            ONE_BY_ONE,
-            at="frames=544,taps=289,channels=2,stride=1,padding=VALID,draw=17710984",
-        ),
-        reference=Bound(
-            36,
-            17.518,
-            ONE_BY_ONE,
-            at="frames=544,taps=289,channels=2,stride=1,padding=VALID,draw=17710984",
-        ),
-        port_gradient=Bound(11, 5.111),
-        reference_gradient=Bound(14, 6.987),
-        double=Bound(23, 11.081, ONE_BY_ONE),
+        port=Bound(6.4, 3.177),
+        reference=Bound(6.4, 3.177),
+        port_gradient=Bound(5.4, 2.666),
+        reference_gradient=Bound(9.2, 4.559),
+        double=Bound(5, 1.932),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(

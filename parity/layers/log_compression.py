@@ -36,8 +36,8 @@ SPEC = LayerSpec(
         )
     ),
     budget=Budget(
-        port=Bound(3.2, 1.563),
-        reference=Bound(4.9, 2.433),
+        port=Bound(5, 1.568),
+        reference=Bound(5, 2.126),
         port_gradient=Bound(5.1, 2.511),
         reference_gradient=Bound(9, 4.485),
         double=Bound(0, 0),

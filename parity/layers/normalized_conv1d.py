@@ -73,11 +73,11 @@ SPEC = LayerSpec(
     initial=False,
     exact=_exact,
     budget=Budget(
-        port=Bound(11, 5.042),
-        reference=Bound(13, 6.265),
-        port_gradient=Bound(13, 6.346),
-        reference_gradient=Bound(8.9, 4.407),
-        double=Bound(10, 4.993),
+        port=Bound(7.2, 3.595),
+        reference=Bound(7, 3.472),
+        port_gradient=Bound(5.1, 2.55),
+        reference_gradient=Bound(5.1, 2.55),
+        double=Bound(7.2, 3.592),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(

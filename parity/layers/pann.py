@@ -2,7 +2,6 @@
 
 from leaf_port.models import PANN
 from parity.layers._models import channels_last, maps, weights_of
-from parity.layers._reasons import CONSTANT_MAPS, WEIGHT_GRADIENT
 from parity.oracles.exact import models
 from parity.spec import (
     Answer,
@@ -42,27 +41,19 @@ SPEC = LayerSpec(
     training_argument=True,
     exact=_exact,
     budget=Budget(
-        port=Bound(12, 5.926),
-        reference=Bound(12, 5.722),
-        port_gradient=Bound(12, 5.674),
-        reference_gradient=Bound(14, 6.849),
-        double=Bound(17, 8.388),
+        port=Bound(6.7, 3.328),
+        reference=Bound(7, 3.456),
+        port_gradient=Bound(5.6, 2.751),
+        reference_gradient=Bound(12, 5.767),
+        double=Bound(7.3, 3.61),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     adverse=Budget(
-        port=Bound(16.21, 5.926),
-        reference=Bound(
-            30.53, 10.177, CONSTANT_MAPS, at="map=21x8,depth=1,training,silence,draw=514"
-        ),
-        port_gradient=Bound(
-            41.83, 13.944, WEIGHT_GRADIENT, at="map=21x8,depth=1,training,denormal,draw=113269"
-        ),
-        reference_gradient=Bound(
-            32.92, 10.974, CONSTANT_MAPS, at="map=21x8,depth=1,training,denormal,draw=113269"
-        ),
-        norm=6.8,
+        port=Bound(6.7, 3.328),
+        reference=Bound(7.1, 3.518),
+        port_gradient=Bound(15, 7.405),
+        reference_gradient=Bound(14, 6.87),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
-        reason=CONSTANT_MAPS,
     ),
     errors=(
         ErrorCase("depth", lambda: PANN(0, num_features=8)),

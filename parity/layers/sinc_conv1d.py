@@ -87,11 +87,11 @@ SPEC = LayerSpec(
     initial=False,
     exact=_exact,
     budget=Budget(
-        port=Bound(12, 5.826),
-        reference=Bound(11, 5.486),
-        port_gradient=Bound(9.1, 4.506),
-        reference_gradient=Bound(8.7, 4.341),
-        double=Bound(15, 7.492),
+        port=Bound(7.6, 3.773),
+        reference=Bound(7.6, 3.773),
+        port_gradient=Bound(6.4, 3.152),
+        reference_gradient=Bound(6.4, 3.152),
+        double=Bound(5.8, 2.875),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(

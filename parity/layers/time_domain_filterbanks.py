@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from leaf_port import TimeDomainFilterbanks
 from parity.layers._common import normal, uniform
 from parity.layers._frontends import waveforms, wrong_sizes, wrong_waveforms
-from parity.layers._reasons import ONE_BY_ONE, ONE_BY_ONE_BACKWARD
 from parity.layers.gabor_init_taps import tap_rounding
 from parity.oracles.exact import frontends
 from parity.spec import (
@@ -50,18 +49,11 @@ SPEC = LayerSpec(
         frontends.time_domain_filterbanks(given.inputs["inputs"], given.weights)
     ),
     budget=Budget(
-        port=Bound(35, 17.49, ONE_BY_ONE, at="samples=1322,filters=24,batch=2,draw=482"),
-        reference=Bound(32, 15.553, ONE_BY_ONE, at="samples=3606,filters=38,batch=1,draw=1116"),
-        port_gradient=Bound(
-            99, 49.26, ONE_BY_ONE_BACKWARD, at="samples=1113,filters=5,batch=2,draw=1"
-        ),
-        reference_gradient=Bound(
-            62.87,
-            33.691,
-            ONE_BY_ONE_BACKWARD,
-            at="samples=1930,filters=26,batch=2,initial,draw=214",
-        ),
-        double=Bound(38, 18.982, ONE_BY_ONE),
+        port=Bound(9.9, 4.924),
+        reference=Bound(6.2, 3.095),
+        port_gradient=Bound(13, 6.269),
+        reference_gradient=Bound(14, 6.73),
+        double=Bound(5.2, 2.589),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(
