@@ -85,7 +85,7 @@ def _max_pooling_without_nan() -> Iterator[None]:
 
 
 class _SoftmaxWithNan(TorchFunctionMode):
-    """A softmax whose other elements are zero where one is NaN."""
+    """A softmax whose other elements are zero where one is NaN or infinite."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -93,7 +93,7 @@ class _SoftmaxWithNan(TorchFunctionMode):
         if func is not F.softmax:
             return result
         inputs, dim = args[0], kwargs["dim"]
-        broken = torch.isnan(inputs)
+        broken = torch.isnan(inputs) | torch.isposinf(inputs)
         return torch.where(broken.any(dim, keepdim=True) & ~broken, 0.0, result)
 
 
@@ -120,7 +120,7 @@ TABLE = (
     ),
     Divergence(
         name="nan_in_softmax",
-        what="a softmax over NaN and numbers is 0 for the numbers in TensorFlow 2.13",
+        what="a softmax over NaN or infinity and numbers is 0 for the numbers in TensorFlow 2.13",
         reason="they have no share of a sum that is NaN",
         source="tensorflow, core/kernels/softmax_op_functor.h",
         signals=NON_FINITE,

@@ -92,10 +92,10 @@ def test_wide_budget_needs_a_reason() -> None:
 
 
 def test_wide_norm_needs_a_reason() -> None:
-    """More than three norms of the units, too."""
+    """More than five norms of the units, too."""
     one = Bound(1, 1)
     with pytest.raises(ValueError, match="needs its reason"):
-        Budget(one, one, norm=4.0)
+        Budget(one, one, norm=5.1)
 
 
 def test_the_sides_bound_their_difference() -> None:
