@@ -184,12 +184,19 @@ def blame(
         str | None, typer.Option(help="complex or real, of Gabor filters.")
     ] = None,
     arrays: Annotated[int, typer.Option(min=1, help="How many arrays, the farthest first.")] = 3,
+    official: Annotated[
+        bool, typer.Option("--official", help="Explain the official answer's distance instead.")
+    ] = False,
 ) -> None:
     """Find the operations whose rounding makes the port's distance from the exact answer.
 
-    Each kind of operation is computed in float64, one at a time: what is left of the distance?
+    Each kind of operation is computed in float64, one at a time: what is left of the distance? Of
+    the official answer: is the port as far off, and where it is, with float32 statistics alone?
     """
     (spec,) = _chosen([layer])
+    if official:
+        blame_report.run_official(spec, case, arrays, report.console())
+        return
     blame_report.run(spec, case, arithmetic, arrays, report.console())
 
 

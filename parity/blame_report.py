@@ -1,4 +1,4 @@
-"""``python -m parity blame``: the table of :mod:`parity.blame`."""
+"""``python -m parity blame``: the tables of :mod:`parity.blame` and :mod:`parity.serial`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from leaf_port.errors import LeafError
-from parity import checks
+from parity import checks, serial
 from parity.blame import Blame, Experiment
 from parity.oracles import recorded
+from parity.serial import Likeness
 from parity.spec import Case, LayerSpec
 
 
@@ -43,6 +44,33 @@ def table(found: Sequence[Blame]) -> Table:
         for operation, left in rows[1:]:
             made.add_row("", "", operation, left)
     return made
+
+
+def official_table(found: Sequence[Likeness]) -> Table:
+    """The official distances, and those that statistics in float32 make."""
+    made = Table(
+        title="To exact, in units: the official answer; the port in float64, but for statistics of "
+        "maps added up one value after the other in float32"
+    )
+    for head in ("array", "official", "port so"):
+        made.add_column(head, justify="left" if head == "array" else "right")
+    for each in found:
+        made.add_row(each.array, f"{each.official:.2f}", f"{each.serial:.2f}")
+    return made
+
+
+def run_official(spec: LayerSpec, case: str, arrays: int, console: Console) -> None:
+    """Makes the experiment of :mod:`parity.serial` and prints it.
+
+    Raises:
+        LeafError: not a recorded case.
+    """
+    if case.startswith("{"):
+        expected, fix = "a recorded case's name", "record it with `parity record --keep CASE`"
+        raise LeafError("parity", "--case", expected, "a case as JSON", fix)
+    with console.status("a hundred runs for the units"):
+        found = serial.likeness(spec, named(spec, case))
+    console.print(official_table(found[:arrays]))
 
 
 def run(spec: LayerSpec, case: str, arithmetic: str | None, arrays: int, console: Console) -> None:
