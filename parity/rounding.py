@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -141,10 +141,9 @@ class Noise(TorchDispatchMode):
     @staticmethod
     def _of_sums(name: str, args: Any, absolute: Any, out: Any) -> Any:
         """The magnitudes of what may be sums of many terms."""
-        terms = summation.terms(name, args, out)
         if isinstance(out, Tensor):
-            return summation.magnitude(absolute, out, terms)
-        each = terms if isinstance(terms, Sequence) else [terms] * len(out)
+            return summation.magnitude(absolute, out, summation.terms(name, args, out)[0])
+        each = summation.terms(name, args, out)
         return [
             None if one is None else summation.magnitude(size, one, count)
             for size, one, count in zip(absolute, out, each, strict=True)

@@ -33,40 +33,40 @@ def magnitude(absolute: Tensor, result: Tensor, terms: int) -> Tensor:
     return torch.sqrt(absolute.abs().square() + result.abs().square() * (terms / 3))
 
 
-def _convolution(args: Sequence[Any], out: Tensor) -> int:
+def _convolution(args: Sequence[Any], out: Tensor) -> list[int]:
     weight, transposed, groups = args[1], args[6], args[8]
     if not transposed:
-        return int(weight[0].numel())
-    return int(weight.numel() // weight.shape[1] // groups)
+        return [weight[0].numel()]
+    return [weight.numel() // weight.shape[1] // groups]
 
 
-def _convolution_backward(args: Sequence[Any], out: Sequence[Tensor]) -> Sequence[int]:
+def _convolution_backward(args: Sequence[Any], out: Sequence[Tensor]) -> list[int]:
     """Of the gradients of input, weight and bias."""
     grad, weight, groups = args[0], args[2], args[9]
     positions = grad.numel() // max(grad.shape[1], 1)
-    return weight.numel() // weight.shape[1] // groups, positions, positions
+    return [weight.numel() // weight.shape[1] // groups, positions, positions]
 
 
-def _reduction(args: Sequence[Any], out: Tensor) -> int:
-    return int(args[0].numel() // max(out.numel(), 1))
+def _reduction(args: Sequence[Any], out: Tensor) -> list[int]:
+    return [args[0].numel() // max(out.numel(), 1)]
 
 
-def _inner(args: Sequence[Any], out: Tensor) -> int:
-    return int(args[0].shape[-1])
+def _inner(args: Sequence[Any], out: Tensor) -> list[int]:
+    return [args[0].shape[-1]]
 
 
-def _windows(args: Sequence[Any], out: Tensor) -> int:
+def _windows(args: Sequence[Any], out: Tensor) -> list[int]:
     """Maximum pooling, backward: in how many windows a value may be the greatest."""
     sizes, hops = args[2], args[3] or args[2]
-    return math.prod(math.ceil(size / hop) for size, hop in zip(sizes, hops, strict=True))
+    return [math.prod(math.ceil(size / hop) for size, hop in zip(sizes, hops, strict=True))]
 
 
-def _frames(args: Sequence[Any], out: Tensor) -> int:
+def _frames(args: Sequence[Any], out: Tensor) -> list[int]:
     """Unfolding, backward: in how many frames a value stands."""
-    return math.ceil(args[3] / args[4])
+    return [math.ceil(args[3] / args[4])]
 
 
-_TERMS: Mapping[str, Callable[[Sequence[Any], Any], int | Sequence[int]]] = {
+_TERMS: Mapping[str, Callable[[Sequence[Any], Any], list[int]]] = {
     "convolution": _convolution,
     "convolution_backward": _convolution_backward,
     "sum": _reduction,
@@ -83,12 +83,14 @@ _TERMS: Mapping[str, Callable[[Sequence[Any], Any], int | Sequence[int]]] = {
 }
 
 
-def terms(name: str, args: Sequence[Any], out: Any) -> int | Sequence[int]:
+def terms(name: str, args: Sequence[Any], out: Any) -> list[int]:
     """How many terms each result of an operation is the sum of; 1 where it is no sum of many.
 
     Args:
         name: of the operation, without its namespace.
         args: what it is called with.
-        out: what it gives.
+        out: what it gives: a tensor, or several.
     """
-    return _TERMS[name](args, out) if name in _TERMS else 1
+    if name in _TERMS:
+        return _TERMS[name](args, out)
+    return [1] * (1 if isinstance(out, Tensor) else len(out))
