@@ -117,6 +117,7 @@ SPEC = LayerSpec(
         ),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    batched=(),  # one clip, without a batch
     errors=(
         ErrorCase("samples", lambda: data.align(torch.ones(2, 5))),
         ErrorCase("seq_len", lambda: data.align(torch.ones(5), 0)),

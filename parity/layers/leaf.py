@@ -188,6 +188,27 @@ def _configs() -> list[Config]:
     ]
 
 
+# What config.json says where an argument is no number.
+_KEPT: Mapping[str, Mapping[str, Any]] = {
+    "readme": {"compression_fn": {"kind": "log_compression", "arguments": {"log_offset": 1e-5}}},
+    "fixed_smoother": {
+        "compression_fn": {
+            "kind": "PCEN",
+            "arguments": {"num_channels": 12, "floor": 1e-12, "trainable": True},
+        }
+    },
+    "channel_wise": {"pooling_cls": "ChannelWiseLearnablePooling1d"},
+    "no_compression": {"compression_fn": None},
+    "normalized": {"conv1d_cls": "NormalizedConv1d"},
+}
+
+
+def _folder(config: Config) -> Mapping[str, Any]:
+    kind = config["kind"]
+    arguments = {**_ARGUMENTS[kind], **_KEPT.get(kind, {}), "arithmetic": "complex"}
+    return {"kind": "Leaf", "arguments": arguments}
+
+
 # The same settings, in the exact oracle's words.
 _EXACT: Mapping[str, Mapping[str, Any]] = {
     "readme": {"rate": 24000, "window": 32.0, "log_offset": 1e-5},
@@ -225,6 +246,8 @@ SPEC = LayerSpec(
         double=Bound(5.3, 2.625),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    autocast=True,
+    folder=_folder,
     errors=(
         *wrong_sizes(Leaf),
         *wrong_waveforms(lambda: Leaf(n_filters=3)),

@@ -144,6 +144,9 @@ SPEC = LayerSpec(
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=_REASON,
     ),
+    batched=("inputs", "forward_only"),
+    autocast=True,
+    folder=lambda config: {"kind": "MelFilterbanks", "arguments": _arguments(config)},
     errors=(
         ErrorCase("arithmetic", lambda: MelFilterbanks(arithmetic="half")),  # type: ignore[arg-type]
         *wrong_sizes(MelFilterbanks),
