@@ -86,7 +86,10 @@ def _accepted(cls: Any, folder: Path, tree: Tree, weights: Mapping[str, Tensor])
     more = {**whole, "another": torch.zeros(1)}
     other = {name: tensor.double() for name, tensor in whole.items()}
     written: list[tuple[str, Callable[[], object]]] = [
-        *((told, lambda wrong=wrong: _write(folder, wrong(tree), whole)) for told, wrong in _WRONG.items()),
+        *(
+            (told, lambda wrong=wrong: _write(folder, wrong(tree), whole))
+            for told, wrong in _WRONG.items()
+        ),
         ("unexpected: another", lambda: _write(folder, tree, more)),
         *[("float64", lambda: _write(folder, tree, other))] * bool(whole),
         *[("missing: ", lambda: _write(folder, tree, {}))] * bool(whole),
