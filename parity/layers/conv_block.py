@@ -55,9 +55,9 @@ def _exact(given: Given) -> Answer:
 
 @torch.no_grad()
 def _dropout() -> str:
-    """In training it drops about its share and scales the rest; in evaluation it does nothing."""
+    """In training it drops about half and doubles the rest; in evaluation it does nothing."""
     plain = ConvBlock(64, None, None, max_pooling=False, in_channels=1)
-    block = ConvBlock(64, None, None, dropout=0.25, max_pooling=False, in_channels=1)
+    block = ConvBlock(64, None, None, dropout=0.5, max_pooling=False, in_channels=1)
     kinds = [type(each) for each in block]
     if kinds != [nn.Conv2d, nn.Identity, nn.Dropout] * 2:
         return f"its members are {kinds}"
@@ -68,14 +68,15 @@ def _dropout() -> str:
     if not torch.equal(plain(x), block.eval()(x)):
         return "it changes the evaluation"
     undropped = nn.Sequential(*list(block)[:5])(x)
-    torch.manual_seed(0)
-    dropped = block[5].train()(undropped)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        dropped = block[5].train()(undropped)
     kept = dropped != 0
-    if not torch.equal(dropped[kept], (undropped / (1 - 0.25))[kept]):
-        return "what it keeps is not scaled by the share kept"
+    if not torch.equal(dropped[kept], 2 * undropped[kept]):
+        return "what it keeps is not doubled"
     share = 1 - kept.double().mean().item()
-    far = 6 * (0.25 * 0.75 / kept.numel()) ** 0.5  # deviations of a binomial share
-    return "" if abs(share - 0.25) < far else f"it drops a share of {share}"
+    far = 6 * (0.5 * 0.5 / kept.numel()) ** 0.5  # deviations of a binomial share
+    return "" if abs(share - 0.5) < far else f"it drops a share of {share}"
 
 
 def _normalised_by(layer: Any) -> ConvBlock:
