@@ -156,7 +156,9 @@ class Noise(TorchDispatchMode):
             return out
         size = _magnitude(name, func, args, kwargs, out) if magnitudes is None else magnitudes
         size = size.abs()
-        if not bool(torch.isfinite(out.sum())):  # as a rule it is: one pass, where `where` takes four
+        if not bool(
+            torch.isfinite(out.sum())
+        ):  # as a rule it is: one pass, where `where` takes four
             size = torch.where(torch.isfinite(out), size, 0.0)  # infinity stays what it is
         if out.is_complex():
             disturbance = torch.complex(self._uniform(out) * size, self._uniform(out) * size)
