@@ -155,7 +155,8 @@ def _ways(
 ) -> Iterator[Result]:
     """The usual way, and on the CPU the one without the features that the usual way asks for."""
     with lacking.asked() as features:
-        yield _port(spec, question, official, rounded, run)
+        usual = _port(spec, question, official, rounded, run)
+    yield usual
     if features and run.backend is CPU:
         other = dataclasses.replace(run, backend=lacking.LACKING)
         result = _port(spec, question, official, rounded, other)

@@ -15,15 +15,16 @@ from torch import Tensor, nn
 from leaf_port import pretrained
 from leaf_port.errors import LeafError
 from parity import port
-from parity.spec import Case, LayerSpec
+from parity.laws.generic import Usual
+from parity.spec import Case, LayerSpec, Question
 
 Tree = dict[str, Any]
 
 
-def kept(spec: LayerSpec, case: Case) -> str:
+def kept(spec: LayerSpec, case: Case, asked: Usual) -> str:
     """Weights and outputs of what ``from_pretrained`` builds are those of the layer, bit by bit."""
     assert spec.folder is not None  # noqa: S101
-    layer, inputs = _layer(spec, case)
+    layer, inputs = _layer(spec, case, asked[0])
     tree = {"format_version": pretrained.FORMAT_VERSION, **spec.folder(case.config)}
     with tempfile.TemporaryDirectory(prefix="parity-folder-") as name:
         folder = Path(name)
@@ -34,9 +35,9 @@ def kept(spec: LayerSpec, case: Case) -> str:
         return _accepted(type(layer), folder, tree, layer.state_dict())
 
 
-def _layer(spec: LayerSpec, case: Case) -> tuple[nn.Module, list[Tensor]]:
+def _layer(spec: LayerSpec, case: Case, question: Question) -> tuple[nn.Module, list[Tensor]]:
     """A case's layer with its drawn weights, and what it is called with."""
-    question, declared = port.ask(spec, case), spec.weights(case.config)
+    declared = spec.weights(case.config)
     layer = port.build(spec, case)
     assert isinstance(layer, nn.Module)  # noqa: S101
     with torch.no_grad():

@@ -17,6 +17,7 @@ from parity import port
 from parity.laws.law import difference
 from parity.spec import Answer, Array, Case, Config, LayerSpec, Question
 
+Usual = tuple[Question, Answer]
 PACKAGE = leaf_port.__name__
 LONGEST_CLIP = 4000  # samples: a configuration takes milliseconds
 
@@ -29,6 +30,12 @@ def _run(spec: LayerSpec, question: Question) -> Answer:
         return port.answer(spec, question, port.Run(arithmetic=first))
 
 
+def usual(spec: LayerSpec, case: Case) -> Usual:
+    """A case's question, and the port's answer to it, which the laws compare others with."""
+    question = port.ask(spec, case)
+    return question, _run(spec, question)
+
+
 def _as_numpy(value: Any) -> Any:
     """Python's numbers as NumPy's."""
     if isinstance(value, (list, tuple)):
@@ -38,29 +45,29 @@ def _as_numpy(value: Any) -> Any:
     return np.int64(value) if isinstance(value, int) else np.float64(value)
 
 
-def numpy_arguments(spec: LayerSpec, case: Case) -> str:
+def numpy_arguments(spec: LayerSpec, case: Case, asked: Usual) -> str:
     """A layer that is given NumPy's numbers for Python's is the same layer."""
-    question = port.ask(spec, case)
+    question, answer = asked
     config = {name: _as_numpy(value) for name, value in case.config.items()}
     like = dataclasses.replace(question, case=dataclasses.replace(case, config=config))
-    return difference(_run(spec, question), _run(spec, like))
+    return difference(answer, _run(spec, like))
 
 
-def autocast(spec: LayerSpec, case: Case) -> str:
+def autocast(spec: LayerSpec, _case: Case, asked: Usual) -> str:
     """Where autocast would compute in bfloat16, outputs and gradients are those without it."""
-    question = port.ask(spec, case)
+    question, answer = asked
 
     def call(*args: Any) -> Any:
         with torch.autocast("cpu", torch.bfloat16):  # forward alone, as torch asks for
             return spec.call(*args)
 
     half = dataclasses.replace(spec, call=call)
-    return difference(_run(spec, question), _run(half, question))
+    return difference(answer, _run(half, question))
 
 
-def no_clips(spec: LayerSpec, case: Case) -> str:
+def no_clips(spec: LayerSpec, _case: Case, asked: Usual) -> str:
     """A batch of no clips gives the shape and dtype that others have, but for the batch."""
-    question = port.ask(spec, case)
+    question, some = asked
     counted = [question.inputs[name] for name in spec.batched if name in question.inputs]
     if not counted:
         return ""
@@ -74,7 +81,7 @@ def no_clips(spec: LayerSpec, case: Case) -> str:
         inputs={name: cut(name, array) for name, array in question.inputs.items()},
         draws=[array[:0] for array in question.draws],
     )
-    some, none = _run(spec, question), _run(spec, empty)
+    none = _run(spec, empty)
     for index, (full, got) in enumerate(zip(some.outputs, none.outputs, strict=True)):
         shape = (0, *full.shape[1:]) if full.shape[:1] == (clips,) else full.shape
         if (got.shape, got.dtype) != (shape, full.dtype):
@@ -82,12 +89,12 @@ def no_clips(spec: LayerSpec, case: Case) -> str:
     return ""
 
 
-def printed(spec: LayerSpec, case: Case) -> str:
+def printed(spec: LayerSpec, case: Case, _asked: Usual) -> str:
     """What ``print`` shows of a layer are arguments that make it, each with the layer's value."""
     layer = port.build(spec, case)
     for module in layer.modules() if isinstance(layer, nn.Module) else ():
-        told = module.extra_repr()
-        if not told or not _ours(type(module)):
+        told = module.extra_repr() if _ours(type(module)) else ""
+        if not told:
             continue
         call = ast.parse(f"f({told})", mode="eval").body
         assert isinstance(call, ast.Call)  # noqa: S101
@@ -96,6 +103,13 @@ def printed(spec: LayerSpec, case: Case) -> str:
         if problem := _unlike(module, values, named):
             return f"{type(module).__name__}({told}): {problem}"
     return ""
+
+
+def prints(spec: LayerSpec) -> bool:
+    """Whether a layer of the port shows arguments."""
+    layer = port.build(spec, spec.cases()[0])
+    modules = layer.modules() if isinstance(layer, nn.Module) else ()
+    return any(_ours(type(module)) and module.extra_repr() for module in modules)
 
 
 def _ours(kind: type[nn.Module]) -> bool:

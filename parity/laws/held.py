@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 
 import torch
 
 from parity.laws import folders, generic
+from parity.laws.generic import Usual
 from parity.laws.law import Law
 from parity.source import Source
 from parity.spec import Case, LayerSpec
 
-Check = Callable[[LayerSpec, Case], str]
+Check = Callable[[LayerSpec, Case, Usual], str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Held:
 def _generic(spec: LayerSpec) -> Iterator[tuple[str, Check]]:
     """The laws that are asked of every configuration."""
     yield "NumPy's numbers as arguments", generic.numpy_arguments
-    yield "what print shows", generic.printed
+    if generic.prints(spec):
+        yield "what print shows", generic.printed
     if any(name in spec.inputs(spec.configs[0], Source(0)) for name in spec.batched):
         yield "a batch of no clips", generic.no_clips
     if spec.autocast:
@@ -42,25 +45,26 @@ def _generic(spec: LayerSpec) -> Iterator[tuple[str, Check]]:
         yield "kept in a folder", folders.kept
 
 
-def _of_all(spec: LayerSpec, check: Check) -> Callable[[], str]:
-    """The check of each configuration in turn: the first problem."""
+def laws(spec: LayerSpec) -> list[Law]:
+    """Those that follow from a declaration, and those that it adds."""
 
-    def broken() -> str:
-        for case in generic.once_each(spec):
+    @functools.cache  # once for all of them
+    def asked() -> list[tuple[Case, Usual]]:
+        return [(case, generic.usual(spec, case)) for case in generic.once_each(spec)]
+
+    def of_all(check: Check) -> str:
+        """The check of each configuration in turn: the first problem."""
+        for case, usual in asked():
             try:
-                problem = check(spec, case)
+                problem = check(spec, case, usual)
             except Exception as error:
                 problem = f"raised {type(error).__name__}: {error}"
             if problem:
                 return f"{case.name}: {problem}"
         return ""
 
-    return broken
-
-
-def laws(spec: LayerSpec) -> list[Law]:
-    """Those that follow from a declaration, and those that it adds."""
-    return [*(Law(name, _of_all(spec, check)) for name, check in _generic(spec)), *spec.laws]
+    found = [Law(name, functools.partial(of_all, check)) for name, check in _generic(spec)]
+    return [*found, *spec.laws]
 
 
 def check(spec: LayerSpec, law: Law) -> Held:
