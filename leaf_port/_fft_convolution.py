@@ -64,7 +64,7 @@ def fft_conv1d(
         raise LeafError("fft_conv1d", "inputs", "at least 2 samples", length, "give a longer clip")
     size = upper_power_of_2(length)
     x, h = inputs.transpose(1, 2), filters.permute(1, 2, 0)
-    if uses_complex(arithmetic, inputs.device):
+    if uses_complex(arithmetic, inputs.device) and x.shape[0] > 0:  # MKL fails on no clips
         spectrum = torch.fft.rfft(x, n=size)
         response = torch.fft.rfft(h, n=size)
         result, norm = (
@@ -123,7 +123,7 @@ def overlap_add_conv1d(
     padded = F.pad(inputs.transpose(1, 2), (0, segments * segment - length))
     framed = F.pad(padded.unflatten(-1, (segments, segment)), (overlap // 2, overlap // 2))
     h = filters.permute(1, 2, 0)
-    if uses_complex(arithmetic, inputs.device):
+    if uses_complex(arithmetic, inputs.device) and framed.shape[0] > 0:  # as above
         response = torch.fft.rfft(h, n=fft_length).unsqueeze(2)
         product = torch.fft.rfft(framed, n=fft_length) * response.conj()
         result = torch.fft.irfft(product)

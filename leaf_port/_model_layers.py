@@ -80,8 +80,8 @@ class MaxPool(nn.Module):
         return max_pool2d(inputs, self.window)
 
     def extra_repr(self) -> str:
-        """The window, for ``print(layer)``."""
-        return str(self.window)
+        """The arguments, for ``print(layer)``."""
+        return f"{self.where!r}, {self.window}"
 
 
 class SameAvgPool2d(nn.Module):
@@ -98,6 +98,7 @@ class SameAvgPool2d(nn.Module):
             fix = "give its size along frames and filters"
             raise LeafError(where, "pool_size", "two integers", repr(window), fix)
         height, width = (_checks.at_least(where, "pool_size", size) for size in window)
+        self.where = where
         self.window = (height, width)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -107,8 +108,8 @@ class SameAvgPool2d(nn.Module):
         return self._sums(inputs) / self._sums(torch.ones_like(inputs[:1, :1]))
 
     def extra_repr(self) -> str:
-        """The window, for ``print(layer)``."""
-        return str(self.window)
+        """The arguments, for ``print(layer)``."""
+        return f"{self.where!r}, {self.window}"
 
     def _sums(self, x: Tensor) -> Tensor:
         """Sums over the windows; of ones, the number of values in each that are not padding."""

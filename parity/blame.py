@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from parity import checks, compare, exactness, port, rounding
+from parity import checks, compare, distances, exactness, port, rounding
 from parity.compare import Rounded
 from parity.oracles import recorded
 from parity.spec import Case, LayerSpec, Question
@@ -123,7 +123,7 @@ class Experiment:
             doubled = rounding.units(
                 spec, self._question, checks.arithmetics(spec)[0], rounding.STURDY_RUNS
             )
-            self._rounded: Rounded = checks.exact(spec, self._question, doubled)
+            self._rounded: Rounded = distances.exact(spec, self._question, doubled)
 
     def distances(self, names: Collection[str] = ()) -> tuple[dict[str, float], set[str]]:
         """Each array's greatest distance in units, with the named operations in float64; and the

@@ -116,10 +116,10 @@ class Noise(TorchDispatchMode):
         if func in _COMPOSITE:
             with self:
                 return _COMPOSITE[func](*args, **kwargs)
-        name = func._schema.name.rpartition("::")[2]  # of aten, or of prims inside a composite one
+        name, exact = _known(func)
+        if exact:
+            return func(*args, **kwargs)
         plain = func(*args, **kwargs) if not name.endswith("_") else None
-        if name in _EXACT or (plain is not None and _is_view(func)):
-            return func(*args, **kwargs) if plain is None else plain
         magnitudes = None
         if name in _OF_SQUARES:
             magnitudes = self._of_sums(name, args, plain, plain)
@@ -151,7 +151,7 @@ class Noise(TorchDispatchMode):
 
     def _uniform(self, like: Tensor) -> Tensor:
         draw = torch.rand(like.shape, generator=self._generator, dtype=torch.float64)
-        return (2.0 * draw - 1.0) * UNIT_ROUNDOFF
+        return draw.mul_(2.0).sub_(1.0).mul_(UNIT_ROUNDOFF)
 
     def _disturb_(self, out: Tensor, magnitude: Tensor) -> None:
         if out.is_floating_point():
@@ -170,15 +170,26 @@ class Noise(TorchDispatchMode):
         if not isinstance(out, Tensor) or not (out.is_floating_point() or out.is_complex()):
             return out
         size = _magnitude(name, func, args, kwargs, out) if magnitudes is None else magnitudes
-        size = torch.where(torch.isfinite(out), size.abs(), 0.0)  # infinity stays what it is
+        size = size.abs()
+        if not bool(
+            torch.isfinite(out.sum())
+        ):  # as a rule it is: one pass, where `where` takes four
+            size = torch.where(torch.isfinite(out), size, 0.0)  # infinity stays what it is
         if out.is_complex():
             disturbance = torch.complex(self._uniform(out) * size, self._uniform(out) * size)
             return out + disturbance.to(out.dtype)
-        return out + self._uniform(out) * size
+        return self._uniform(out).mul_(size).add_(out)
 
 
-def _is_view(func: Any) -> bool:
-    return any(returned.alias_info is not None for returned in func._schema.returns)
+@functools.cache
+def _known(func: Any) -> tuple[str, bool]:
+    """An operation's name, of aten or of prims inside a composite one, and whether it is exact.
+
+    What makes a view is.
+    """
+    name: str = func._schema.name.rpartition("::")[2]
+    view = any(returned.alias_info is not None for returned in func._schema.returns)
+    return name, name in _EXACT or (view and not name.endswith("_"))
 
 
 @contextlib.contextmanager

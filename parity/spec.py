@@ -24,6 +24,7 @@ from parity.answer import Kept as Kept
 from parity.budget import EXPLAINED_BY_ROUNDING as EXPLAINED_BY_ROUNDING
 from parity.budget import Bound as Bound
 from parity.budget import Budget as Budget
+from parity.laws.law import Law as Law
 from parity.ref import Ref as Ref
 from parity.signals import SIGNALS as SIGNALS
 from parity.signals import with_signal as with_signal
@@ -221,6 +222,12 @@ class LayerSpec:
         divergences: names in ``parity/divergences.py`` of what this layer does otherwise.
         adverse: the budget for inputs that are not plain, where it needs another: of silence, say,
             all roundings of a mean go the same way.
+        laws: what holds of this port's layer bit by bit, beside what follows from the declaration
+            (``parity/laws``).
+        batched: names of the inputs whose first axis counts clips, of which there may be none.
+        autocast: whether it computes in the precision of its input also where autocast is on.
+        folder: ``kind`` and ``arguments`` by which ``from_pretrained`` builds a configuration;
+            None where the layer has no such method.
     """
 
     name: str
@@ -250,6 +257,10 @@ class LayerSpec:
     explicit: Sequence[Case] = ()
     divergences: Sequence[str] = ()
     adverse: Budget | None = None
+    laws: Sequence[Law] = ()
+    batched: Sequence[str] = ("inputs",)
+    autocast: bool = False
+    folder: Callable[[Config], Mapping[str, Any]] | None = None
 
     def __post_init__(self) -> None:
         if not self.errors:

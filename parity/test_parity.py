@@ -9,6 +9,8 @@ import pytest
 
 from parity import backends, checks, compare, drawn
 from parity.checks import Result
+from parity.laws import held
+from parity.laws.law import Law
 from parity.layers import all_specs
 from parity.live import Stop, stopping
 from parity.oracles import official, recorded
@@ -61,6 +63,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             for index, error_case in enumerate(spec.errors)
         ]
         metafunc.parametrize("error_case", refusals)
+    elif "law" in metafunc.fixturenames:
+        laws = [
+            pytest.param(spec.name, law, id=f"{spec.name}-{law.name}")
+            for spec in specs
+            for law in held.laws(spec)
+        ]
+        metafunc.parametrize(("layer", "law"), laws)
     elif "layer" in metafunc.fixturenames:
         metafunc.parametrize("layer", [spec.name for spec in specs])
 
@@ -89,6 +98,11 @@ def test_recorded_case(layer: str, case: str, backend: str, pytestconfig: pytest
 def test_refusal(error_case: ErrorCase) -> None:
     """A wrong argument or input is refused by name."""
     assert checks.check_error(error_case) is None
+
+
+def test_law(layer: str, law: Law) -> None:
+    """What needs no oracle holds bit by bit."""
+    assert held.check(all_specs()[layer], law).problem == ""
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,6 +15,7 @@ from parity.layers._models import overflowing, walk
 from parity.layers._reasons import FUSED_BATCH_NORMALISATION
 from parity.oracles.exact import frontends, models
 from parity.oracles.exact.types import below as part
+from parity.source import Source
 from parity.spec import (
     Answer,
     Array,
@@ -23,6 +25,7 @@ from parity.spec import (
     Config,
     ErrorCase,
     Given,
+    Law,
     LayerSpec,
     Ref,
     Weight,
@@ -38,7 +41,7 @@ def _frontend() -> Leaf:
 def _port(config: Config) -> AudioClassifier:
     frontend = _frontend() if config["frontend"] else None
     encoder = ConvNet([4, 5]) if config["encoder"] else None
-    return AudioClassifier(11, frontend, encoder)
+    return AudioClassifier(11, frontend, encoder, num_features=5 if encoder else None)
 
 
 def _classifier(num_features: int) -> AudioClassifier:
@@ -58,6 +61,26 @@ def _official(config: Config) -> Ref:
         frontend=frontend if config["frontend"] else None,
         encoder=encoder if config["encoder"] else None,
     )
+
+
+def _folder(config: Config) -> Mapping[str, Any]:
+    log = {"kind": "log_compression", "arguments": {"log_offset": 1e-5}}
+    frontend = {"kind": "Leaf", "arguments": {"n_filters": 9, "compression_fn": log}}
+    encoder = {"kind": "ConvNet", "arguments": {"filters": [4, 5]}}
+    arguments = {"num_outputs": 11, "frontend": frontend}
+    return {
+        "kind": "AudioClassifier",
+        "arguments": {**arguments, **({"encoder": encoder} if config["encoder"] else {})},
+    }
+
+
+def _encoder_alone() -> str:
+    """Without a frontend it pools what its encoder makes of the input, and classifies that."""
+    model = AudioClassifier(3, None, ConvNet([4, 5])).eval()
+    assert model.encoder is not None  # noqa: S101
+    x = torch.from_numpy(Source(1).normal((2, 1, 25, 16)))
+    same = torch.equal(model(x), model.head(model.encoder(x).amax((2, 3))))
+    return "" if same else "its logits are others"
 
 
 def _weights(config: Config) -> Mapping[str, Weight]:
@@ -117,6 +140,8 @@ SPEC = LayerSpec(
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=FUSED_BATCH_NORMALISATION,
     ),
+    folder=_folder,
+    laws=(Law("an encoder alone", _encoder_alone),),
     errors=(
         ErrorCase("num_outputs", lambda: AudioClassifier(0, _frontend())),
         ErrorCase("encoder", lambda: AudioClassifier(3, _frontend(), "convnet")),  # type: ignore[arg-type]

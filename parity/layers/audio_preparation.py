@@ -18,6 +18,7 @@ from parity.spec import (
     Config,
     ErrorCase,
     Given,
+    Law,
     LayerSpec,
     Ref,
     exactly,
@@ -74,6 +75,29 @@ def _exact(given: Given) -> Answer:
     return exactly(data_exact.align(clip, config["length"], int(given.draws[0][0])))
 
 
+def _random_crop() -> str:
+    """Each offset at which the crop fits is drawn, and no other; a short clip has but one."""
+    clip, made = torch.arange(9.0), torch.Generator().manual_seed(0)
+    starts = {int(data.align(clip, 5, generator=made)[0]) for _ in range(200)}
+    if starts != {0, 1, 2, 3, 4}:
+        return f"crops begin at {sorted(starts)}"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        starts = {int(data.align(clip, 8)[0]) for _ in range(50)}
+    same = torch.equal(data.align(clip, 12), torch.cat([clip, torch.zeros(3)]))
+    return "" if starts == {0, 1} and same else f"crops begin at {sorted(starts)}"
+
+
+def _wider_integers() -> str:
+    """Samples of 16 bits in a wider integer are the same floats; none at all are none."""
+    samples = torch.tensor([-32768, -1, 0, 1, 32767], dtype=torch.int16)
+    floats = data.int16_to_float(samples)
+    wide = [data.int16_to_float(samples.to(dtype)) for dtype in (torch.int32, torch.int64)]
+    none = data.int16_to_float(samples[:0].int())
+    same = all(torch.equal(floats, each) for each in wide) and none.shape == (0,)
+    return "" if same else "wider integers give other floats"
+
+
 SPEC = LayerSpec(
     name="audio_preparation",
     mirrors="example/data.py, lines 29-48",
@@ -110,6 +134,11 @@ SPEC = LayerSpec(
         reference_gradient=Bound(3, 0.782),
         double=Bound(5, 3.055),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
+    ),
+    batched=(),  # one clip, without a batch
+    laws=(
+        Law("a random crop", _random_crop),
+        Law("wider integers", _wider_integers),
     ),
     errors=(
         ErrorCase("samples", lambda: data.align(torch.ones(2, 5))),

@@ -18,6 +18,7 @@ from parity.spec import (
     Config,
     ErrorCase,
     Given,
+    Law,
     LayerSpec,
     Ref,
     exactly,
@@ -45,6 +46,25 @@ def _step(config: Config) -> Any:
     return step
 
 
+def _untouched() -> str:
+    """What is frozen, or what the optimiser does not hold, stays beyond its bounds."""
+    layers = [GaborConv1d(4, 25), GaborConv1d(4, 25)]
+    beyond = torch.tensor([[4.0, 90.0], [-1.0, 0.1]])
+    for layer in layers:
+        with torch.no_grad():
+            layer.kernel.copy_(beyond)
+    model, (held, other) = torch.nn.ModuleList(layers), layers
+    held.kernel.grad = torch.zeros_like(held.kernel)
+    optimizer = torch.optim.SGD([held.kernel], lr=0.0)
+    constrain_after_step(optimizer, model)
+    optimizer.step()
+    if torch.equal(held.kernel, beyond) or not torch.equal(other.kernel, beyond):
+        return "the step bounds another kernel than the optimiser holds"
+    other.requires_grad_(False)
+    apply_constraints(model)
+    return "" if torch.equal(other.kernel, beyond) else "a frozen kernel is bounded"
+
+
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
     return {"kernel": gabor_kernel(source, (config["filters"], 2), config)}
 
@@ -68,5 +88,6 @@ SPEC = LayerSpec(
         double=Bound(0, 0),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    laws=(Law("kernels that are not trained", _untouched),),
     errors=(ErrorCase("kernel_size", lambda: GaborConv1d(2, 0)),),
 )

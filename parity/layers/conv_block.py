@@ -1,12 +1,18 @@
 """The block of the official ConvNet."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import torch
+from torch import nn
+
+from leaf_port._model_layers import Activation, elu
 from leaf_port.models import ConvBlock
 from leaf_port.normalization import BatchNormalization
 from parity.layers._models import channels_last, maps, weights_of
 from parity.layers._reasons import CONSTANT_MAPS, WEIGHT_GRADIENT
 from parity.oracles.exact import models
+from parity.source import Source
 from parity.spec import (
     Answer,
     Bound,
@@ -15,17 +21,21 @@ from parity.spec import (
     Config,
     ErrorCase,
     Given,
+    Law,
     LayerSpec,
     Ref,
     exactly,
     grid,
 )
 
+# Given as a module and as a function; by Keras' names elsewhere.
+_ACTIVATIONS: Mapping[str, Activation] = {"relu": nn.ReLU(), "elu": elu}
+
 
 def _port(config: Config) -> ConvBlock:
     return ConvBlock(
         config["filters"],
-        activation=config["activation"],
+        activation=_ACTIVATIONS.get(config["activation"], config["activation"]),
         max_pooling=config["pooling"],
         in_channels=config["channels"],
     )
@@ -41,6 +51,32 @@ def _exact(given: Given) -> Answer:
         given.training,
     )
     return exactly(made, state=state)
+
+
+@torch.no_grad()
+def _dropout() -> str:
+    """In training it drops about half and doubles the rest; in evaluation it does nothing."""
+    plain = ConvBlock(64, None, None, max_pooling=False, in_channels=1)
+    block = ConvBlock(64, None, None, dropout=0.5, max_pooling=False, in_channels=1)
+    kinds = [type(each) for each in block]
+    if kinds != [nn.Conv2d, nn.Identity, nn.Dropout] * 2:
+        return f"its members are {kinds}"
+    weights = zip(plain.parameters(), block.parameters(), strict=True)
+    for weight, copy in weights:
+        copy.copy_(weight)
+    x = torch.from_numpy(Source(1).normal((2, 1, 25, 16)))
+    if not torch.equal(plain(x), block.eval()(x)):
+        return "it changes the evaluation"
+    undropped = nn.Sequential(*list(block)[:5])(x)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        dropped = block[5].train()(undropped)
+    kept = dropped != 0
+    if not torch.equal(dropped[kept], 2 * undropped[kept]):
+        return "what it keeps is not doubled"
+    share = 1 - kept.double().mean().item()
+    far = 6 * (0.5 * 0.5 / kept.numel()) ** 0.5  # deviations of a binomial share
+    return "" if abs(share - 0.5) < far else f"it drops a share of {share}"
 
 
 def _normalised_by(layer: Any) -> ConvBlock:
@@ -112,6 +148,7 @@ SPEC = LayerSpec(
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=CONSTANT_MAPS,
     ),
+    laws=(Law("dropout", _dropout),),
     errors=(
         ErrorCase("num_filters", lambda: ConvBlock(0, in_channels=1)),
         ErrorCase("activation", lambda: ConvBlock(3, activation="swirl", in_channels=1)),

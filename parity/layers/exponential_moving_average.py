@@ -62,6 +62,7 @@ SPEC = LayerSpec(
         double=Bound(6, 2.956),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    batched=("inputs", "initial_state"),
     errors=(
         ErrorCase("num_channels", lambda: ExponentialMovingAverage(0, 0.04)),
         ErrorCase("coeff_init", lambda: ExponentialMovingAverage(3, float("nan")), "gives NaN"),

@@ -1,5 +1,7 @@
 """Pooling with a Gaussian window for each channel."""
 
+import torch
+
 from leaf_port import GaussianLowpass
 from parity.layers._common import uniform, wrong_inputs
 from parity.oracles.exact import pooling
@@ -12,6 +14,7 @@ from parity.spec import (
     Config,
     ErrorCase,
     Given,
+    Law,
     LayerSpec,
     Ref,
     Weight,
@@ -43,6 +46,39 @@ _SUMS = (
     "as one rounding (added so by hand they are 13 units off)"
 )
 
+
+@torch.no_grad()
+def _symmetric() -> str:
+    """Of clicks, each output being one tap: every so many frames of SAME padding at a hop of 1."""
+    clicks = torch.zeros(2, 130, 2)
+    clicks[0, 0] = clicks[0, 60] = clicks[1, 129] = clicks[1, 25] = 1.0
+    for taps in (25, 24):
+        every = GaussianLowpass(2, taps, 1, "SAME")
+        some = GaussianLowpass(2, taps, 7, "symmetric")
+        every.kernel.fill_(0.3)
+        some.kernel.fill_(0.3)
+        if not torch.equal(some(clicks), every(clicks)[:, ::7]):
+            return f"another window of {taps} taps"
+    return ""
+
+
+@torch.no_grad()
+def _bias() -> str:
+    """Silence gives the bias itself, at first 1; a bias of 0 changes nothing."""
+    biased, plain = GaussianLowpass(3, 25, 7, additive_bias=True), GaussianLowpass(3, 25, 7)
+    plain.kernel.fill_(0.4)
+    biased.kernel.fill_(0.4)
+    silence, noise = torch.zeros(2, 60, 3), torch.from_numpy(Source(1).normal((2, 60, 3)))
+    if not torch.equal(biased(silence), torch.ones(2, 9, 3)):
+        return "silence gives no 1"
+    assert biased.bias is not None  # noqa: S101
+    biased.bias.copy_(torch.tensor([0.5, -2.0, 0.0]))
+    if not torch.equal(biased(silence), biased.bias.expand(2, 9, 3)):
+        return "silence gives another bias"
+    biased.bias.zero_()
+    return "" if torch.equal(biased(noise), plain(noise)) else "a bias of 0 counts"
+
+
 SPEC = LayerSpec(
     name="gaussian_lowpass_layer",
     mirrors="pooling.py, lines 109-155",
@@ -70,6 +106,7 @@ SPEC = LayerSpec(
         double=Bound(5.2, 2.583),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    laws=(Law("symmetric padding", _symmetric), Law("an additive bias", _bias)),
     errors=(
         ErrorCase("num_channels", lambda: GaussianLowpass(0, 5)),
         ErrorCase("kernel_size", lambda: GaussianLowpass(1, 0)),

@@ -5,16 +5,25 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from leaf_port import (
+    L1L2,
     PCEN,
     ChannelWiseLearnablePooling1d,
+    FFTConv1d,
+    GaborConv1d,
     GaborInit,
     Leaf,
     LowpassInit,
+    MaxPooling1d,
     NormalizedConv1d,
+    SpecAugment,
     log_compression,
+    regularization_loss,
 )
+from leaf_port.initializers import Constant
+from parity.laws import folders
 from parity.layers._common import gabor_kernel, normal, uniform
 from parity.layers._frontends import (
     GAUSSIAN,
@@ -27,6 +36,7 @@ from parity.layers._frontends import (
 )
 from parity.layers.gabor_init_taps import tap_rounding
 from parity.oracles.exact import frontends
+from parity.source import Source
 from parity.spec import (
     Answer,
     Array,
@@ -35,6 +45,7 @@ from parity.spec import (
     Config,
     ErrorCase,
     Given,
+    Law,
     LayerSpec,
     Ref,
     Weight,
@@ -187,6 +198,27 @@ def _configs() -> list[Config]:
     ]
 
 
+# What config.json says where an argument is no number.
+_KEPT: Mapping[str, Mapping[str, Any]] = {
+    "readme": {"compression_fn": {"kind": "log_compression", "arguments": {"log_offset": 1e-5}}},
+    "fixed_smoother": {
+        "compression_fn": {
+            "kind": "PCEN",
+            "arguments": {"num_channels": 12, "floor": 1e-12, "trainable": True},
+        }
+    },
+    "channel_wise": {"pooling_cls": "ChannelWiseLearnablePooling1d"},
+    "no_compression": {"compression_fn": None},
+    "normalized": {"conv1d_cls": "NormalizedConv1d"},
+}
+
+
+def _folder(config: Config) -> Mapping[str, Any]:
+    kind = config["kind"]
+    arguments = {**_ARGUMENTS[kind], **_KEPT.get(kind, {}), "arithmetic": "complex"}
+    return {"kind": "Leaf", "arguments": arguments}
+
+
 # The same settings, in the exact oracle's words.
 _EXACT: Mapping[str, Mapping[str, Any]] = {
     "readme": {"rate": 24000, "window": 32.0, "log_offset": 1e-5},
@@ -200,6 +232,57 @@ _EXACT: Mapping[str, Mapping[str, Any]] = {
 def _exact(given: Given) -> Answer:
     settings = _EXACT.get(given.config["kind"], {})
     return exactly(frontends.leaf(given.inputs["inputs"], given.weights, **settings))
+
+
+def _clips() -> Tensor:
+    return torch.from_numpy(Source(1).audio(2, 900))
+
+
+@torch.no_grad()
+def _augmentation() -> str:
+    """Evaluated it is the same frontend without; in training its features are augmented."""
+    leaf = Leaf(n_filters=5, spec_augment=True)
+    features = Leaf(n_filters=5)(_clips())
+    if not torch.equal(leaf.eval()(_clips()), features):
+        return "it augments in evaluation"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        trained = leaf.train()(_clips())
+        torch.manual_seed(3)
+        augmented = SpecAugment()(features)
+    if torch.equal(augmented, features):
+        return "the draws change nothing"
+    return "" if torch.equal(trained, augmented) else "training gives other features"
+
+
+@torch.no_grad()
+def _partial() -> str:
+    """A convolution whose arithmetic a functools.partial sets keeps it."""
+    real = Leaf(n_filters=5, arithmetic="real")(_clips())
+    kept = Leaf(
+        n_filters=5, arithmetic="complex", conv1d_cls=partial(GaborConv1d, arithmetic="real")
+    )
+    given = Leaf(n_filters=5, arithmetic="real", conv1d_cls=partial(GaborConv1d))
+    same = torch.equal(kept(_clips()), real) and torch.equal(given(_clips()), real)
+    return "" if same else "its arithmetic is another one"
+
+
+def _penalty() -> str:
+    """``l1 sum|w| + l2 sum w^2`` of filters and pooling where they are trained: powers of two."""
+    halves = {"complex_conv_init": Constant(0.5), "pooling_init": Constant(0.5)}
+    wanted = {(True, True): 3.75, (True, False): 2.5, (False, True): 1.25, (False, False): 0.0}
+    for (filters, pooling), penalty in wanted.items():
+        leaf = Leaf(
+            learn_pooling=pooling,
+            learn_filters=filters,
+            n_filters=4,
+            regularizer_fn=L1L2(0.5, 0.25),
+            **halves,  # type: ignore[arg-type]
+        )
+        if (found := regularization_loss(leaf).item()) != penalty:
+            return f"{found} with learn_filters={filters}, learn_pooling={pooling}, not {penalty}"
+    plain = regularization_loss(FFTConv1d(2, 5)).item()
+    return "" if plain == 0 else f"{plain} without a regulariser"
 
 
 SPEC = LayerSpec(
@@ -220,11 +303,20 @@ SPEC = LayerSpec(
         double=Bound(5, 2.463),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    autocast=True,
+    laws=(
+        Law("augmentation in training", _augmentation),
+        Law("a partial convolution", _partial),
+        Law("the penalty of what is trained", _penalty),
+        Law("what is no layer in a folder", folders.not_a_layer),
+    ),
+    folder=_folder,
     errors=(
         *wrong_sizes(Leaf),
         *wrong_waveforms(lambda: Leaf(n_filters=3)),
         ErrorCase("window_len", lambda: Leaf(window_len=1e12), "exhausts the memory"),
         ErrorCase("compression_fn", lambda: Leaf(compression_fn=PCEN), "fails later"),  # type: ignore[arg-type]
+        ErrorCase("pooling_bias", lambda: Leaf(pooling_cls=MaxPooling1d, pooling_bias=True)),
         ErrorCase("arithmetic", lambda: Leaf(arithmetic="half")),  # type: ignore[arg-type]
         ErrorCase("window_stride", lambda: Leaf(window_stride=0.01)),
         ErrorCase("kernel_initializer", lambda: _initialised(float("nan"), 40), "gives NaN"),

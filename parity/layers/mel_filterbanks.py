@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+import torch
 
 from leaf_port import MelFilterbanks
 from parity.layers._frontends import waveforms, wrong_sizes, wrong_waveforms
@@ -10,7 +11,7 @@ from parity.layers._reasons import TENSORFLOW_FFT
 from parity.layers.melfilters import matrix_rounding
 from parity.oracles.exact import frontends
 from parity.source import Source
-from parity.spec import Array, Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
+from parity.spec import Array, Bound, Budget, Config, ErrorCase, Law, LayerSpec, Ref, exactly, grid
 
 _NAMES = (
     "n_filters",
@@ -54,6 +55,22 @@ def _window_rounding(size: int) -> Array:
     phase = 2.0 * np.pi * np.arange(size) / (size - size % 2)
     rounding: Array = 2.0**-24 * (0.5 + 0.5 * np.abs(phase * np.sin(phase)))
     return rounding
+
+
+def _one_sample() -> str:
+    """It is 1; of a flat spectrum a frame has the squared sample times the triangles' sums."""
+    mel = MelFilterbanks(5, window_len=0.05, window_stride=1.0, compression_fn=None)
+    clip = torch.zeros(1, 48)
+    clip[0, ::16] = torch.tensor([1.0, -0.5, 4.0])  # powers of two: nothing is rounded
+    sums = mel.mel_filters.sum(0)
+    energies = mel(clip)[0]
+    if mel.window.tolist() != [1.0]:
+        return f"it is {mel.window.tolist()}"
+    order = 257 * 2.0**-24  # 257 positive terms, added up in another one
+    if not torch.allclose(energies[0], sums, rtol=order, atol=0):
+        return f"a sample of 1 has {energies[0].tolist()}"
+    scaled = torch.stack([energies[0], 0.25 * energies[0], 16 * energies[0]])
+    return "" if torch.equal(energies, scaled) else "energies are no squares"
 
 
 _REASON = (
@@ -143,6 +160,10 @@ SPEC = LayerSpec(
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=_REASON,
     ),
+    laws=(Law("a window of one sample", _one_sample),),
+    batched=("inputs", "forward_only"),
+    autocast=True,
+    folder=lambda config: {"kind": "MelFilterbanks", "arguments": _arguments(config)},
     errors=(
         ErrorCase("arithmetic", lambda: MelFilterbanks(arithmetic="half")),  # type: ignore[arg-type]
         *wrong_sizes(MelFilterbanks),

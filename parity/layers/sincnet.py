@@ -70,6 +70,11 @@ SPEC = LayerSpec(
         double=Bound(5, 2.128),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    autocast=True,
+    folder=lambda config: {
+        "kind": "SincNet",
+        "arguments": {"n_filters": config["filters"], "sample_rate": config["rate"]},
+    },
     errors=(
         *wrong_sizes(SincNet),
         *wrong_waveforms(lambda: SincNet(n_filters=3)),

@@ -46,6 +46,11 @@ SPEC = LayerSpec(
         double=Bound(5, 1.691),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    autocast=True,
+    folder=lambda config: {
+        "kind": "SincNetPlus",
+        "arguments": {"n_filters": config["filters"], "sample_rate": config["rate"]},
+    },
     errors=(
         *wrong_sizes(SincNetPlus),
         *wrong_waveforms(lambda: SincNetPlus(n_filters=3)),

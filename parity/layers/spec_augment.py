@@ -11,7 +11,7 @@ from leaf_port.postprocessing import SpecAugmentDraws
 from parity.layers._common import features
 from parity.oracles.exact import spec_augment
 from parity.source import Source
-from parity.spec import Array, Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
+from parity.spec import Array, Bound, Budget, Config, ErrorCase, Law, LayerSpec, Ref, exactly, grid
 
 
 def _arguments(config: Config) -> dict[str, Any]:
@@ -60,6 +60,39 @@ def _call(layer: SpecAugment, inputs: Tensor, draws: list[Tensor]) -> Tensor:
     return layer(inputs, SpecAugmentDraws(*fields))
 
 
+def _own_draws() -> str:
+    """Without draws it makes its own, in the order of :meth:`SpecAugment.draw`."""
+    layer = SpecAugment()
+    x = torch.from_numpy(Source(1).uniform((3, 30, 12)))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        own = layer(x)
+        torch.manual_seed(7)
+        given = layer(x, layer.draw(3, x))
+    seeded = layer(x, layer.draw(3, x, torch.Generator().manual_seed(7)))
+    same = torch.equal(own, given) and torch.equal(own, seeded)
+    return "" if same else "the augmented features are others"
+
+
+def _ranges() -> str:
+    """Whole shifts up to the greatest, both signs; all else uniform in [0, 1)."""
+    layer, clips = SpecAugment(time_mask_count=3, time_warp_max_frames=5), 4000
+    draws = layer.draw(clips, torch.ones(1), torch.Generator().manual_seed(0))
+    shifts, times, rows = draws.warp_shift.tolist(), (clips, 3), (clips, 2)
+    if sorted(set(shifts)) != list(range(-5, 6)):
+        return f"shifts of {sorted(set(shifts))}"
+    shapes = [tuple(each.shape) for each in draws]
+    if shapes != [(clips,), (clips,), times, times, rows, rows]:
+        return f"draws of {shapes}"
+    for name, each in list(zip(draws._fields, draws, strict=True))[1:]:
+        low, mean, high = float(each.min()), float(each.mean()), float(each.max())
+        # Each end is nearer than 0.01 and the mean within 8 deviations of it, or by less than
+        # one seed in 1e14 not.
+        if not (0 <= low < 0.01 and 0.99 < high < 1 and abs(mean - 0.5) < 8 * (12 * clips) ** -0.5):
+            return f"{name} from {low} to {high}, {mean} in the mean"
+    return ""
+
+
 SPEC = LayerSpec(
     name="spec_augment",
     mirrors="postprocessing.py, lines 167-226 (and lingvo/core/spectrum_augmenter.py)",
@@ -91,6 +124,7 @@ SPEC = LayerSpec(
         double=Bound(3, 0.904),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    laws=(Law("its own draws", _own_draws), Law("the range of the draws", _ranges)),
     errors=(
         ErrorCase("time_mask_count", lambda: SpecAugment(time_mask_count=-1)),
         ErrorCase("inputs", lambda: SpecAugment()(torch.ones(2, 5))),

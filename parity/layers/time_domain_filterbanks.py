@@ -56,6 +56,11 @@ SPEC = LayerSpec(
         double=Bound(5.2, 2.589),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    autocast=True,
+    folder=lambda config: {
+        "kind": "TimeDomainFilterbanks",
+        "arguments": {"n_filters": config["filters"]},
+    },
     errors=(
         *wrong_sizes(TimeDomainFilterbanks),
         *wrong_waveforms(lambda: TimeDomainFilterbanks(n_filters=3)),

@@ -21,7 +21,7 @@ class Catch:
     """The first check that failed.
 
     Attributes:
-        case: its case, or "refusals" for an error case.
+        case: its case, "refusals" for an error case, or "laws".
         check: the array and the aspect, or what was raised or accepted.
         units: greatest difference of an element, in units of its rounding; None for no figure.
         allowed: the budget for it.
@@ -83,8 +83,9 @@ def _verdict(mutant: Mutant, cases: Sequence[Prepared]) -> Verdict:
 
 
 def _checks(spec: LayerSpec, cases: Sequence[Prepared]) -> Any:
-    """What each case and then each refusal catches, None for nothing."""
+    """What each case, each refusal and each law catches, None for nothing."""
     from parity import checks
+    from parity.laws import held
     from parity.oracles import recorded
 
     recording = recorded.load(spec)
@@ -96,6 +97,9 @@ def _checks(spec: LayerSpec, cases: Sequence[Prepared]) -> Any:
     for error_case in spec.errors:
         problem = checks.check_error(error_case)
         yield Catch("refusals", problem, message=problem) if problem else None
+    for law in held.laws(spec):
+        problem = held.check(spec, law).problem
+        yield Catch("laws", f"{law.name}: {problem}", message=problem) if problem else None
 
 
 def _catch(spec: LayerSpec, result: Result) -> Catch:

@@ -5,7 +5,7 @@ Null stands for infinity and NaN. No path and no host name is in it.
 
 ======================  ==========================================================================
 ``schema``              ``{"name": "leaf_port parity report", "version": 1}``
-``ok``                  the verdict; ``passed`` and ``failed`` count results and refusals
+``ok``                  the verdict; ``passed`` and ``failed`` count results, refusals, laws
 ``failures``            everything that is wrong, a text each
 ``time``, ``machine``   when (UTC); system and architecture
 ``versions``            of what ran here; ``official_versions``: of what answered the recordings
@@ -13,7 +13,8 @@ Null stands for infinity and NaN. No path and no host name is in it.
                         ``official`` from float64, cases in which the port is ``closer`` or
                         ``farther``, ``verdict``; ``closeness_summary`` in a line
 ``histogram_edges``     distances, in units, between the bins of every ``histogram``
-``layers``              by name: ``mirrors`` (reference lines), ``ok``, ``results``, ``refusals``
+``layers``              by name: ``mirrors`` (reference lines), ``ok``, ``results``, ``refusals``,
+                        ``laws``
 ``clip``                what went through both sides, and what came out: worst units, relative
 ``not_run``             ``what``, ``why``, ``how`` to run it
 ======================  ==========================================================================
@@ -25,7 +26,8 @@ else the fields of ``parity/program.py``), ``skips`` (``array``, ``reason``) and
 ``units`` and ``allowed``, ``budget_used`` (the greater part), ``explained`` (above the relative
 limit, by rounding), ``port_to_exact``, ``official_to_exact``, ``histogram``, ``message``. A limit
 of null is none. A refusal has ``argument``, ``official`` (what the official implementation does)
-and ``problem`` (null: refused as declared).
+and ``problem`` (null: refused as declared); a law ``layer``, ``law`` (its name) and ``problem``
+(empty: it holds). ``lacking`` of a result are the features that the CPU was told to lack.
 """
 
 from __future__ import annotations
@@ -55,6 +57,7 @@ def _result(result: Result) -> dict[str, Any]:
         "case": result.case,
         "backend": result.backend,
         "arithmetic": result.arithmetic,
+        "lacking": list(result.lacking),
         "ok": not result.failures,
         "error": result.error,
         "single": result.single,
@@ -71,6 +74,7 @@ def _layer(row: Row) -> dict[str, Any]:
         "ok": not row.failures,
         "results": [_result(result) for result in row.results],
         "refusals": [dataclasses.asdict(refusal) for refusal in row.refusals],
+        "laws": [dataclasses.asdict(law) for law in row.laws],
     }
 
 

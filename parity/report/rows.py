@@ -14,6 +14,8 @@ from parity import bounds, checks, divergences
 from parity.backends import CPU
 from parity.checks import Result
 from parity.compare import DIRECT
+from parity.laws import held
+from parity.laws.held import Held
 from parity.oracles import recorded
 from parity.spec import LayerSpec
 
@@ -41,12 +43,14 @@ class Row:
         spec: the declaration.
         results: of its cases.
         refusals: of its error cases, where they were run.
+        laws: of what holds bit by bit, where it was asked.
         failures: everything that is wrong, with the command that runs it again.
     """
 
     spec: LayerSpec
     results: list[Result] = dataclasses.field(default_factory=list)
     refusals: list[Refusal] = dataclasses.field(default_factory=list)
+    laws: list[Held] = dataclasses.field(default_factory=list)
     failures: list[str] = dataclasses.field(default_factory=list)
 
     def add(self, result: Result) -> None:
@@ -59,7 +63,7 @@ class Row:
         results = [result for result in self.results if result.backend == backend]
         others = {line for each in self.results if each.backend != backend for line in _told(each)}
         failures = [failure for failure in self.failures if failure not in others]
-        return Row(self.spec, results, self.refusals, failures)
+        return Row(self.spec, results, self.refusals, self.laws, failures)
 
     def refuse(self) -> None:
         """Runs the error cases."""
@@ -67,6 +71,16 @@ class Row:
             problem = checks.check_error(error_case)
             self.refusals.append(Refusal(error_case.argument, error_case.official, problem))
             self.failures += [f"{self.spec.name}: {problem}"] if problem else []
+
+    def judge(self, laws: Sequence[Held]) -> None:
+        """Takes in what came of the laws."""
+        self.laws += laws
+        self.failures += [f"{law.layer}: {law.law}: {law.problem}" for law in laws if law.problem]
+
+    @property
+    def held(self) -> int:
+        """Laws that hold."""
+        return sum(not law.problem for law in self.laws)
 
     @property
     def refused(self) -> int:
@@ -119,10 +133,13 @@ def gather(
     workers = min(os.cpu_count() or 1, len(asked) or 1)
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         futures = [pool.submit(checks.check_named, *names) for names in asked]
+        judged = [pool.submit(held.check_named, name) for name in rows if only is None]
         for future in as_completed(futures):
             for result in future.result():
                 rows[result.layer].add(result)
             progress.advance(task)
+        for name, laws in zip(rows, judged, strict=False):
+            rows[name].judge(laws.result())
     for row in rows.values() if only is None else ():
         row.refuse()
     return list(rows.values())
@@ -151,5 +168,5 @@ def loose(rows: Sequence[Row]) -> list[str]:
 
 
 def passed(rows: Sequence[Row]) -> int:
-    """Results and refusals, as the last line counts them."""
-    return sum(len(row.results) + row.refused for row in rows)
+    """Results, refusals and laws, as the last line counts them."""
+    return sum(len(row.results) + row.refused + row.held for row in rows)

@@ -55,6 +55,7 @@ def table(rows: Sequence[Row], backend: str = CPU.name) -> Table:
             made.add_column(head, justify="right")
     made.add_column("above limit,\nby rounding", justify="right")
     made.add_column("errors\nrefused", justify="right")
+    made.add_column("laws\nheld", justify="right")
     made.add_column("verdict")
     for row in rows:
         made.add_row(
@@ -64,6 +65,7 @@ def table(rows: Sequence[Row], backend: str = CPU.name) -> Table:
             *figures(row, gradient=True),
             str(row.explained or "–"),
             f"{row.refused}/{len(row.spec.errors)}",
+            f"{row.held}/{len(row.laws)}" if row.laws else "–",
             f"[red]{len(row.failures)} off[/red]" if row.failures else "[green]ok[/green]",
         )
     return made
