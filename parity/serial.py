@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from parity import checks, compare, exactness, port, rounding
+from parity import checks, compare, distances, exactness, port, rounding
 from parity.compare import Rounded
 from parity.oracles import recorded
 from parity.spec import Answer, Array, Case, LayerSpec
@@ -82,7 +82,7 @@ def likeness(spec: LayerSpec, case: Case) -> list[Likeness]:
     arithmetic = checks.arithmetics(spec)[0]
     with np.errstate(all="ignore"):
         doubled = rounding.units(spec, pinned, arithmetic, rounding.STURDY_RUNS)
-        rounded = checks.exact(spec, pinned, doubled)
+        rounded = distances.exact(spec, pinned, doubled)
         made = port.answer(spec, pinned, port.Run(torch.float64, arithmetic, SerialStatistics))
     theirs, serial = (_distances(each, official, rounded) for each in (official, made))
     found = [Likeness(name, theirs[name], serial[name]) for name in theirs]

@@ -42,7 +42,7 @@ SPEC = LayerSpec(
         port=Bound(3, 0.408),
         reference=Bound(5.9, 2.933),
         port_gradient=Bound(3, 0.629),
-        reference_gradient=Bound(5, 2.112),
+        reference_gradient=Bound(12, 5.86),
         double=Bound(24, 11.9, MATRIX_FOURIER),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),

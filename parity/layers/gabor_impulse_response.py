@@ -44,8 +44,8 @@ SPEC = LayerSpec(
     budget=Budget(
         port=Bound(5, 1.639),
         reference=Bound(5, 1.587),
-        port_gradient=Bound(3, 1.29),
-        reference_gradient=Bound(3, 1.288),
+        port_gradient=Bound(5, 1.29),
+        reference_gradient=Bound(5, 1.288),
         double=Bound(5.3, 2.639),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),

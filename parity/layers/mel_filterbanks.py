@@ -138,7 +138,7 @@ SPEC = LayerSpec(
         ),
         double=Bound(14, 6.83),
         relative=1e-5,
-        norm=6.6,
+        norm=22,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=_REASON,
     ),

@@ -30,21 +30,24 @@ SPEC = LayerSpec(
     explicit=(Case("wavegram", {"samples": 1003}, signal="nan", draw=2),),
     unanswered=overflowing,
     budget=Budget(
-        port=Bound(3, 1.384),
+        port=Bound(5, 1.384),
         reference=Bound(5, 1.957),
-        port_gradient=Bound(3, 1.394),
+        port_gradient=Bound(5, 1.394),
         reference_gradient=Bound(5, 2.338),
         double=Bound(6.6, 3.272),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     adverse=Budget(
-        port=Bound(3, 1.384),
+        port=Bound(5, 1.384),
         reference=Bound(12, 5.501),
         port_gradient=Bound(
             210, 103.254, WEIGHT_GRADIENT, at="samples=1003,training,silence,draw=239"
         ),
         reference_gradient=Bound(
-            52, 19.652, CONSTANT_MAPS, at="samples=1003,training,silence,draw=239"
+            180,
+            87.67,
+            CONSTANT_MAPS,
+            at="not recorded: samples=1003,training,silence,draw=223; TensorFlow 2.21",
         ),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
