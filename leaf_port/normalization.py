@@ -19,6 +19,15 @@ _RANKS = {2: "of two axes", 3: "of three axes", 4: "of four axes"}
 _FUSED_AXES = (1, 2)  # of a map (batch, channels, frames, filters): axes 3 and 1 of Keras' layout
 
 
+def _moments(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Biased variance and mean along an axis, which stays, of size 1."""
+    if x.numel() == 0:  # no clips; torch.var_mean warns of it
+        mean = x.mean(dim, keepdim=True)
+        return mean, mean
+    variance, mean = torch.var_mean(x, dim=dim, correction=0, keepdim=True)
+    return variance, mean
+
+
 class _Affine(nn.Module):
     """The scale ``gamma`` (ones) and the offset ``beta`` (zeros) that the normalisations share."""
 
@@ -167,7 +176,7 @@ class InstanceNormalization(_Affine):
         where = "InstanceNormalization"
         _checks.shaped(where, inputs, (None, None, self.size), "(batch, time, channels)")
         _checks.same_dtype(where, inputs, self.gamma)
-        variance, mean = torch.var_mean(inputs, dim=1, correction=0, keepdim=True)
+        variance, mean = _moments(inputs, 1)
         # The mean is subtracted first: x * scale - mean * scale, as TensorFlow does it, cancels.
         return (inputs - mean) * (torch.rsqrt(variance + self.epsilon) * self.gamma) + self.beta
 
@@ -204,7 +213,7 @@ class LayerNormalization(_Affine):
             raise LeafError(where, "inputs", expected, str(tuple(inputs.shape)), fix)
         _checks.same_dtype(where, inputs, self.gamma)
         if lacks(inputs.device, "layer normalisation"):
-            variance, mean = torch.var_mean(inputs, dim=-1, correction=0, keepdim=True)
+            variance, mean = _moments(inputs, -1)
             deviation = torch.sqrt(variance + self.epsilon)
             return (inputs - mean) / deviation * self.gamma + self.beta
         return F.layer_norm(inputs, (self.size,), self.gamma, self.beta, self.epsilon)

@@ -145,7 +145,7 @@ SPEC = LayerSpec(
     adverse=Budget(
         port=Bound(5, 2.172),
         reference=Bound(32, 15.63, CONSTANT_MAPS, at=_CLICK),
-        port_gradient=Bound(17, 7.243),
+        port_gradient=Bound(10, 7.243),
         reference_gradient=Bound(40, 20.04, CONSTANT_MAPS, at=_CLICK),
         norm=18,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
