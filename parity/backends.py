@@ -112,8 +112,12 @@ TABLE: Mapping[str, Backend] = {
 
 
 def default() -> dict[str, str]:
-    """The backends that run unless others are named, each with why it cannot (empty: it can)."""
-    return {name: each.missing() for name, each in TABLE.items() if not each.opt_in}
+    """All backends, each with why it does not run unless it is named; empty: it does."""
+    return {name: each.missing() or _only_if_asked(each) for name, each in TABLE.items()}
+
+
+def _only_if_asked(backend: Backend) -> str:
+    return f"only where it is asked for: --backend {backend.name}" if backend.opt_in else ""
 
 
 def named(name: str) -> Backend:

@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
+LONGEST = 400  # characters of a message
+
 Called = Callable[..., Sequence[Tensor]]
 Capture = Callable[[nn.Module, Sequence[Tensor], Sequence[Tensor]], Called]
 
@@ -48,7 +50,7 @@ def no_onnx() -> str:
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """torch's own warnings about itself, while it captures, are nobody's concern."""
+    """Torch's own warnings about itself, while it captures, are nobody's concern."""
     log = logging.getLogger("torch")
     before = log.level
     with warnings.catch_warnings():
@@ -62,12 +64,15 @@ def quietly() -> Iterator[None]:
 
 @contextlib.contextmanager
 def told(what: str) -> Iterator[None]:
-    """Whatever is raised, as a CaptureError with its first line."""
+    """Whatever is raised, as a CaptureError: in the words of its first cause."""
     try:
         yield
     except Exception as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise CaptureError(f"{what}: {type(error).__name__}: {' '.join(lines)[:600]}") from error
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        words = " ".join(str(cause).split())[:LONGEST]
+        raise CaptureError(f"{what}: {type(cause).__name__}: {words}") from error
 
 
 def _guarded(what: str, call: Called) -> Called:
@@ -92,12 +97,12 @@ def _dynamic_shapes(
     arrays: Sequence[Tensor], traced: Sequence[Tensor]
 ) -> tuple[tuple[dict[int, object], ...]]:
     """Every axis whose size differs, for the one variadic argument of the module."""
-    return (
-        tuple(
-            {axis: Dim.DYNAMIC for axis in range(each.ndim) if each.shape[axis] != other.shape[axis]}
-            for each, other in zip(arrays, traced, strict=True)
-        ),
-    )
+
+    def free(each: Tensor, other: Tensor) -> dict[int, object]:
+        sizes = enumerate(zip(each.shape, other.shape, strict=True))
+        return {axis: Dim.DYNAMIC for axis, (size, longer) in sizes if size != longer}
+
+    return (tuple(map(free, arrays, traced)),)
 
 
 def exported(module: nn.Module, arrays: Sequence[Tensor], traced: Sequence[Tensor]) -> Called:
@@ -126,9 +131,7 @@ def in_onnxruntime(module: nn.Module, arrays: Sequence[Tensor], traced: Sequence
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what fails is raised too
     with told("onnxruntime"):
-        session = onnxruntime.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"]
-        )
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_inputs()]
 
     def run(*given: Tensor) -> list[Tensor]:

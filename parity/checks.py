@@ -13,6 +13,7 @@ differences of the exact oracle have confirmed them on that very case (``parity/
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -20,60 +21,15 @@ import numpy as np
 import torch
 
 from leaf_port.errors import LeafError
-from parity import backends, compare, divergences, exactness, port, rounding, slopes
+from parity import backends, compare, divergences, exactness, not_captured, port, rounding, slopes
 from parity.backends import CPU, Backend
 from parity.compare import Difference, Rounded
 from parity.divergences import NON_FINITE
 from parity.layers import all_specs
 from parity.oracles import recorded
-from parity.program import Program
+from parity.result import Result as Result
 from parity.slopes import Skip
 from parity.spec import Answer, Array, Case, ErrorCase, LayerSpec, Question
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """What came of one case in one arithmetic.
-
-    Attributes:
-        layer: name of the declaration.
-        case: name of the case.
-        arithmetic: of the port's filters; None where it has no choice.
-        differences: one an array and check.
-        skips: gradients that could not be confirmed, with the reason.
-        single: why the port has no float64 answer to compare; empty where it was compared.
-        error: what was raised instead of an answer.
-        needed: the known divergences without which it would fail.
-        backend: where the port ran.
-        program: what was compiled there; None where nothing is.
-    """
-
-    layer: str
-    case: str
-    arithmetic: str | None
-    differences: Sequence[Difference] = ()
-    skips: Sequence[Skip] = ()
-    single: str = ""
-    error: str = ""
-    needed: tuple[str, ...] = ()
-    backend: str = CPU.name
-    program: Program | None = None
-
-    @property
-    def failures(self) -> list[str]:
-        """What is wrong, a line each; empty when all is well."""
-        lines = [
-            f"{d.check}: {d.array}: {d.aspect}: {d.message}" for d in self.differences if not d.ok
-        ]
-        if self.program is not None:
-            lines += self.program.failures(complex_allowed=self.arithmetic == "complex")
-        return lines + [self.error] * bool(self.error)
-
-    @property
-    def again(self) -> str:
-        """The command that runs this case alone."""
-        where = "" if self.backend == CPU.name else f" --backend {self.backend}"
-        return f"python -m parity run --layer {self.layer} --case '{self.case}'{where}"
 
 
 def arithmetics(spec: LayerSpec) -> Sequence[str | None]:
@@ -121,7 +77,11 @@ def _check(
     results = []
     for backend, arithmetic in itertools.product(where, arithmetics(spec)):
         run = port.Run(arithmetic=arithmetic, backend=backend)
-        result = _port(spec, question, official, rounded, run)
+        ask_port = functools.partial(_port, spec, question, official, rounded)
+        if backend.capture is not None:  # what concerns the case, or float64, is not captured
+            results.append(not_captured.attempt(spec, question, run, ask_port))
+            continue
+        result = ask_port(run)
         differences, skips = list(result.differences), list(result.skips)
         if backend is not where[0]:
             pass  # what concerns the case, or float64, stands with the first one
@@ -151,6 +111,11 @@ def _port(
     case = question.case
     answered, program = port.observed(spec, question, run)
     got = _compared_part(answered, case)
+    skips = []
+    if run.backend.outputs_only:
+        whole, official = official, dataclasses.replace(official, gradients={}, state={})
+        lost = sorted(whole.arrays().keys() - official.arrays().keys())
+        skips = [Skip(name, run.backend.outputs_only) for name in lost]
     direct, needed = _direct(spec, question, got, official, rounded, run)
     found = direct + _side(compare.PORT, spec, case, got, rounded)
     return Result(
@@ -158,6 +123,7 @@ def _port(
         case.name,
         run.arithmetic,
         found,
+        skips,
         needed=needed,
         backend=run.backend.name,
         program=program,
@@ -184,7 +150,7 @@ def _direct(
     drawn = {f"initial/{path}" for path, weight in weights.items() if weight.random}
 
     budget = spec.budget_of(case)
-    if run.backend.device != CPU.device:
+    if run.backend.own_order:
         budget = budget.off_the_cpu()
 
     def compared(arrays: Mapping[str, Array], rounded: Rounded = rounded) -> list[Difference]:
@@ -196,7 +162,10 @@ def _direct(
         if all(difference.ok for difference in found):
             break
         needed.append(entry.name)
-        like = port.answer(spec, question, dataclasses.replace(run, noise=entry.like_official))
+        like_run = dataclasses.replace(run, noise=entry.like_official)
+        if run.backend.capture is not None:  # no graph holds it: it is a context of each operation
+            like_run = dataclasses.replace(like_run, backend=CPU)
+        like = port.answer(spec, question, like_run)
         like = _compared_part(like, case)
         ours = divergences.nearest(ours, official.pick(like.arrays()), official)
         within = rounding.units(spec, question, run.arithmetic, within=entry.like_official)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from parity.spec import LayerSpec, Question
@@ -65,11 +66,10 @@ def longer(
     """
     made = []
     for array, names in zip(arrays, _axes(spec, question), strict=True):
-        shape = list(array.shape)
+        value = array.detach()
         for axis, name in enumerate(names):
-            shape[axis] += LONGER[name] if name in free else 0
-        repeats = [-(-size // own) if own else 1 for size, own in zip(shape, array.shape, strict=True)]
-        tiled = array.detach().repeat(repeats) if array.ndim else array.detach()
-        made.append(tiled[tuple(slice(size) for size in shape)].clone())
+            if name in free:
+                more = torch.arange(value.shape[axis] + LONGER[name]) % max(value.shape[axis], 1)
+                value = value.index_select(axis, more)
+        made.append(value.clone())
     return made
-
