@@ -58,7 +58,60 @@ class NotCaptured:
         return of_layer and self.cases(case, arithmetic)
 
 
-TABLE: tuple[NotCaptured, ...] = ()
+_GRAPHS = ("exported", "onnx")
+_CONSTANT = "[Cc]onstraints violated"
+
+TABLE = (
+    NotCaptured(
+        name="complex numbers in ONNX",
+        layers=(
+            "amplitude",
+            "gabor_conv1d",
+            "gabor_filters",
+            "gabor_impulse_response",
+            "leaf",
+            "overlap_add_conv1d",
+        ),
+        backends=("onnx",),
+        reason="torch's exporter knows few operators of complex numbers. The arithmetic 'auto' is "
+        "real in an export, and the real arithmetic is compared",
+        error="No ONNX function found|No decompositions registered",
+        cases=_complex,
+    ),
+    NotCaptured(
+        name="a transform of the next power of two",
+        layers=("fft_conv1d", "fft_conv1d_layer", "frequency_penalty"),
+        backends=_GRAPHS,
+        reason="the length of the clip decides the size of the transform, as in the official code, "
+        "and with it which factors it is computed by",
+        error=_CONSTANT,
+        fixed=("time",),
+    ),
+    NotCaptured(
+        name="parts of a clip in NumPy's float32",
+        layers=("spec_augment",),
+        backends=_GRAPHS,
+        reason="the longest mask and shift are parts of the length, rounded as the official code "
+        "rounds them. It augments training data, of which no graph is exported",
+        error=_CONSTANT,
+        fixed=("time",),
+    ),
+    NotCaptured(
+        name="overlapping segments",
+        layers=("overlap_add_conv1d",),
+        backends=_GRAPHS,
+        reason="a graph of several segments does not serve a clip of a single one",
+        error="Guard failed|Col2Im",
+        fixed=("time",),
+    ),
+    NotCaptured(
+        name="a step of an optimiser",
+        layers=("constrain_after_step",),
+        backends=_GRAPHS,
+        reason="it changes the weights, which an exported graph holds as constants",
+        error="data-dependent",
+    ),
+)
 
 
 def _of(spec: LayerSpec, case: Case, run: Run) -> list[NotCaptured]:
