@@ -24,6 +24,10 @@ def _any(_case: Case, _arithmetic: str | None) -> bool:
     return True
 
 
+def _training(case: Case, _arithmetic: str | None) -> bool:
+    return case.training
+
+
 def _complex(_case: Case, arithmetic: str | None) -> bool:
     return arithmetic == "complex"
 
@@ -40,6 +44,7 @@ class NotCaptured:
         error: a regular expression: what is raised. Empty for numbers that are off.
         fixed: the axes that are captured as constants instead; none: nothing is captured.
         off: a regular expression: the arrays whose values are off.
+        most: by how many units at most; beyond that they fail as any other.
         cases: to which cases it is confined, in which arithmetic.
     """
 
@@ -50,6 +55,7 @@ class NotCaptured:
     error: str = ""
     fixed: Collection[str] = ()
     off: str = ""
+    most: float = 0.0
     cases: Callable[[Case, str | None], bool] = _any
 
     def holds(self, layer: str, backend: str, case: Case, arithmetic: str | None) -> bool:
@@ -111,6 +117,17 @@ TABLE = (
         reason="it changes the weights, which an exported graph holds as constants",
         error="data-dependent",
     ),
+    NotCaptured(
+        name="variance by Welford's recurrence",
+        layers=("conv_net",),
+        backends=("compiled",),
+        reason="inductor's variance of 1600 rectified numbers is 2.3e-7 off float64 where torch's is "
+        "2.7e-8 (8 times as far), in one direction for a whole channel, and three normalisations "
+        "of a batch stand one upon the other. The worst seen is 11.4 units",
+        off="^(output|gradients)/",
+        most=23.0,
+        cases=_training,
+    ),
 )
 
 
@@ -161,7 +178,10 @@ def _excused(result: Result, entry: NotCaptured) -> Result:
     off = [
         each
         for each in result.differences
-        if not each.ok and each.aspect == "values" and re.search(entry.off, each.array)
+        if not each.ok
+        and each.aspect == "values"
+        and each.units <= entry.most
+        and re.search(entry.off, each.array)
     ]
     if not off:
         return result

@@ -164,7 +164,9 @@ def test_they_run_only_where_they_are_asked_for() -> None:
 
 ENTRY = NotCaptured("loop", [SMALL.name], ["compiled"], "a loop over time", error="as often")
 FIXED = dataclasses.replace(ENTRY, fixed=("time",))
-OFF = NotCaptured("off", [SMALL.name], ["compiled"], "torch adds up", off="gradients/weight/")
+OFF = NotCaptured(
+    "off", [SMALL.name], ["compiled"], "torch adds up", off="gradients/weight/", most=20.0
+)
 
 
 def _attempt(
@@ -230,15 +232,19 @@ def test_a_fixed_axis_is_tried_free_first(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_values_that_are_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of the entry's arrays are told and left out; others fail."""
-    weight = Difference("gradients/weight/kernel", "values", False, message="far")
+    weight = Difference("gradients/weight/kernel", "values", False, units=19.0, message="far")
     other = Difference("output/0", "values", False, message="far")
     result = _attempt(monkeypatch, lambda _: _good(weight), OFF)
     assert not result.failures
     assert [skip.array for skip in result.skips] == ["gradients/weight/kernel"]
     assert result.not_captured == ("off",)
     assert _attempt(monkeypatch, lambda _: _good(weight, other), OFF).failures
-    shape = dataclasses.replace(weight, aspect="shape")
-    assert _attempt(monkeypatch, lambda _: _good(shape), OFF).failures
+    for worse in (
+        dataclasses.replace(weight, aspect="shape"),
+        dataclasses.replace(weight, units=21.0),
+    ):
+        result = _attempt(monkeypatch, lambda _, worse=worse: _good(worse), OFF)  # type: ignore[misc]
+        assert result.failures
 
 
 @pytest.mark.parametrize("entry", [ENTRY, FIXED, OFF])
@@ -260,6 +266,7 @@ def test_entries_are_complete() -> None:
         assert set(entry.backends) <= known
         assert set(entry.fixed) <= set(dynamic.AXES)
         assert bool(entry.error) != bool(entry.off)
+        assert bool(entry.off) == bool(entry.most)
         assert not (entry.fixed and entry.off)
     assert len({entry.name for entry in not_captured.TABLE}) == len(not_captured.TABLE)
 
