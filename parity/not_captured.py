@@ -105,25 +105,26 @@ TABLE = (
     NotCaptured(
         name="overlapping segments",
         layers=("overlap_add_conv1d",),
-        backends=_GRAPHS,
+        backends=("exported",),
         reason="a graph of several segments does not serve a clip of a single one",
-        error="Guard failed|Col2Im",
+        error="Guard failed",
         fixed=("time",),
     ),
     NotCaptured(
         name="a step of an optimiser",
         layers=("constrain_after_step",),
-        backends=_GRAPHS,
-        reason="it changes the weights, which an exported graph holds as constants",
-        error="data-dependent",
+        backends=("compiled", *_GRAPHS),
+        reason="it builds a layer and an optimiser, and changes weights: nothing to make a graph of",
+        error="data-dependent|posix.sysconf",
     ),
     NotCaptured(
-        name="variance by Welford's recurrence",
+        name="a variance in two steps",
         layers=("conv_net",),
         backends=("compiled",),
-        reason="inductor's variance of 800 rectified numbers is 2.3e-7 off float64, torch's 2.7e-8; "
-        "it is that of a whole channel, and three normalisations of a batch stand one upon the "
-        "other. The worst seen is 11.4 units",
+        reason="of fewer than 1024 numbers inductor takes mean and deviations in loops that add up "
+        "one term after the other (cpp.use_two_step_variance_threshold). Three normalisations of "
+        "a batch upon each other are 11.4 units off; with the threshold at 0, Welford's "
+        "recurrence, 3.3; by torch's own kernels 1.6",
         off="^(output|gradients)/",
         most=23.0,
         cases=_training,
