@@ -151,10 +151,10 @@ TABLE = (
         name="a variance in two steps",
         layers=("conv_net",),
         backends=("compiled",),
-        reason="of fewer than 1024 numbers inductor takes mean and deviations in loops that add up "
-        "one term after the other (cpp.use_two_step_variance_threshold). Three normalisations of "
-        "a batch upon each other are 11.4 units off; with the threshold at 0, Welford's "
-        "recurrence, 3.3; by torch's own kernels 1.6",
+        reason="of fewer than 1024 numbers inductor takes the mean first, then the deviations "
+        "(cpp.use_two_step_variance_threshold). Three normalisations of a batch upon each other "
+        "are 11.4 units off by that; by Welford's recurrence in its place 3.3, by torch's own "
+        "kernels 1.6",
         off="^(output|gradients)/",
         most=23.0,
         cases=_training,
