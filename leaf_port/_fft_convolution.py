@@ -119,7 +119,7 @@ def overlap_add_conv1d(
     if segment < 1 or fft_length < 2:
         expected = f"at least {max(taps, 2)}, the taps of the filters"
         raise LeafError(where, "fft_length", expected, fft_length, "give a longer transform")
-    segments = -(-length // segment)
+    segments = (length + segment - 1) // segment  # ONNX divides negative numbers towards zero
     padded = F.pad(inputs.transpose(1, 2), (0, segments * segment - length))
     framed = F.pad(padded.unflatten(-1, (segments, segment)), (overlap // 2, overlap // 2))
     h = filters.permute(1, 2, 0)

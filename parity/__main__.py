@@ -90,8 +90,11 @@ def run(
         list[str] | None,
         typer.Option(
             help=f"Where the port runs: {', '.join(backends.TABLE)}; may be given several times. "
-            "All that run here by default."
+            "By default all that run here but compiled, exported and onnx, which take long."
         ),
+    ] = None,
+    first: Annotated[
+        int | None, typer.Option(min=1, help="Only the first cases of each layer, so many.")
     ] = None,
     tight: Annotated[
         bool,
@@ -99,7 +102,7 @@ def run(
     ] = False,
 ) -> None:
     """Check the port against the recorded official answers; exit code 1 if anything is off."""
-    ok = report.run(_chosen(layer), case, report.console(), backend or (), tight)
+    ok = report.run(_chosen(layer), case, report.console(), backend or (), tight, first)
     raise typer.Exit(0 if ok else 1)
 
 

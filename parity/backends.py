@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from parity import xla
+from parity import captured, xla
+from parity.captured import Capture
 from parity.program import Program
 
 
@@ -30,6 +31,11 @@ class Backend:
             is computed when it is called.
         watched: computes something, and tells what it knows of the compiled program; None where
             nothing is compiled.
+        capture: makes a graph of a module and calls that in its place; None where the module itself
+            is called.
+        own_order: whether sums are added up in another order than by torch's kernels on a CPU.
+        outputs_only: why it gives neither gradients nor state; empty where it does.
+        opt_in: whether it runs only where it is asked for by name: capturing takes long.
     """
 
     name: str
@@ -40,6 +46,10 @@ class Backend:
     flushes_denormals: bool = False
     flush: Callable[[Sequence[Tensor], Sequence[Tensor]], None] = lambda *_: None
     watched: Callable[[Callable[[], Any]], tuple[Any, Program]] | None = None
+    capture: Capture | None = None
+    own_order: bool = True
+    outputs_only: str = ""
+    opt_in: bool = False
 
 
 def _no_cuda() -> str:
@@ -58,7 +68,7 @@ def _full_float32() -> Iterator[None]:
         matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
-CPU = Backend("cpu", "cpu", lambda: "")
+CPU = Backend("cpu", "cpu", lambda: "", own_order=False)
 CUDA = Backend("cuda", "cuda", _no_cuda, _full_float32)
 XLA = Backend(
     name="xla",
@@ -70,7 +80,44 @@ XLA = Backend(
     flush=xla.flush,
     watched=xla.watched,
 )
-TABLE: Mapping[str, Backend] = {backend.name: backend for backend in (CPU, CUDA, XLA)}
+COMPILED = Backend(
+    name="compiled",
+    device="cpu",
+    missing=captured.no_compiler,
+    settings=captured.quietly,
+    capture=captured.compiled,
+    opt_in=True,
+)
+EXPORTED = Backend(
+    name="exported",
+    device="cpu",
+    missing=lambda: "",
+    settings=captured.quietly,
+    capture=captured.exported,
+    own_order=False,
+    opt_in=True,
+)
+ONNX = Backend(
+    name="onnx",
+    device="cpu",
+    missing=captured.no_onnx,
+    settings=captured.quietly,
+    capture=captured.in_onnxruntime,
+    outputs_only="onnxruntime computes outputs only",
+    opt_in=True,
+)
+TABLE: Mapping[str, Backend] = {
+    backend.name: backend for backend in (CPU, CUDA, XLA, COMPILED, EXPORTED, ONNX)
+}
+
+
+def default() -> dict[str, str]:
+    """All backends, each with why it does not run unless it is named; empty: it does."""
+    return {name: each.missing() or _only_if_asked(each) for name, each in TABLE.items()}
+
+
+def _only_if_asked(backend: Backend) -> str:
+    return f"only where it is asked for: --backend {backend.name}" if backend.opt_in else ""
 
 
 def named(name: str) -> Backend:

@@ -13,6 +13,7 @@ differences of the exact oracle have confirmed them on that very case (``parity/
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 
@@ -20,65 +21,25 @@ import numpy as np
 import torch
 
 from leaf_port.errors import LeafError
-from parity import backends, compare, distances, exactness, lacking, port, rounding, slopes
+from parity import (
+    backends,
+    compare,
+    distances,
+    exactness,
+    lacking,
+    not_captured,
+    port,
+    rounding,
+    slopes,
+)
 from parity.backends import CPU, Backend
 from parity.compare import Difference, Rounded
 from parity.divergences import NON_FINITE
 from parity.layers import all_specs
 from parity.oracles import recorded
-from parity.program import Program
+from parity.result import Result as Result
 from parity.slopes import Skip
 from parity.spec import Answer, Case, ErrorCase, LayerSpec, Question
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """What came of one case in one arithmetic.
-
-    Attributes:
-        layer: name of the declaration.
-        case: name of the case.
-        arithmetic: of the port's filters; None where it has no choice.
-        differences: one an array and check.
-        skips: gradients that could not be confirmed, with the reason.
-        single: why the port has no float64 answer to compare; empty where it was compared.
-        error: what was raised instead of an answer.
-        needed: the known divergences without which it would fail.
-        backend: where the port ran.
-        program: what was compiled there; None where nothing is.
-        lacking: features that it was told to lack, where the port goes other ways.
-    """
-
-    layer: str
-    case: str
-    arithmetic: str | None
-    differences: Sequence[Difference] = ()
-    skips: Sequence[Skip] = ()
-    single: str = ""
-    error: str = ""
-    needed: tuple[str, ...] = ()
-    backend: str = CPU.name
-    program: Program | None = None
-    lacking: tuple[str, ...] = ()
-
-    @property
-    def failures(self) -> list[str]:
-        """What is wrong, a line each; empty when all is well."""
-        way = f"without {', '.join(self.lacking)}: " if self.lacking else ""
-        lines = [
-            f"{way}{d.check}: {d.array}: {d.aspect}: {d.message}"
-            for d in self.differences
-            if not d.ok
-        ]
-        if self.program is not None:
-            lines += self.program.failures(complex_allowed=self.arithmetic == "complex")
-        return lines + [self.error] * bool(self.error)
-
-    @property
-    def again(self) -> str:
-        """The command that runs this case alone."""
-        where = "" if self.backend == CPU.name else f" --backend {self.backend}"
-        return f"python -m parity run --layer {self.layer} --case '{self.case}'{where}"
 
 
 def arithmetics(spec: LayerSpec) -> Sequence[str | None]:
@@ -126,6 +87,10 @@ def _check(
     results = []
     for backend, arithmetic in itertools.product(where, arithmetics(spec)):
         run = port.Run(arithmetic=arithmetic, backend=backend)
+        if backend.capture is not None:  # what concerns the case, or float64, is not captured
+            ask_port = functools.partial(_port, spec, question, official, rounded)
+            results.append(not_captured.attempt(spec, question, run, ask_port))
+            continue
         result, *other = _ways(spec, question, official, rounded, run)
         differences, skips = list(result.differences), list(result.skips)
         if backend is not where[0]:
@@ -174,6 +139,11 @@ def _port(
     case = question.case
     answered, program = port.observed(spec, question, run)
     got = distances.compared_part(answered, case)
+    skips = []
+    if run.backend.outputs_only:
+        whole, official = official, dataclasses.replace(official, gradients={}, state={})
+        lost = sorted(whole.arrays().keys() - official.arrays().keys())
+        skips = [Skip(name, run.backend.outputs_only) for name in lost]
     direct, needed = distances.direct(spec, question, got, official, rounded, run)
     found = direct + distances.side(compare.PORT, spec, case, got, rounded)
     return Result(
@@ -181,6 +151,7 @@ def _port(
         case.name,
         run.arithmetic,
         found,
+        skips,
         needed=needed,
         backend=run.backend.name,
         program=program,

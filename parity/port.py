@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from parity import captured, dynamic
 from parity.backends import CPU, Backend
+from parity.dynamic import AXES
 from parity.program import Program
 from parity.source import Source
 from parity.spec import Answer, Array, Case, LayerSpec, Question, Weight, with_signal
@@ -78,6 +80,7 @@ class Run:
         noise: a context in which forward and backward run; None for none.
         seed: of the disturbance of constants; None for none.
         backend: where it runs.
+        free: of a backend that captures, the axes that it may not take as constants.
     """
 
     dtype: torch.dtype = torch.float32
@@ -85,6 +88,7 @@ class Run:
     noise: Callable[[], Any] | None = None
     seed: int | None = None
     backend: Backend = CPU
+    free: Sequence[str] = AXES
 
 
 def observed(spec: LayerSpec, question: Question, run: Run) -> tuple[Answer, Program | None]:
@@ -121,10 +125,12 @@ def answer(spec: LayerSpec, question: Question, run: Run) -> Answer:
         tensor.requires_grad_()
     with _context(run):
         outputs = tensors(_call(spec, layer, inputs, question, run))
-        wanted = _gradients(outputs, watched, question)
+        with captured.told("the gradient") if run.backend.capture else contextlib.nullcontext():
+            wanted = _gradients(outputs, watched, question)
         run.backend.flush(outputs, list(wanted.values()))
     gradients = {name: _numpy(gradient) for name, gradient in wanted.items()}
-    state = {path: declared[path].to_official(_numpy(weights[path])) for path in spec.state(case)}
+    kept = () if run.backend.outputs_only else spec.state(case)
+    state = {path: declared[path].to_official(_numpy(weights[path])) for path in kept}
     return Answer(
         outputs=[_numpy(output) for output in outputs],
         gradients={
@@ -185,6 +191,11 @@ def _call(
     if not callable(layer):
         return layer
     draws = [_tensor(draw, run) for draw in question.draws]
+    if run.backend.capture is not None:
+        module = dynamic.Called(spec, layer, len(inputs), tensors)
+        arrays = [*inputs.values(), *draws]
+        traced = dynamic.longer(spec, question, arrays, run.free)
+        return run.backend.capture(module, arrays, traced)(*arrays)
     extra = (draws,) if spec.draws else ()
     return spec.call(layer, *inputs.values(), *extra)
 

@@ -180,6 +180,9 @@ def exactly(*outputs: Array | float, state: Mapping[str, Array] | None = None) -
     return Answer(split, state=dict(state or {}))
 
 
+_BATCH_OF_CLIPS: Mapping[str, Sequence[str]] = {"inputs": ("batch", "time")}
+
+
 @dataclasses.dataclass(frozen=True)
 class LayerSpec:
     """The declaration of a layer, function or model.
@@ -220,6 +223,8 @@ class LayerSpec:
         explicit: further cases that are recorded: counter-examples that were found once, and the
             witnesses of divergences.
         divergences: names in ``parity/divergences.py`` of what this layer does otherwise.
+        axes: what the leading axes of an input (or, as ``draws``, of each draw) are: ``batch`` or
+            ``time``. A graph of the layer must serve every size of those (``parity/dynamic.py``).
         adverse: the budget for inputs that are not plain, where it needs another: of silence, say,
             all roundings of a mean go the same way.
         laws: what holds of this port's layer bit by bit, beside what follows from the declaration
@@ -256,6 +261,7 @@ class LayerSpec:
     unanswered: Callable[[Case], str] = lambda _case: ""
     explicit: Sequence[Case] = ()
     divergences: Sequence[str] = ()
+    axes: Callable[[Config], Mapping[str, Sequence[str]]] = lambda _config: _BATCH_OF_CLIPS
     adverse: Budget | None = None
     laws: Sequence[Law] = ()
     batched: Sequence[str] = ("inputs",)

@@ -1,4 +1,8 @@
-"""torch.export: the same values from the exported program, for any batch; no complex numbers."""
+"""torch.export beyond what the backend ``exported`` of the parity suite checks.
+
+The very bits, strict tracing, arguments that no declared case has, saved programs, no complex
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from torch.export import Dim, ExportedProgram, export
 
 import leaf_port as lp
 from leaf_port.frontend import Compression
+from parity.source import Source
 
 
 def _frontend(name: str) -> nn.Module:
@@ -63,15 +68,12 @@ ANY_LENGTH: dict[str, Callable[[], nn.Module]] = {
     "Leaf, gaps": lambda: _leaf(None, window_len=5.0),  # windows shorter than the stride
     "Leaf, symmetric": lambda: _leaf(None, pooling_padding="SYMMETRIC", pooling_bias=True),
     "MelFilterbanks, gaps": lambda: _mel(window_len=5.0),
-    "TimeDomainFilterbanks": FRONTENDS["TimeDomainFilterbanks"],
-    "SincNet": FRONTENDS["SincNet"],
-    "MelFilterbanks": lambda: _mel(),
 }
 
 
 @pytest.mark.parametrize("name", ANY_LENGTH)
 def test_of_any_length(name: str) -> None:
-    """Without PCEN: shorter than a window, multiples of the stride, ten times as long."""
+    """Shorter than a window, multiples of the stride, ten times as long."""
     frontend = ANY_LENGTH[name]()
     program = export(frontend, (clips(2, SAMPLES),), dynamic_shapes=({1: Dim.DYNAMIC},))
     for samples in (601, 1600, 1601, 1931, 16000):
@@ -79,13 +81,36 @@ def test_of_any_length(name: str) -> None:
         assert same_bits(call(program.module(), [x]), call(frontend, [x]))
 
 
+@pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("name", ["Leaf", "SincNetPlus"])
-def test_of_lengths_that_pcen_doubles_as_often(name: str) -> None:
-    """The smoother takes log2(frames) steps: one program serves 9 (or 10) to 16 frames."""
-    program = _exported(name, dynamic_shapes=({1: Dim.DYNAMIC},))
-    for samples in (1441, 1600, 1931, 2560):
+def test_of_any_length_with_pcen(name: str, strict: bool) -> None:
+    """Two frames, fewer and more than where the program was traced: the loop's own bits."""
+    program = _exported(name, strict=strict, dynamic_shapes=({1: Dim.DYNAMIC},))
+    for samples in (161, 320, 601, 1600, 1931, 16000):
         x = clips(3, samples)
         assert same_bits(call(program.module(), [x]), call(_frontend(name), [x]))
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_of_a_bounded_length_with_pcen(learned: bool) -> None:
+    """Fewer doublings where the longest input is declared; the gradients are the same too."""
+    pcen = lp.PCEN(3, trainable=True, learn_smooth_coef=learned)
+    sizes = {}
+    for most in (64, 1000):
+        bounded = {1: Dim("frames", max=most)}
+        program = export(pcen, (torch.rand(2, 33, 3),), dynamic_shapes=(bounded,))
+        sizes[most] = len(program.graph.nodes)
+    assert sizes[64] < sizes[1000]
+    for frames in (1, 2, 3, 64, 65, 257, 1000):
+        x = Source(frames).uniform((2, frames, 3), 0.0, 1.0)
+        given, again = (torch.from_numpy(x).requires_grad_() for _ in range(2))
+        got, expected = program.module()(given), pcen(again)
+        assert same_bits(got, expected)
+        got.square().sum().backward()
+        expected.square().sum().backward()
+        assert given.grad is not None
+        assert again.grad is not None
+        torch.testing.assert_close(given.grad, again.grad, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", FRONTENDS)

@@ -117,6 +117,7 @@ SPEC = LayerSpec(
     draws=_draws,
     patches=("tensorflow.python.ops.random_ops.random_uniform",),
     call=_call,
+    axes=lambda _: {"inputs": ("time",), "samples": ("time",)},
     exact=_exact,
     single=lambda config: "its floats are float32" if config["what"] == "int16" else "",
     explicit=(

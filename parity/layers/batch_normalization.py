@@ -71,6 +71,7 @@ SPEC = LayerSpec(
     ],
     inputs=_inputs,
     weights=lambda config: walk(_port(config)),
+    axes=lambda config: {"inputs": ("batch", "time")[: config["axis"]]},  # else the weights'
     training=True,
     training_argument=True,
     exact=_exact,

@@ -49,6 +49,7 @@ SPEC = LayerSpec(
     inputs=_inputs,
     weights=lambda _: {"smooth": Weight("smooth", uniform(-0.01, 0.3))},  # bounds: 0, 1
     differentiable=("inputs", "initial_state"),
+    axes=lambda _: {"inputs": ("batch", "time"), "initial_state": ("batch",)},
     exact=lambda given: exactly(
         compression.moving_average(
             given.inputs["inputs"], given.weights["smooth"], given.inputs["initial_state"]

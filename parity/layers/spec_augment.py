@@ -49,7 +49,7 @@ def _draws(config: Config, source: Source) -> Sequence[Array]:
 
 def _call(layer: SpecAugment, inputs: Tensor, draws: list[Tensor]) -> Tensor:
     fields, rest = [], list(draws)
-    nothing = inputs.new_zeros(2, 0)
+    nothing = inputs.new_zeros(inputs.shape[0], 0)
     for used in (
         layer.time_warp_max_frames and layer.time_warp_max_ratio > 0,
         layer.time_mask_max_frames and layer.time_mask_count and layer.time_mask_max_ratio > 0,
@@ -113,6 +113,7 @@ SPEC = LayerSpec(
     draws=_draws,
     patches=("lingvo.core.spectrum_augmenter.tf.random.uniform",),
     call=_call,
+    axes=lambda _: {"inputs": ("batch", "time"), "draws": ("batch",)},
     exact=lambda given: exactly(
         spec_augment.augment(given.inputs["inputs"], given.draws, _arguments(given.config))
     ),

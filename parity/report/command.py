@@ -79,7 +79,7 @@ def run(specs: Sequence[LayerSpec], outputs: Outputs, audio: Path | None, consol
     """
     waveform = clip.read(audio) if audio else None
     with Progress(console=console, transient=True) as progress:
-        here = [name for name, backend in backends.TABLE.items() if not backend.missing()]
+        here = [name for name, reason in backends.default().items() if not reason]
         checked = rows.gather(specs, None, progress, here)
         frontends = sum(spec.name in closeness.FRONTENDS for spec in specs)
         task = progress.add_task("one clip", total=frontends)

@@ -7,7 +7,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from parity.backends import TABLE
+from parity.backends import default
 from parity.oracles import official
 from parity.report.rows import Row
 from parity.spec import LayerSpec
@@ -49,11 +49,11 @@ def layers(rows: Sequence[Row], known: Iterable[str]) -> list[NotRun]:
 def backends(rows: Sequence[Row]) -> list[NotRun]:
     """The backends without a column."""
     seen = {result.backend for row in rows for result in row.results}
-    whys = {name: backend.missing() for name, backend in TABLE.items()}
-    whys |= {
-        "compiled": "these checks run the port uncompiled (tests/test_compile.py compiles it)",
-    }
-    return [NotRun(f"backend {name}", why) for name, why in whys.items() if name not in seen]
+    left = {name: why for name, why in default().items() if name not in seen}
+    return [
+        NotRun(f"backend {name}", why, f"python -m parity run --backend {name}")
+        for name, why in left.items()
+    ]
 
 
 def live(used: bool) -> NotRun:

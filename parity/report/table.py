@@ -15,7 +15,7 @@ from parity.backends import CPU
 from parity.checks import Result
 from parity.compare import DOUBLE, SLOPE
 from parity.oracles import recorded
-from parity.report import programs
+from parity.report import graphs, programs
 from parity.report import rows as gathered
 from parity.report.rows import Row
 from parity.spec import EXPLAINED_BY_ROUNDING, Budget, LayerSpec
@@ -77,6 +77,7 @@ def run(
     console: Console,
     where: Sequence[str] = (CPU.name,),
     tight: bool = False,
+    first: int | None = None,
 ) -> bool:
     """Runs everything declared and prints a table for each backend; True if nothing is off.
 
@@ -86,25 +87,27 @@ def run(
         console: for progress, failures and tables.
         where: names of the backends; none for all that run here.
         tight: whether a bound that is far wider than the run on the CPU needed is a failure.
+        first: only so many cases of each layer, in the order of the declaration.
 
     Raises:
-        LeafError: a backend is unknown or cannot run here.
+        LeafError: a backend is unknown, or none of those asked for can run here. Where some can,
+            they run, and the others are failures.
     """
-    for name in where:
-        if reason := backends.named(name).missing():
+    asked = {name: backends.named(name).missing() for name in where}
+    for name, reason in asked.items():
+        if reason and all(asked.values()):
             raise LeafError("parity", "--backend", "one that runs here", name, reason)
-    left = {}
-    if not where:
-        left = {name: backend.missing() for name, backend in backends.TABLE.items()}
-        where = [name for name, reason in left.items() if not reason]
+    left = asked or backends.default()
+    here = [name for name, reason in left.items() if not reason]
     with Progress(console=console, transient=True) as progress:
-        rows = gathered.gather(specs, case, progress, where)
+        rows = gathered.gather(specs, case, progress, here, first)
     missing = f"no layer among {len(specs)} has a case named {case!r}"
     found = any(row.results for row in rows) or case is None
     more = [] if found or gathered.failures(rows) else [missing]
     loose = gathered.loose(rows) if tight else []
-    ok = show(rows, console, [*more, *loose])
-    for name, reason in left.items():
+    lacking = [f"backend {name} was asked for: {why}" for name, why in asked.items() if why]
+    ok = show(rows, console, [*more, *loose, *lacking])
+    for name, reason in () if asked else left.items():
         if reason:
             console.print(f"backend {name} not run: {reason}", soft_wrap=True, highlight=False)
     return ok
@@ -139,6 +142,7 @@ def notes(rows: Sequence[Row]) -> list[str]:
         *_exactness([result for row in rows for result in row.results]),
         f"known divergences (parity/divergences.py): {told or 'none met'}",
         *programs.notes(rows),
+        *graphs.notes(rows),
     ]
 
 
