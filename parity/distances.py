@@ -117,30 +117,24 @@ def direct(
             like_run = dataclasses.replace(like_run, backend=CPU)
         like = port.answer(spec, question, like_run)
         like = compared_part(like, case)
-        ours = divergences.nearest(ours, official.pick(like.arrays()), official)
+        ours = divergences.nearest(ours, official.pick(like.arrays()), official, case.signal)
         within = rounding.units(spec, question, run.arithmetic, within=entry.like_official)
         within = _at_least_rounded(within, official)
         found = [_without_distance(each) for each in compared(ours, within)]
     return found, tuple(needed)
 
 
-_BEHIND_LOWEST = 1e30  # nothing else is as great: see parity/signals.py
-
-
 def _at_least_rounded(within: Rounded, official: Answer) -> Rounded:
     """Units of at least the official numbers' own rounding.
 
-    Behind -3.4e38, the maximum of a window of NaN, float32 overflows where float64 does not: its
-    answer is another one there. What is above ``_BEHIND_LOWEST`` is made of terms of that size.
+    Behind -3.4e38 float32 overflows where float64 does not: its answer is another one there.
     """
     theirs, units = official.arrays(), official.pick(within.units)
 
     def merged(name: str, unit: Array) -> Array:
         if name not in theirs or theirs[name].shape != unit.shape:
             return unit
-        own = np.abs(theirs[name])
-        entering = np.where(own > _BEHIND_LOWEST, np.finfo(np.float32).max, own)
-        return np.fmax(unit, rounding.UNIT_ROUNDOFF * entering)
+        return np.fmax(unit, rounding.UNIT_ROUNDOFF * np.abs(theirs[name]))
 
     picked = {name: merged(name, unit) for name, unit in units.items()}
     return Rounded(official.pick(within.exact), picked)

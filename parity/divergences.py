@@ -139,24 +139,36 @@ def of(spec: LayerSpec, case: Case) -> list[Divergence]:
     ]
 
 
+_BEHIND_LOWEST = 1e30  # what is greater was made of the lowest number: no input reaches it
+
+
 def nearest(
-    plain: Mapping[str, Array], like_official: Mapping[str, Array], official: Answer
+    plain: Mapping[str, Array], like_official: Mapping[str, Array], official: Answer, signal: str
 ) -> dict[str, Array]:
-    """Of the port's two answers, element by element the one that is nearer to the official one."""
+    """Of the port's two answers, element by element the one that is nearer to the official one.
+
+    The official one itself, where it is not determined: where the port's is not finite, and either
+    of the others was made of the lowest number (products with -3.4e38 overflow or not by the order
+    of their sum) or of an infinity (times the zeros of a kernel's own padding it is NaN, which a
+    maximum drops, or is left out).
+    """
     theirs = official.arrays()
     return {
-        name: _nearest(array, like_official[name], theirs[name])
+        name: _nearest(array, like_official[name], theirs[name], signal == "infinity")
         if name in theirs and theirs[name].shape == array.shape
         else array
         for name, array in plain.items()
     }
 
 
-def _nearest(plain: Array, like_official: Array, official: Array) -> Array:
+def _nearest(plain: Array, like_official: Array, official: Array, infinite: bool) -> Array:
     with np.errstate(invalid="ignore", over="ignore"):
         first, second = np.abs(plain - official), np.abs(like_official - official)
         same = (plain == official) | (np.isnan(plain) & np.isnan(official))
-        return np.where(same | (first < second), plain, like_official)
+        open_ = (np.abs(official) > _BEHIND_LOWEST) | (np.abs(like_official) > _BEHIND_LOWEST)
+        open_ |= infinite & ~np.isfinite(like_official)
+        near = np.where(same | (first < second), plain, like_official)
+        return np.where(open_ & ~np.isfinite(plain), official, near)
 
 
 def unneeded(specs: Iterable[LayerSpec], needed: Collection[tuple[str, str]]) -> list[str]:

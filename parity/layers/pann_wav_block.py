@@ -72,7 +72,9 @@ SPEC = LayerSpec(
             CONSTANT_MAPS,
             at="frames=29,channels=1,filters=4,pool=2,training,click,draw=3681723",
         ),
+        norm=12,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
+        reason=CONSTANT_MAPS,
     ),
     errors=(
         ErrorCase("filters", lambda: PANNWavBlock(0, 4, in_channels=1)),
