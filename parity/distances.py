@@ -117,7 +117,7 @@ def direct(
             like_run = dataclasses.replace(like_run, backend=CPU)
         like = port.answer(spec, question, like_run)
         like = compared_part(like, case)
-        ours = divergences.nearest(ours, official.pick(like.arrays()), official, case.signal)
+        ours = divergences.nearest(ours, official.pick(like.arrays()), official)
         within = rounding.units(spec, question, run.arithmetic, within=entry.like_official)
         within = _at_least_rounded(within, official)
         found = [_without_distance(each) for each in compared(ours, within)]

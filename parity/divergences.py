@@ -143,30 +143,30 @@ _BEHIND_LOWEST = 1e30  # what is greater was made of the lowest number: no input
 
 
 def nearest(
-    plain: Mapping[str, Array], like_official: Mapping[str, Array], official: Answer, signal: str
+    plain: Mapping[str, Array], like_official: Mapping[str, Array], official: Answer
 ) -> dict[str, Array]:
     """Of the port's two answers, element by element the one that is nearer to the official one.
 
     The official one itself, where it is not determined: where the port's is not finite, and either
-    of the others was made of the lowest number (products with -3.4e38 overflow or not by the order
-    of their sum) or of an infinity (times the zeros of a kernel's own padding it is NaN, which a
-    maximum drops, or is left out).
+    of the others was made of the lowest number, or the second is not finite either. Products with
+    -3.4e38 overflow or not by the order of their sum, an infinity times the zeros of a kernel's own
+    padding is NaN or is left out, and of both a later maximum drops what is NaN.
     """
     theirs = official.arrays()
     return {
-        name: _nearest(array, like_official[name], theirs[name], signal == "infinity")
+        name: _nearest(array, like_official[name], theirs[name])
         if name in theirs and theirs[name].shape == array.shape
         else array
         for name, array in plain.items()
     }
 
 
-def _nearest(plain: Array, like_official: Array, official: Array, infinite: bool) -> Array:
+def _nearest(plain: Array, like_official: Array, official: Array) -> Array:
     with np.errstate(invalid="ignore", over="ignore"):
         first, second = np.abs(plain - official), np.abs(like_official - official)
         same = (plain == official) | (np.isnan(plain) & np.isnan(official))
         open_ = (np.abs(official) > _BEHIND_LOWEST) | (np.abs(like_official) > _BEHIND_LOWEST)
-        open_ |= infinite & ~np.isfinite(like_official)
+        open_ |= ~np.isfinite(like_official)
         near = np.where(same | (first < second), plain, like_official)
         return np.where(open_ & ~np.isfinite(plain), official, near)
 
