@@ -144,7 +144,7 @@ MUTANTS = [
         "torch.nn.AdaptiveAvgPool2d",
         "audio_classifier",
         "_model_layers.py",
-        "return inputs.amax((2, 3))",
+        "return amax(inputs, (2, 3))",
         "return inputs.mean((2, 3))",
     ),
 ]
