@@ -147,10 +147,11 @@ def nearest(
 ) -> dict[str, Array]:
     """Of the port's two answers, element by element the one that is nearer to the official one.
 
-    The official one itself, where it is not determined: where the port's is not finite, and either
-    of the others was made of the lowest number, or the second is not finite either. Products with
-    -3.4e38 overflow or not by the order of their sum, an infinity times the zeros of a kernel's own
-    padding is NaN or is left out, and of both a later maximum drops what is NaN.
+    The official one itself, where it is not determined: where the port's is not finite, and the
+    official one is made of the lowest number, or is 0 (as a rectifier leaves it) and the second is
+    made of it or not finite. Products with -3.4e38 overflow or not by the order of their sum, an
+    infinity times the zeros of a kernel's own padding is NaN or is left out, and of both a later
+    maximum drops what is NaN.
     """
     theirs = official.arrays()
     return {
@@ -165,8 +166,8 @@ def _nearest(plain: Array, like_official: Array, official: Array) -> Array:
     with np.errstate(invalid="ignore", over="ignore"):
         first, second = np.abs(plain - official), np.abs(like_official - official)
         same = (plain == official) | (np.isnan(plain) & np.isnan(official))
-        open_ = (np.abs(official) > _BEHIND_LOWEST) | (np.abs(like_official) > _BEHIND_LOWEST)
-        open_ |= ~np.isfinite(like_official)
+        broken = ~np.isfinite(like_official) | (np.abs(like_official) > _BEHIND_LOWEST)
+        open_ = (np.abs(official) > _BEHIND_LOWEST) | (broken & (official == 0.0))
         near = np.where(same | (first < second), plain, like_official)
         return np.where(open_ & ~np.isfinite(plain), official, near)
 

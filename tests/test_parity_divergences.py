@@ -122,6 +122,7 @@ def _nearest(plain: float, like: float, theirs: float) -> float:
 def test_what_overflows_behind_the_lowest_number_is_not_compared() -> None:
     """But what is finite in the port is, and what is of ordinary size."""
     assert _nearest(np.nan, 0.0, 9e36) == np.float32(9e36)
-    assert _nearest(np.nan, np.inf, 0.5) == 0.5
+    assert _nearest(np.nan, np.inf, 0.0) == 0.0
+    assert np.isinf(_nearest(np.nan, np.inf, 0.5))
     assert _nearest(1.0, 0.0, 9e36) != np.float32(9e36)
     assert _nearest(np.nan, 2.0, 3.0) == 2.0
