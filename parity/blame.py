@@ -144,10 +144,7 @@ class Experiment:
         exact = self._rounded.exact.get(name)
         if exact is None or name.startswith("initial/"):
             return 0.0
-        finite = np.isfinite(array) & np.isfinite(exact)
-        unit = self._rounded.units[name][finite]
-        each = compare.in_units(array[finite], exact[finite], unit)
-        return float(each.max(initial=0.0))
+        return compare.farthest(array, exact, self._rounded.units[name])
 
     def blame(self, arrays: int = 3) -> list[Blame]:
         """The arrays that are farthest from exact, and the operations that make them so."""

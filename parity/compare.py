@@ -127,6 +127,12 @@ def in_units(got: Array, expected: Array, unit: Array) -> Array:
     return apart / np.maximum(unit, SMALLEST)
 
 
+def farthest(got: Array, expected: Array, unit: Array) -> float:
+    """The greatest distance in units, of what is finite in both."""
+    finite = np.isfinite(got) & np.isfinite(expected)
+    return float(in_units(got[finite], expected[finite], unit[finite]).max(initial=0.0))
+
+
 def _norm_in_units(got: Array, expected: Array, unit: Array) -> float:
     apart = np.linalg.norm((got.astype(np.float64) - expected).ravel())
     return float(apart / max(float(np.linalg.norm(unit.ravel())), SMALLEST))

@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from parity import checks, compare, distances, exactness, port, rounding
 from parity.compare import Rounded
 from parity.oracles import recorded
-from parity.spec import Answer, Array, Case, LayerSpec
+from parity.spec import Answer, Case, LayerSpec
 
 
 def _sum(x: Tensor, axes: Sequence[int]) -> Tensor:
@@ -95,9 +95,4 @@ def _distances(answer: Answer, picked: Answer, rounded: Rounded) -> dict[str, fl
         picked.pick(each) for each in (answer.arrays(), rounded.exact, rounded.units)
     )
     names = [name for name in arrays if name in exact and not name.startswith("initial/")]
-    return {name: _greatest(arrays[name], exact[name], units[name]) for name in names}
-
-
-def _greatest(array: Array, exact: Array, unit: Array) -> float:
-    finite = np.isfinite(array) & np.isfinite(exact)
-    return float(compare.in_units(array[finite], exact[finite], unit[finite]).max(initial=0.0))
+    return {name: compare.farthest(arrays[name], exact[name], units[name]) for name in names}
