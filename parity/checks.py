@@ -144,14 +144,14 @@ def _port(
         whole, official = official, dataclasses.replace(official, gradients={}, state={})
         lost = sorted(whole.arrays().keys() - official.arrays().keys())
         skips = [Skip(name, run.backend.outputs_only) for name in lost]
-    direct, needed = distances.direct(spec, question, got, official, rounded, run)
+    direct, needed, open_ = distances.direct(spec, question, got, official, rounded, run)
     found = direct + distances.side(compare.PORT, spec, case, got, rounded)
     return Result(
         spec.name,
         case.name,
         run.arithmetic,
         found,
-        skips,
+        skips + open_,
         needed=needed,
         backend=run.backend.name,
         program=program,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,6 +12,7 @@ from parity import compare, divergences, exactness, port, rounding
 from parity.backends import CPU
 from parity.compare import Difference, Rounded
 from parity.divergences import NON_FINITE
+from parity.slopes import Skip
 from parity.spec import Answer, Array, Case, LayerSpec, Question
 
 OWN = ("output/", "state/")  # what the exact oracle answers by itself
@@ -94,8 +96,8 @@ def direct(
     official: Answer,
     rounded: Rounded,
     run: port.Run,
-) -> tuple[list[Difference], tuple[str, ...]]:
-    """Port and official: the differences, and the known divergences that explain some."""
+) -> tuple[list[Difference], tuple[str, ...], list[Skip]]:
+    """Port and official: differences, the known divergences that explain some, what stays open."""
     case, weights = question.case, spec.weights(question.case.config)
     drawn = {f"initial/{path}" for path, weight in weights.items() if weight.random}
 
@@ -107,21 +109,29 @@ def direct(
         return compare.compare(arrays, official, rounded, budget, drawn)
 
     ours = official.pick(got.arrays())
-    found, needed = compared(ours), list[str]()
+    found, needed, skips = compared(ours), list[str](), list[Skip]()
     for entry in divergences.of(spec, case):
         if all(difference.ok for difference in found):
             break
         needed.append(entry.name)
-        like_run = dataclasses.replace(run, noise=entry.like_official)
+        context = entry.like_official()
+        like_run = dataclasses.replace(run, noise=functools.partial(_itself, context))
         if run.backend.capture is not None:  # no graph holds it: it is a context of each operation
             like_run = dataclasses.replace(like_run, backend=CPU)
         like = port.answer(spec, question, like_run)
         like = compared_part(like, case)
-        ours = divergences.nearest(ours, official.pick(like.arrays()), official)
+        picked = official.pick(like.arrays())
+        ours = divergences.nearest(ours, picked, official, context.undetermined)
         within = rounding.units(spec, question, run.arithmetic, within=entry.like_official)
         within = _at_least_rounded(within, official)
         found = [_without_distance(each) for each in compared(ours, within)]
-    return found, tuple(needed)
+        if context.undetermined:
+            skips = [Skip(each.array, f"{entry.name}: what is not finite") for each in found]
+    return found, tuple(needed), skips
+
+
+def _itself(context: divergences.LikeOfficial) -> divergences.LikeOfficial:
+    return context
 
 
 def _at_least_rounded(within: Rounded, official: Answer) -> Rounded:

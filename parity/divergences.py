@@ -12,24 +12,24 @@ zeros of its own (padding, blocks, masks of activations) with what is not finite
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Self
 from unittest import mock
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
+from torch.overrides import BaseTorchFunctionMode
 
 from leaf_port import _clip
 from parity.layers import all_specs
 from parity.spec import Answer, Array, Case, LayerSpec
 
 _LOWEST = torch.finfo(torch.float32).min
+_BEHIND_LOWEST = 1e30  # what is greater was made of the lowest number: no input reaches it
+_SUMS = {"avg_pool2d", "conv1d", "conv2d", "linear", "matmul", "mean", "var", "var_mean"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,40 +51,70 @@ class Divergence:
     reason: str
     source: str
     signals: Collection[str]
-    like_official: Callable[[], AbstractContextManager[Any]]
+    like_official: Callable[[], LikeOfficial]
     everywhere: bool = False
 
 
-@contextlib.contextmanager
-def flushing() -> Iterator[None]:
+class LikeOfficial(BaseTorchFunctionMode):
+    """A context in which the port does as the official code does.
+
+    Attributes:
+        undetermined: whether it met what no other computation can give: behind the port's elements
+            that are not finite, the official ones are then not compared.
+    """
+
+    undetermined = False
+
+
+class Flushing(LikeOfficial):
     """Denormal numbers are zero, as operands and as results."""
-    if not torch.set_flush_denormal(True):
-        raise RuntimeError("this processor cannot be told to flush denormal numbers")
-    try:
-        yield
-    finally:
+
+    def __enter__(self) -> Self:
+        if not torch.set_flush_denormal(True):
+            raise RuntimeError("this processor cannot be told to flush denormal numbers")
+        return super().__enter__()
+
+    def __exit__(self, *raised: Any) -> None:
         torch.set_flush_denormal(False)
+        super().__exit__(*raised)
 
 
-class _MaxPoolingWithoutNan(TorchFunctionMode):
-    """Maxima that leave NaN out; of a window of nothing else, the lowest finite number."""
+class MaxPoolingWithoutNan(LikeOfficial):
+    """Maxima that leave NaN out; of a window of nothing else, the lowest finite number.
+
+    On every device: where a maximum leaves NaN out by itself, the port puts it back. A sum with the
+    lowest number overflows or not by its order, and of infinities a later maximum drops what
+    becomes NaN: one bit there decides what all that follows is.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._as_if_maxima_kept_nan = mock.patch.object(_clip, "lacks", return_value=False)
+        self._emptied = False
+
+    def __enter__(self) -> Self:
+        self._as_if_maxima_kept_nan.start()
+        return super().__enter__()
+
+    def __exit__(self, *raised: Any) -> None:
+        super().__exit__(*raised)
+        self._as_if_maxima_kept_nan.stop()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func is F.max_pool2d:
             inputs: Tensor = args[0]
-            args = (torch.where(torch.isnan(inputs), _LOWEST, inputs), *args[1:])
-        return func(*args, **kwargs)
+            result = func(torch.where(torch.isnan(inputs), _LOWEST, inputs), *args[1:], **kwargs)
+            self._emptied |= bool((result == _LOWEST).any())
+            return result
+        result = func(*args, **kwargs)
+        if self._emptied and func.__name__ in _SUMS:
+            sums = result if isinstance(result, tuple) else (result,)
+            self.undetermined |= any(not (each.abs() < _BEHIND_LOWEST).all() for each in sums)
+        return result
 
 
-@contextlib.contextmanager
-def _max_pooling_without_nan() -> Iterator[None]:
-    """On every device: where a maximum leaves NaN out by itself, the port puts it back."""
-    with mock.patch.object(_clip, "lacks", return_value=False), _MaxPoolingWithoutNan():
-        yield
-
-
-class _SoftmaxWithNan(TorchFunctionMode):
+class SoftmaxWithNan(LikeOfficial):
     """A softmax whose other elements are zero where one is NaN or infinite."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -108,7 +138,7 @@ TABLE = (
         source="tensorflow, tsl/platform/threadpool.cc: ScopedFlushDenormal in each thread",
         signals=("denormal",),
         everywhere=True,
-        like_official=flushing,
+        like_official=Flushing,
     ),
     Divergence(
         name="nan_in_max_pooling",
@@ -116,7 +146,7 @@ TABLE = (
         reason="a NaN that disappears hides that the model is broken",
         source="tensorflow, core/kernels/maxpooling_op.cc: comparisons with NaN are false",
         signals=NON_FINITE,
-        like_official=_max_pooling_without_nan,
+        like_official=MaxPoolingWithoutNan,
     ),
     Divergence(
         name="nan_in_softmax",
@@ -124,7 +154,7 @@ TABLE = (
         reason="they have no share of a sum that is NaN",
         source="tensorflow, core/kernels/softmax_op_functor.h",
         signals=NON_FINITE,
-        like_official=_SoftmaxWithNan,
+        like_official=SoftmaxWithNan,
     ),
 )
 NAMED: Mapping[str, Divergence] = {entry.name: entry for entry in TABLE}
@@ -139,37 +169,35 @@ def of(spec: LayerSpec, case: Case) -> list[Divergence]:
     ]
 
 
-_BEHIND_LOWEST = 1e30  # what is greater was made of the lowest number: no input reaches it
-
-
 def nearest(
-    plain: Mapping[str, Array], like_official: Mapping[str, Array], official: Answer
+    plain: Mapping[str, Array],
+    like_official: Mapping[str, Array],
+    official: Answer,
+    undetermined: bool = False,
 ) -> dict[str, Array]:
     """Of the port's two answers, element by element the one that is nearer to the official one.
 
-    The official one itself, where it is not determined: where the port's is not finite, and the
-    official one is made of the lowest number, or is 0 (as a rectifier leaves it) and the second is
-    made of it or not finite. Products with -3.4e38 overflow or not by the order of their sum, an
-    infinity times the zeros of a kernel's own padding is NaN or is left out, and of both a later
-    maximum drops what is NaN.
+    Args:
+        plain: the port's own.
+        like_official: where it does as the official code does.
+        official: the official one; taken itself for what is not determined.
+        undetermined: whether what is not finite in ``plain`` is not.
     """
     theirs = official.arrays()
     return {
-        name: _nearest(array, like_official[name], theirs[name])
+        name: _nearest(array, like_official[name], theirs[name], undetermined)
         if name in theirs and theirs[name].shape == array.shape
         else array
         for name, array in plain.items()
     }
 
 
-def _nearest(plain: Array, like_official: Array, official: Array) -> Array:
+def _nearest(plain: Array, like_official: Array, official: Array, undetermined: bool) -> Array:
     with np.errstate(invalid="ignore", over="ignore"):
         first, second = np.abs(plain - official), np.abs(like_official - official)
         same = (plain == official) | (np.isnan(plain) & np.isnan(official))
-        broken = ~np.isfinite(like_official) | (np.abs(like_official) > _BEHIND_LOWEST)
-        open_ = (np.abs(official) > _BEHIND_LOWEST) | (broken & (official == 0.0))
         near = np.where(same | (first < second), plain, like_official)
-        return np.where(open_ & ~np.isfinite(plain), official, near)
+        return np.where(~np.isfinite(plain), official, near) if undetermined else near
 
 
 def unneeded(specs: Iterable[LayerSpec], needed: Collection[tuple[str, str]]) -> list[str]:

@@ -14,7 +14,7 @@ from parity.layers import all_specs
 from parity.spec import Answer, Array, Case, LayerSpec, Question
 
 SPECS = all_specs()
-POOLING = next(spec for spec in SPECS.values() if "nan_in_max_pooling" in spec.divergences)
+POOLING = SPECS["max_pooling1d"]
 BROKEN = Case("log_compression", SPECS["log_compression"].configs[0], signal="nan")
 
 
@@ -80,7 +80,7 @@ def test_an_excuse_must_reproduce_the_official_answer() -> None:
 def test_max_pooling_without_nan() -> None:
     """NaN is left out; a window of nothing else gives the lowest number."""
     x = torch.tensor([[[[1.0, torch.nan, torch.nan, torch.nan]]]])
-    with divergences.NAMED["nan_in_max_pooling"].like_official() as _:  # type: ignore[misc]
+    with divergences.MaxPoolingWithoutNan():
         y = F.max_pool2d(x, (1, 2))
     assert y.ravel().tolist() == [1.0, torch.finfo(torch.float32).min]
     assert torch.isnan(F.max_pool2d(x, (1, 2))).all()
@@ -92,7 +92,7 @@ def test_flushing_ends() -> None:
     within: list[float] = []
 
     def broken() -> None:
-        with divergences.flushing():
+        with divergences.Flushing():
             within.append(float(tiny * 1.0))
             raise RuntimeError("inside")
 
@@ -111,18 +111,39 @@ def test_an_entry_that_nothing_needs_is_told() -> None:
     assert divergences.unneeded([POOLING], every) == []
 
 
-def _nearest(plain: float, like: float, theirs: float) -> float:
+def _nearest(plain: float, like: float, theirs: float, undetermined: bool) -> float:
     def arrays(value: float) -> dict[str, np.ndarray]:
         return {"output/0": np.array([value], np.float32)}
 
     official = Answer(outputs=[arrays(theirs)["output/0"]])
-    return float(divergences.nearest(arrays(plain), arrays(like), official)["output/0"][0])
+    near = divergences.nearest(arrays(plain), arrays(like), official, undetermined)
+    return float(near["output/0"][0])
 
 
-def test_what_overflows_behind_the_lowest_number_is_not_compared() -> None:
-    """But what is finite in the port is, and what is of ordinary size."""
-    assert _nearest(np.nan, 0.0, 9e36) == np.float32(9e36)
-    assert _nearest(np.nan, np.inf, 0.0) == 0.0
-    assert np.isinf(_nearest(np.nan, np.inf, 0.5))
-    assert _nearest(1.0, 0.0, 9e36) != np.float32(9e36)
-    assert _nearest(np.nan, 2.0, 3.0) == 2.0
+def test_what_is_not_determined_is_not_compared() -> None:
+    """But what is finite in the port is."""
+    assert _nearest(np.nan, np.inf, 0.5, undetermined=True) == 0.5
+    assert np.isinf(_nearest(np.nan, np.inf, 0.5, undetermined=False))
+    assert _nearest(1.0, 2.0, 9.0, undetermined=True) == 2.0
+    assert _nearest(np.nan, 2.0, 3.0, undetermined=False) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("values", "factor", "undetermined"),
+    [
+        ([torch.nan, torch.nan], 0.5, True),
+        ([torch.nan, torch.nan], 4.0, True),
+        ([torch.nan, torch.nan], 1e-9, False),
+        ([torch.nan, 2.0], 4.0, False),
+    ],
+)
+def test_computing_with_the_lowest_number_is_not_determined(
+    values: list[float], factor: float, undetermined: bool
+) -> None:
+    """In a sum of its size; a product is the same in any order."""
+    with divergences.MaxPoolingWithoutNan() as context:
+        pooled = F.max_pool2d(torch.tensor([[[values]]]), (1, 2))
+        pooled * factor
+        assert not context.undetermined
+        F.linear(pooled, torch.tensor([[factor]]))
+    assert context.undetermined is undetermined
