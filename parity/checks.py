@@ -145,7 +145,7 @@ def _port(
         lost = sorted(whole.arrays().keys() - official.arrays().keys())
         skips = [Skip(name, run.backend.outputs_only) for name in lost]
     direct, needed, open_ = distances.direct(spec, question, got, official, rounded, run)
-    found = direct + distances.side(compare.PORT, spec, case, got, rounded)
+    found = direct + distances.side(compare.PORT, spec, case, got, rounded, run.backend)
     return Result(
         spec.name,
         case.name,

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from parity import compare, divergences, exactness, port, rounding
-from parity.backends import CPU
+from parity.backends import CPU, Backend
+from parity.budget import Budget
 from parity.compare import Difference, Rounded
 from parity.divergences import NON_FINITE
 from parity.slopes import Skip
@@ -35,15 +36,20 @@ def exact(spec: LayerSpec, pinned: Question, doubled: Rounded) -> Rounded:
 
 
 def side(
-    check: str, spec: LayerSpec, case: Case, answer: Answer, rounded: Rounded
+    check: str,
+    spec: LayerSpec,
+    case: Case,
+    answer: Answer,
+    rounded: Rounded,
+    backend: Backend = CPU,
 ) -> list[Difference]:
-    """The distance of one side's arrays from the exact ones."""
+    """The distance of one side's arrays, computed on a backend, from the exact ones."""
     masks = spec.ties(case.config)
     ties = answer.pick({f"gradients/{name}": mask for name, mask in masks.items()})
     rounded = Rounded(answer.pick(rounded.exact), answer.pick(rounded.units))
     if case.signal in NON_FINITE:
         rounded = _where_both_finite(answer.arrays(), rounded)
-    budget, ours = spec.budget_of(case), check == compare.PORT
+    budget, ours = _budget(spec, case, backend), check == compare.PORT
     forward = (budget.port if ours else budget.reference).allowed
     gradient = (budget.port_gradient if ours else budget.reference_gradient).allowed
     return [
@@ -75,6 +81,11 @@ def _where_both_finite(arrays: Mapping[str, Array], rounded: Rounded) -> Rounded
     return Rounded({name: own(name, exact) for name, exact in rounded.exact.items()}, rounded.units)
 
 
+def _budget(spec: LayerSpec, case: Case, backend: Backend) -> Budget:
+    budget = spec.budget_of(case)
+    return budget.off_the_cpu() if backend.own_order else budget
+
+
 def double(
     spec: LayerSpec, case: Case, arrays: Mapping[str, Array], rounded: Rounded
 ) -> list[Difference]:
@@ -101,9 +112,7 @@ def direct(
     case, weights = question.case, spec.weights(question.case.config)
     drawn = {f"initial/{path}" for path, weight in weights.items() if weight.random}
 
-    budget = spec.budget_of(case)
-    if run.backend.own_order:
-        budget = budget.off_the_cpu()
+    budget = _budget(spec, case, run.backend)
 
     def compared(arrays: Mapping[str, Array], rounded: Rounded = rounded) -> list[Difference]:
         return compare.compare(arrays, official, rounded, budget, drawn)

@@ -104,6 +104,16 @@ def test_the_sides_bound_their_difference() -> None:
     assert (budget.forward, budget.gradient) == (3, 7)
 
 
+def test_other_kernels_have_the_wider_bound_of_both_sides() -> None:
+    """Off the CPU the port's sums may be added up as the official ones; its own bound may be wider."""
+    budget = Budget(*(Bound(each, each) for each in (1, 2, 4, 3)), narrow=0.5, narrow_gradient=0.5)
+    assert (budget.forward, budget.gradient) == (0.5, 0.5)
+    there = budget.off_the_cpu()
+    assert (there.port.allowed, there.port_gradient.allowed) == (2, 4)
+    assert (there.reference.allowed, there.reference_gradient.allowed) == (2, 3)
+    assert (there.forward, there.gradient) == (4, 7)
+
+
 def test_adverse_input_may_have_a_budget_of_its_own() -> None:
     """Plain input keeps the narrow one."""
     wide = Budget(*[Bound(1, 1)] * 4)
