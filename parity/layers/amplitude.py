@@ -42,7 +42,7 @@ SPEC = LayerSpec(
     explicit=(Case("amplitude", {"taps": 194, "index": 0}, draw=20103),),
     budget=Budget(
         port=Bound(30, 14.673, MATRIX_FOURIER, at="taps=194,index=0,draw=20103"),
-        reference=Bound(360, 176.65, TENSORFLOW_FFT, at="taps=261,index=2,draw=260"),
+        reference=Bound(1200, 579.726, TENSORFLOW_FFT, at="taps=269,index=0,draw=245"),
         port_gradient=Bound(5.1, 2.546),
         reference_gradient=Bound(79, 39.226, TENSORFLOW_FFT, at="taps=194,index=0,draw=20103"),
         double=Bound(640, 345.945, MKL_DOUBLE_FFT),

@@ -12,7 +12,7 @@ from leaf_port.models import AudioClassifier, ConvNet
 from parity.layers._common import below, gabor_kernel
 from parity.layers._frontends import GAUSSIAN, waveforms
 from parity.layers._models import overflowing, walk
-from parity.layers._reasons import CONSTANT_MAPS, FUSED_BATCH_NORMALISATION
+from parity.layers._reasons import CONSTANT_MAPS, FUSED_BATCH_NORMALISATION, WEIGHT_GRADIENT
 from parity.oracles.exact import frontends, models
 from parity.oracles.exact.types import below as part
 from parity.source import Source
@@ -145,7 +145,12 @@ SPEC = LayerSpec(
     adverse=Budget(
         port=Bound(5, 2.172),
         reference=Bound(32, 15.63, CONSTANT_MAPS, at=_CLICK),
-        port_gradient=Bound(10, 7.243),
+        port_gradient=Bound(
+            24,
+            11.609,
+            WEIGHT_GRADIENT,
+            at="samples=3200,frontend=True,encoder=True,training,denormal,draw=65736",
+        ),
         reference_gradient=Bound(40, 20.04, CONSTANT_MAPS, at=_CLICK),
         norm=18,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",

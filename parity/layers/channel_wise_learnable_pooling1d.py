@@ -64,8 +64,8 @@ SPEC = LayerSpec(
         )
     ),
     budget=Budget(
-        port=Bound(5.6, 2.753),
-        reference=Bound(5.6, 2.769),
+        port=Bound(8, 3.997),
+        reference=Bound(8, 3.997),
         port_gradient=Bound(6, 2.978),
         reference_gradient=Bound(7.5, 3.715),
         double=Bound(5, 2.446),

@@ -57,7 +57,9 @@ SPEC = LayerSpec(
     ),
     budget=Budget(
         port=Bound(6.2, 3.07),
-        reference=Bound(5.46, 3.178),
+        reference=Bound(
+            9.5, 4.795, at="not recorded: frames=204,channels=37,per_channel=True,draw=190"
+        ),
         port_gradient=Bound(5, 2.202),
         reference_gradient=Bound(5.8, 3.429),
         double=Bound(6, 2.956),

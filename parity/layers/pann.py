@@ -50,7 +50,7 @@ SPEC = LayerSpec(
     ),
     adverse=Budget(
         port=Bound(6.7, 3.328),
-        reference=Bound(7.1, 3.518),
+        reference=Bound(10.5, 6.109),
         port_gradient=Bound(15, 7.405),
         reference_gradient=Bound(14, 6.87),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
