@@ -11,6 +11,7 @@ from _layers import inputs_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 import leaf_port as lp
 from leaf_port import _clip
@@ -190,3 +191,13 @@ def test_a_gabor_filter_at_zero_frequency_learns() -> None:
 def test_a_gaussian_at_its_widest_learns() -> None:
     layer = lp.GaussianLowpass(3, 25, kernel_initializer=lp.Constant(0.5), trainable=True)
     assert (_learns(layer, inputs_of("GaussianLowpass")[0], layer.kernel) > 0).all()
+
+
+def test_a_maximum_that_drops_nan_gets_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a device whose own maxima drop it (``leaf_port/_devices.py``)."""
+    pool = F.max_pool2d
+    monkeypatch.setattr(F, "max_pool2d", lambda x, *args: pool(x.nan_to_num(-9.0), *args))
+    monkeypatch.setattr(_clip, "lacks", lambda *_: True)
+    x = torch.tensor([[[[1.0, math.nan, 2.0, 3.0]]]])
+    assert torch.isnan(_clip.max_pool2d(x, (1, 2))).tolist() == [[[[True, False]]]]
+    assert _clip.max_pool2d(x, (1, 2))[0, 0, 0, 1] == 3.0

@@ -126,6 +126,7 @@ def test_what_is_not_determined_is_not_compared() -> None:
     assert np.isinf(_nearest(np.nan, np.inf, 0.5, undetermined=False))
     assert _nearest(1.0, 2.0, 9.0, undetermined=True) == 2.0
     assert _nearest(np.nan, 2.0, 3.0, undetermined=False) == 2.0
+    assert _nearest(1.0, 5.0, 2.0, undetermined=False) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -135,6 +136,7 @@ def test_what_is_not_determined_is_not_compared() -> None:
         ([torch.nan, torch.nan], 4.0, True),
         ([torch.nan, torch.nan], 1e-9, False),
         ([torch.nan, 2.0], 4.0, False),
+        ([torch.nan, 1e35], 4.0, False),
     ],
 )
 def test_computing_with_the_lowest_number_is_not_determined(

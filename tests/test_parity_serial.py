@@ -14,12 +14,12 @@ from parity.oracles import recorded
 MAP = 3.0 + torch.rand((2, 5, 7, 3), generator=torch.Generator().manual_seed(1)).double()
 
 
-def one_by_one(values: np.ndarray) -> np.float32:
-    """In float32, in the order of ``values``."""
+def one_by_one(values: np.ndarray) -> float:
+    """In float32, in the order of ``values``; compared with as float64."""
     total = np.float32(0)
     for value in values.astype(np.float32).ravel():
         total += value
-    return total
+    return float(total)
 
 
 @pytest.mark.parametrize("keepdim", [False, True])
@@ -36,7 +36,7 @@ def test_means_and_variances_are_of_such_sums() -> None:
         mean = MAP.mean((0, 2, 3))
         variance, same = torch.var_mean(MAP, (0, 2, 3), correction=0)
     assert torch.equal(mean, same)
-    assert mean[0].item() == one_by_one(MAP[:, 0].numpy()) / np.float32(42)
+    assert mean[0].item() == float(np.float32(one_by_one(MAP[:, 0].numpy())) / np.float32(42))
     exact = MAP.var((0, 2, 3), correction=0)
     rounded = 42 * 2.0**-24  # of 42 positive terms every partial sum, at most the whole
     assert ((variance / exact - 1).abs() <= rounded).all()
