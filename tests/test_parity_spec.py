@@ -105,7 +105,7 @@ def test_the_sides_bound_their_difference() -> None:
 
 
 def test_other_kernels_have_the_wider_bound_of_both_sides() -> None:
-    """Off the CPU the port's sums may be added up as the official ones; its own bound may be wider."""
+    """Off the CPU the port's sums may be added up as the official ones are."""
     budget = Budget(*(Bound(each, each) for each in (1, 2, 4, 3)), narrow=0.5, narrow_gradient=0.5)
     assert (budget.forward, budget.gradient) == (0.5, 0.5)
     there = budget.off_the_cpu()
