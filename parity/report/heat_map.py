@@ -105,5 +105,15 @@ def refusals(row: Row) -> Cell:
     """The layer's error cases: how many are refused as declared."""
     if not row.refusals:
         return Cell("not run", told="error cases are run with whole layers only")
-    problems = [refusal.problem for refusal in row.refusals if refusal.problem]
+    return _counted([refusal.problem for refusal in row.refusals if refusal.problem])
+
+
+def laws(row: Row) -> Cell:
+    """What must hold to the last bit (``parity/laws``): which does not."""
+    if not row.laws:
+        return Cell("not run", told="none is declared, or not the whole layer was run")
+    return _counted([f"{law.law}: {law.problem}" for law in row.laws if law.problem])
+
+
+def _counted(problems: Sequence[str]) -> Cell:
     return Cell("off" if problems else "ok", math.inf if problems else 0.0, "; ".join(problems))

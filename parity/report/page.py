@@ -81,6 +81,7 @@ def html(report: Report) -> str:
         "value": value,
         "figures": table.figures,
         "refusals": heat_map.refusals,
+        "laws": heat_map.laws,
     }
     heads, lines = heat_map.lines(report.rows)
     return environment.get_template("page.html").render(
