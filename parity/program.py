@@ -28,6 +28,10 @@ class Program:
         reduced_backward: convolutions of the backward pass that do not.
         compilations: how many programs were compiled over all calls.
         calls: how often the case was computed, every time with the same shapes.
+        compile_seconds: how long the backend compiled.
+        seconds: how long the last call took, which needs no compilation.
+        peak_bytes: by how much the first call let the process grow at most; None where the system
+            does not tell.
     """
 
     fallbacks: tuple[str, ...] = ()
@@ -37,6 +41,9 @@ class Program:
     reduced_backward: int = 0
     compilations: int = 1
     calls: int = 1
+    compile_seconds: float = 0.0
+    seconds: float = 0.0
+    peak_bytes: int | None = None
 
     def failures(self, complex_allowed: bool) -> Iterator[str]:
         """What is wrong with it, a line each.

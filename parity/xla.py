@@ -16,13 +16,14 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from parity import program
+from parity import memory, program
 from parity.program import Program
 
 T = TypeVar("T")
@@ -144,14 +145,19 @@ def watched(compute: Callable[[], T]) -> tuple[T, Program]:
     torch_xla.sync()  # nothing of before is counted
     metrics.clear_all()
     with _noting() as programs:
-        given = compute()
+        given, peak_bytes = memory.peak(compute)
     for _ in range(CALLS - 1):
+        start_of_call = time.perf_counter()
         compute()
     (told,) = programs
     compiled: Any = metrics.metric_data("CompileTime")
+    count, nanoseconds = compiled[:2] if compiled else (0, 0.0)
     return given, dataclasses.replace(
         told,
         fallbacks=tuple(sorted(metrics.executed_fallback_ops())),
-        compilations=compiled[0] if compiled else 0,
+        compilations=count,
         calls=CALLS,
+        compile_seconds=1e-9 * nanoseconds,
+        seconds=time.perf_counter() - start_of_call,
+        peak_bytes=peak_bytes,
     )

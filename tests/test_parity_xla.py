@@ -147,13 +147,17 @@ def test_a_program_fails_a_result_of_the_real_path_alone(told: Program, expected
 
 def test_the_notes_name_every_fallback() -> None:
     row = Row(all_specs()["amplitude"])
-    row.add(Result("amplitude", "a", "real", backend="xla", program=Program(reduced_backward=1)))
+    slow = Program(reduced_backward=1, compile_seconds=2.0, seconds=0.25, peak_bytes=3_000_000)
+    row.add(Result("amplitude", "a", "real", backend="xla", program=slow))
     fallen = Program(fallbacks=("aten::_fft_c2c",), complex_types=True)
     row.add(Result("amplitude", "a", "complex", backend="xla", program=fallen))
-    without, in_complex, backward = programs.notes([row])
+    without, in_complex, most, backward = programs.notes([row])
     assert "1 programs" in without
     assert "fell back to the CPU: nothing; complex types in 0" in without
     assert "amplitude: _fft_c2c" in in_complex
+    assert "compiled in at most 2 s (amplitude: a)" in most
+    assert "a second call in at most 0.25 s" in most
+    assert "grew by at most 3 MB" in most
     assert "bfloat16" in backward
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from parity.checks import Result
 from parity.program import Program
@@ -31,6 +31,7 @@ def _of_backend(name: str, found: Sequence[Compiled]) -> list[str]:
         f"{_fallen(real)}; complex types in {_with_complex(real)}; at most {_compilations(real)} "
         "compilations of each in two calls",
         f"{name}, in complex arithmetic: {len(in_complex)} programs; {_fallen(in_complex)}",
+        f"{name}: {_most(found)}",
     ]
     if backward:
         lines.append(
@@ -38,6 +39,23 @@ def _of_backend(name: str, found: Sequence[Compiled]) -> list[str]:
             "float32 precision, whatever is set: on a TPU it is multiplied in bfloat16"
         )
     return lines
+
+
+def _most(found: Sequence[Compiled]) -> str:
+    """What takes longest, and most memory."""
+
+    def named(what: str, figure: Callable[[Program], float], unit: str) -> str:
+        result, program = max(found, key=lambda each: figure(each[1]))
+        return f"{what} at most {figure(program):.2g} {unit} ({result.layer}: {result.case})"
+
+    told = [
+        named("compiled in", lambda program: program.compile_seconds, "s"),
+        named("a second call in", lambda program: program.seconds, "s"),
+    ]
+    if any(program.peak_bytes is not None for _, program in found):
+        grown = named("the process grew by", lambda program: (program.peak_bytes or 0) / 1e6, "MB")
+        told.append(grown)
+    return "; ".join(told)
 
 
 def _fallen(found: Sequence[Compiled]) -> str:
