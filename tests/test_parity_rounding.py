@@ -116,3 +116,12 @@ def test_what_fails_is_judged_by_sturdy_units(monkeypatch: pytest.MonkeyPatch) -
     (result,) = checks.check(spec, case, recorded.load(spec).answer)
     assert not result.failures
     assert runs == [rounding.RUNS, rounding.STURDY_RUNS]
+
+
+def test_an_envelope_is_disturbed_by_the_taps_that_are_dropped() -> None:
+    """``exp(-100)`` is 4e-44, whose own rounding is nothing beside the port's taps below 1e-30."""
+    with rounding.Noise(0):
+        far = torch.exp(torch.full((100,), -100.0, dtype=torch.float64))
+        near = torch.exp(torch.zeros(100, dtype=torch.float64))
+    assert 1e-28 < far.abs().max().item() <= 1.0001e-27
+    assert (near - 1.0).abs().max().item() <= 1.0001 * rounding.UNIT_ROUNDOFF
