@@ -101,7 +101,7 @@ def record(
     """
     changed = False
     with Official() as official, Progress(console=console) as progress:
-        console.print(f"official: {official.stack}")
+        console.print(f"official: {official.stack}", markup=False)
         for spec in specs:
             asked = cases(spec, draw, keep)
             task = progress.add_task(spec.name, total=len(asked))
@@ -120,5 +120,6 @@ def record(
                 size = path.stat().st_size
                 console.print(f"{spec.name}: {len(answers)} cases, {size / 1e3:.0f} kB")
             elif different:
-                console.print(f"{spec.name}: {len(different)} cases differ: {', '.join(different)}")
+                line = f"{spec.name}: {len(different)} cases differ: {', '.join(different)}"
+                console.print(line, markup=False)
     return changed

@@ -115,6 +115,45 @@ def test_against_fractions(data: Any, frames: int, decay: float) -> None:
         assert error <= Fraction(1.01) * Fraction(DOUBLE) * units + Fraction(2) ** -1022
 
 
+SHAPES = {"a channel's own": (3,), "one for all": (1,), "matrix": (3, 3)}
+
+
+# torch's own, where it takes forward derivatives of many at once.
+@pytest.mark.filterwarnings(r"ignore:.torch\.jit\.\w+. is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("frames", [1, 2, 6])
+def test_derivatives_of_every_kind(shape: tuple[int, ...], frames: int) -> None:
+    """Backwards and forwards, of second order, and of many at once: the doubling has its own."""
+    run = _scan.matrix_recurrence if len(shape) == 2 else _scan.diagonal_recurrence
+    drawn = (_draw(2, frames, 3), 0.4 * _draw(*shape, seed=2) + 0.1, _draw(2, 3, seed=3))
+    given = tuple(torch.from_numpy(each).requires_grad_() for each in drawn)
+    assert torch.autograd.gradcheck(
+        run, given, check_forward_ad=True, check_batched_grad=True, check_batched_forward_grad=True
+    )
+    assert torch.autograd.gradgradcheck(run, given, check_fwd_over_rev=True)
+
+
+def test_batches_by_vmap() -> None:
+    b, decay, initial = (torch.from_numpy(_draw(*s)) for s in ((4, 2, 7, 3), (4, 3), (4, 2, 3)))
+    mapped = torch.func.vmap(_scan.diagonal_recurrence)(b, decay, initial)
+    one_by_one = [_scan.diagonal_recurrence(*each) for each in zip(b, decay, initial, strict=True)]
+    assert same_bits(mapped, torch.stack(one_by_one))
+
+
+def test_no_step_of_the_doubling_is_kept_for_the_gradient() -> None:
+    """Two tensors, the smoothed one and the decay, however many steps it takes."""
+    kept: list[tuple[int, ...]] = []
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept.append(tuple(tensor.shape))
+        return tensor
+
+    b, decay = torch.ones(2, 1000, 3, requires_grad=True), torch.full((3,), 0.9).requires_grad_()
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        _scan.recurrence(b, decay)
+    assert sorted(kept) == [(2, 1000, 3), (3,)]
+
+
 def _average(w: float, channels: int = 3) -> lp.ExponentialMovingAverage:
     return lp.ExponentialMovingAverage(channels, w)
 

@@ -279,7 +279,8 @@ def export(
     from weight_conversion.export import export as exporter
 
     count = exporter(folder, prefix)
-    Console().print(f"{prefix}: {count} weights, loaded by the official code, the same bits")
+    line = f"{prefix}: {count} weights, loaded by the official code, the same bits"
+    Console().print(line, markup=False, soft_wrap=True)
 
 
 @app.command(hidden=True)

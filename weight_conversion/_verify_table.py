@@ -23,7 +23,7 @@ def show(found: Verification, console: Console) -> None:
     """Prints the table, what is wrong, what was not run, and the sum of it."""
     console.print(_table(found))
     for line in _told(found):
-        console.print(line, soft_wrap=True)
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def _table(found: Verification) -> Table:

@@ -116,7 +116,8 @@ def _left_out(chosen: Mapping[str, Primitive], console: Console) -> None:
     for reason, signals in reasons.items():
         names = ", ".join(dict.fromkeys(name for found in signals.values() for name in found))
         what = ", ".join(signals)
-        console.print(f"not drawn: {what} ({names}): {reason}", soft_wrap=True, highlight=False)
+        line = f"not drawn: {what} ({names}): {reason}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def run(

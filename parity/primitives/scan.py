@@ -74,8 +74,4 @@ PRIMITIVE = Primitive(
         ),
         errors=(ErrorCase("num_channels", lambda: ExponentialMovingAverage(0, 0.04)),),
     ),
-    left_out={
-        "infinity": "an infinite frame stays infinite in the loop; in the port's doubling a power "
-        "of the decay that float32 cannot hold is zero, and infinity times zero is NaN"
-    },
 )

@@ -72,8 +72,4 @@ PRIMITIVE = Primitive(
         ),
         errors=(ErrorCase("inputs", lambda: PCEN(3)(torch.ones(1, 5, 2))),),
     ),
-    left_out={
-        "infinity": "the port adds up the recurrence by doubling: infinities of both signs meet in "
-        "its gradients where the loop keeps them apart"
-    },
 )

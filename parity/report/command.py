@@ -87,8 +87,9 @@ def run(specs: Sequence[LayerSpec], outputs: Outputs, audio: Path | None, consol
     ok = table.show(checked, console)
     report = content.make(checked, shown, _arguments(specs, audio))
     for each in report.closeness:
-        console.print(each.text, highlight=False, soft_wrap=True)
-    console.print(closeness.summary(report.closeness), highlight=False, soft_wrap=True)
+        console.print(each.text, markup=False, highlight=False, soft_wrap=True)
+    text = closeness.summary(report.closeness)
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
     with console.status("drawing"):
         written = outputs.write(report)
     for path in written:

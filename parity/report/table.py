@@ -109,7 +109,8 @@ def run(
     ok = show(rows, console, [*more, *loose, *lacking])
     for name, reason in () if asked else left.items():
         if reason:
-            console.print(f"backend {name} not run: {reason}", soft_wrap=True, highlight=False)
+            line = f"backend {name} not run: {reason}"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     return ok
 
 
