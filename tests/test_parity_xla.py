@@ -79,13 +79,21 @@ def test_a_device_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_asked_for_and_missing_is_an_error_and_else_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The other backends run."""
-    broken = backends.Backend("xla", "xla", lambda: "no such device")
+    broken = backends.Backend("xla", "xla", lambda: "no such device[0]")
     monkeypatch.setattr(backends, "TABLE", {"cpu": backends.CPU, "xla": broken})
-    with pytest.raises(LeafError, match="no such device"):
+    with pytest.raises(LeafError, match=r"no such device\[0\]"):
         table.run([], None, Console(), ["xla"])
     console = Console(record=True, width=200)
     assert table.run([], None, console, ())
-    assert "backend xla not run: no such device" in console.export_text()
+    assert "backend xla not run: no such device[0]" in console.export_text()
+
+
+def test_bounds_are_not_judged_by_a_run_without_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a run has nothing that they were measured on: every one of them would look too wide."""
+    other = backends.Backend("xla", "cpu", lambda: "")
+    monkeypatch.setattr(backends, "TABLE", {"cpu": backends.CPU, "xla": other})
+    with pytest.raises(LeafError, match="Add --backend cpu"):
+        table.run([], None, Console(), ["xla"], tight=True)
 
 
 # What a program tells

@@ -99,6 +99,14 @@ def run(
             raise LeafError("parity", "--backend", "one that runs here", name, reason)
     left = asked or backends.default()
     here = [name for name, reason in left.items() if not reason]
+    if tight and CPU.name not in here:
+        raise LeafError(
+            "parity",
+            "--tight",
+            "a run on the CPU, which bounds are measured on",
+            ", ".join(here),
+            f"Add --backend {CPU.name}, or leave --tight out.",
+        )
     with Progress(console=console, transient=True) as progress:
         rows = gathered.gather(specs, case, progress, here, first)
     missing = f"no layer among {len(specs)} has a case named {case!r}"
