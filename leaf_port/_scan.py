@@ -119,7 +119,8 @@ def recurrence(b: Tensor, decay: Tensor) -> Tensor:
     # dynamo takes no Function that has a jvp; one frame has none before it.
     if torch.compiler.is_compiling() or b.shape[1] == 1:
         return _doubling(b, decay)
-    return _Recurrence.apply(b, decay)
+    # Where autocast made b of another dtype: it casts the decay forwards, but not backwards.
+    return _Recurrence.apply(b, decay.to(b.dtype))
 
 
 def _add_first(b: Tensor, first: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
@@ -138,6 +139,24 @@ def test_batches_by_vmap() -> None:
     mapped = torch.func.vmap(_scan.diagonal_recurrence)(b, decay, initial)
     one_by_one = [_scan.diagonal_recurrence(*each) for each in zip(b, decay, initial, strict=True)]
     assert same_bits(mapped, torch.stack(one_by_one))
+
+
+@pytest.mark.parametrize("learned", [False, True])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_gradients_under_autocast(learned: bool, dtype: torch.dtype) -> None:
+    """In the precision of the output: sums of 40 frames, up to k + 15 roundings off each (top)."""
+    layer, x = lp.PCEN(3, learn_smooth_coef=learned, trainable=True), _x() / 4.0
+    found = []
+    for run in (_scan.recurrence, _scan._doubling):
+        given = x.clone().requires_grad_()
+        with mock.patch.object(_scan, "recurrence", run), torch.autocast("cpu", dtype):
+            smoothed = layer.ema(given, given[:, 0])
+        smoothed.float().sum().backward()
+        found.append((smoothed.detach(), given.grad))
+    (ours, ours_grad), (steps, steps_grad) = found
+    assert torch.equal(ours, steps)
+    units = torch.finfo(ours.dtype).eps * steps_grad.abs().max()  # gradients are all positive
+    assert (ours_grad - steps_grad).abs().max() <= 40 * units
 
 
 def test_no_step_of_the_doubling_is_kept_for_the_gradient() -> None:
