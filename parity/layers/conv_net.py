@@ -36,7 +36,9 @@ def _exact(given: Given) -> Answer:
 
 
 _DRAWN = "not recorded: map=33x9,filters=3x4,training,draw=2751; TensorFlow 2.21"
-_CLICKS = [f"map=25x16,filters=4x6x5,training,click,draw=117363{last}" for last in "57"]
+_CLICK = (
+    "not recorded: TensorFlow 2.21 without oneDNN, map=25x16,filters=4x6x5,training,click,draw=4528"
+)
 
 SPEC = LayerSpec(
     name="conv_net",
@@ -67,13 +69,13 @@ SPEC = LayerSpec(
     ),
     adverse=Budget(
         port=Bound(5, 2.173),
-        reference=Bound(32, 16.22, CONSTANT_MAPS, at=_CLICKS[1]),
-        port_gradient=Bound(51, 25.51, WEIGHT_GRADIENT, at=_CLICKS[0]),
-        reference_gradient=Bound(
-            50, 24.76, CONSTANT_MAPS, at="map=33x9,filters=3x4,training,denormal,draw=918"
+        reference=Bound(77, 38.3, CONSTANT_MAPS, at=_CLICK),
+        port_gradient=Bound(
+            51, 25.51, WEIGHT_GRADIENT, at="map=25x16,filters=4x6x5,training,click,draw=1173635"
         ),
+        reference_gradient=Bound(96, 47.7, CONSTANT_MAPS, at=_CLICK),
         relative=3e-6,
-        norm=28,
+        norm=63,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=CONSTANT_MAPS,
     ),
