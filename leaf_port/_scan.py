@@ -113,7 +113,16 @@ class _Recurrence(torch.autograd.Function):
 
 
 def recurrence(b: Tensor, decay: Tensor) -> Tensor:
-    """The same from ``m[-1] = 0``."""
+    """``m[t] = decay m[t - 1] + b[t]`` from ``m[-1] = 0``.
+
+    Args:
+        b: ``(batch, time, channels)``.
+        decay: ``(channels,)`` or ``(1,)``, or a matrix ``(channels, channels)``, by which ``m`` is
+            multiplied from the right.
+
+    Returns:
+        ``(batch, time, channels)``.
+    """
     if torch.compiler.is_exporting():
         return _doubling_of_any_length(b, decay)
     # dynamo takes no Function that has a jvp; one frame has none before it.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 from torch import Tensor
 from torch.func import functional_call
 
@@ -45,6 +46,11 @@ def _inputs(config: Config, source: Source) -> dict[str, Array]:
     }
 
 
+def _ties(config: Config) -> dict[str, Array]:
+    """The first coefficient may stand at a bound; the others are drawn, and do not."""
+    return {"input/smooth": np.arange(config["channels"]) == 0} if config["first"] in (0, 1) else {}
+
+
 def _exact(given: Given) -> Answer:
     return exactly(compression.moving_average(*given.inputs.values()))
 
@@ -63,6 +69,7 @@ PRIMITIVE = Primitive(
         inputs=_inputs,
         differentiable=("inputs", "smooth", "state"),
         exact=_exact,
+        ties=_ties,
         budget=Budget(
             port=Bound(7.4, 3.71),
             reference=Bound(6.8, 3.43),
