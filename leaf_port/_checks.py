@@ -113,11 +113,11 @@ def floating(where: str, inputs: Tensor, argument: str = "inputs") -> None:
         raise LeafError(where, argument, "float32 or float64 samples", str(inputs.dtype), fix)
 
 
-def same_dtype(where: str, inputs: Tensor, weight: Tensor) -> None:
+def same_dtype(where: str, inputs: Tensor, weight: Tensor, argument: str = "inputs") -> None:
     """Refuses an input whose precision is not the layer's."""
     if inputs.dtype != weight.dtype:
         fix = "convert one of the two: x.to(dtype), or module.to(dtype)"
-        raise LeafError(where, "inputs", f"{weight.dtype}, as the weights", str(inputs.dtype), fix)
+        raise LeafError(where, argument, f"{weight.dtype}, as the weights", str(inputs.dtype), fix)
 
 
 def _shape(inputs: Tensor) -> str:

@@ -34,7 +34,8 @@ class ExponentialMovingAverage(nn.Module):
         trainable: whether it is trained.
 
     Raises:
-        LeafError: no channels, a coefficient that is not finite, an input of another shape.
+        LeafError: no channels, a coefficient that is not finite, an input or a state of another
+            shape or dtype.
     """
 
     def __init__(
@@ -56,12 +57,7 @@ class ExponentialMovingAverage(nn.Module):
 
     def forward(self, inputs: Tensor, initial_state: Tensor) -> Tensor:
         """Smoothed ``inputs`` (batch, time, channels) from ``initial_state`` (batch, channels)."""
-        _check_channels(self, inputs, self.num_channels)
-        where = "ExponentialMovingAverage"
-        shape = (None, self.num_channels)
-        _checks.shaped(where, initial_state, shape, "(batch, channels)", "initial_state")
-        _checks.same_dtype(where, inputs, self.smooth)
-        _checks.same_dtype(where, initial_state, self.smooth)
+        _check_smoothed(self, inputs, initial_state, self.num_channels, self.smooth)
         w = clip_by_value(self.smooth, 0.0, 1.0)
         return _scan.diagonal_recurrence(w * inputs, 1.0 - w, initial_state)
 
@@ -72,12 +68,21 @@ class FixedSmoother(nn.Module):
     The ``SimpleRNN`` that the official PCEN smooths with unless the coefficient is learned:
     ``kernel = s I`` and ``recurrent_kernel = (1 - s) I`` at first, both ``(channels, channels)``.
     Whole matrices, since checkpoints hold them. Source: postprocessing.py, lines 141-152.
+
+    Args:
+        num_channels: number of channels.
+        smooth_coef: ``s``.
+
+    Raises:
+        LeafError: no channels, too many for the memory, a coefficient that is not finite, an input
+            or a state of another shape or dtype.
     """
 
     def __init__(self, num_channels: int, smooth_coef: float) -> None:
         super().__init__()
-        shape = (num_channels, num_channels)
         where = "FixedSmoother"
+        num_channels = _checks.at_least(where, "num_channels", num_channels)
+        shape = (num_channels, num_channels)
         _checks.fits_memory(where, "num_channels", num_channels, num_channels**2)
         _checks.finite(where, "smooth_coef", smooth_coef)
         self.kernel = parameter(where, Identity(smooth_coef), shape, False)
@@ -85,6 +90,7 @@ class FixedSmoother(nn.Module):
 
     def forward(self, inputs: Tensor, initial_state: Tensor) -> Tensor:
         """Smoothed ``inputs`` (batch, time, channels) from ``initial_state`` (batch, channels)."""
+        _check_smoothed(self, inputs, initial_state, self.kernel.shape[0], self.kernel)
         return _scan.matrix_recurrence(inputs @ self.kernel, self.recurrent_kernel, initial_state)
 
 
@@ -262,6 +268,17 @@ class SpecAugment(nn.Module):
 def _check_channels(layer: nn.Module, inputs: Tensor, channels: int) -> None:
     where = type(layer).__name__
     _checks.shaped(where, inputs, (None, None, channels), "(batch, frames, channels)")
+
+
+def _check_smoothed(
+    layer: nn.Module, inputs: Tensor, initial_state: Tensor, channels: int, weight: Tensor
+) -> None:
+    """One state a clip: one for all would be spread over them, which the official code refuses."""
+    _check_channels(layer, inputs, channels)
+    where, shape = type(layer).__name__, (inputs.shape[0], channels)
+    _checks.shaped(where, initial_state, shape, "(batch, channels)", "initial_state")
+    _checks.same_dtype(where, inputs, weight)
+    _checks.same_dtype(where, initial_state, weight, "initial_state")
 
 
 __all__ = [

@@ -129,3 +129,17 @@ def wrong_inputs(make: Callable[[], nn.Module], channels: int = 1) -> list[Error
         ErrorCase("inputs", on((2, 600, channels + 1)), "fails, or takes them as groups"),
         ErrorCase("inputs", on((2, 600, channels), torch.float64), "fails"),
     ]
+
+
+def refused_states(make: Callable[[], nn.Module]) -> list[ErrorCase]:
+    """What a smoother of three channels refuses to begin with, given two clips."""
+
+    def on(state: Tensor) -> Callable[[], Tensor]:
+        return lambda: make()(torch.ones(2, 5, 3), state)
+
+    return [
+        ErrorCase("initial_state", on(torch.ones(2, 2))),
+        ErrorCase("initial_state", on(torch.ones(3))),
+        ErrorCase("initial_state", on(torch.ones(1, 3))),
+        ErrorCase("initial_state", on(torch.ones(2, 3, dtype=torch.float64))),
+    ]

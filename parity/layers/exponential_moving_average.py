@@ -3,7 +3,7 @@
 import torch
 
 from leaf_port import ExponentialMovingAverage
-from parity.layers._common import features, uniform
+from parity.layers._common import features, refused_states, uniform
 from parity.oracles.exact import compression
 from parity.source import Source
 from parity.spec import (
@@ -74,5 +74,11 @@ SPEC = LayerSpec(
             lambda: ExponentialMovingAverage(3, 0.04)(torch.ones(1, 5, 2), torch.ones(1, 2)),
             "builds itself for two channels",
         ),
+        ErrorCase(
+            "inputs",
+            lambda: ExponentialMovingAverage(3, 0.04)(torch.ones(2, 0, 3), torch.ones(2, 3)),
+            "gives no frames",
+        ),
+        *refused_states(lambda: ExponentialMovingAverage(3, 0.04)),
     ),
 )

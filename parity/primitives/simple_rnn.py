@@ -7,7 +7,7 @@ products one after another (of 16 products, done so by hand, 12 units against 2.
 import torch
 
 from leaf_port.postprocessing import PCEN, FixedSmoother
-from parity.layers._common import keras, smoothing_matrix
+from parity.layers._common import keras, refused_states, smoothing_matrix
 from parity.oracles.exact import compression
 from parity.primitives._common import Primitive
 from parity.source import Source
@@ -36,6 +36,10 @@ def _exact(given: Given) -> Answer:
     inputs, state = given.inputs.values()
     kernels = given.weights["cell/kernel"], given.weights["cell/recurrent_kernel"]
     return exactly(compression.fixed_average(inputs, *kernels, state))
+
+
+def _smoother() -> FixedSmoother:
+    return FixedSmoother(3, 0.04)
 
 
 _SUMS = "a unit counts the sum of a step as one rounding, float32 adds up term by term"
@@ -70,6 +74,12 @@ PRIMITIVE = Primitive(
             measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
             reason="a gradient of one element is one sum, whose terms may cancel",
         ),
-        errors=(ErrorCase("inputs", lambda: PCEN(3)(torch.ones(1, 5, 2))),),
+        errors=(
+            ErrorCase("inputs", lambda: PCEN(3)(torch.ones(1, 5, 2))),
+            ErrorCase("num_channels", lambda: FixedSmoother(0, 0.04)),
+            ErrorCase("inputs", lambda: _smoother()(torch.ones(2, 0, 3), torch.ones(2, 3))),
+            ErrorCase("inputs", lambda: _smoother()(torch.ones(2, 5, 2), torch.ones(2, 2))),
+            *refused_states(_smoother),
+        ),
     ),
 )
