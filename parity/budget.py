@@ -16,9 +16,10 @@ class Bound:
     """How far one side may be from the exact answer, in units of each element's rounding.
 
     Attributes:
-        allowed: greatest distance; two to three times the worst observed, or five units.
-        worst: the worst observed.
-        why: what explains a worst value above 10 units.
+        allowed: greatest distance; two to three times the worst observed, or five units. Less than
+            five is for correctly rounded operations in one order (``parity/laws/exact_bounds.py``).
+        worst: the worst observed on any of the machines in ``parity/recordings/machines.json``.
+        why: what explains a worst value above 10 units, or that nothing is allowed.
         at: where it was observed: a recorded case, else it says so (``NOT_RECORDED``).
     """
 
@@ -33,6 +34,17 @@ class Bound:
             raise ValueError(f"allowed {self.allowed} is not 1 to 3 times the worst {self.worst}")
         if self.worst > 10.0 and not self.why:
             raise ValueError(f"{self.worst} units from the exact answer need their explanation")
+        if not self.allowed and not self.why:
+            raise ValueError("a bound of zero needs the reason why it holds on every machine")
+
+    @property
+    def absent(self) -> bool:
+        """Whether there is nothing to bound."""
+        return self.why == _NOTHING
+
+
+_NOTHING = "there is no such array"
+NO_GRADIENT = Bound(0.0, 0.0, _NOTHING)
 
 
 EXPLAINED_BY_ROUNDING = NEVER_LOOSE  # norms of the units: an array may be of one element
@@ -64,8 +76,8 @@ class Budget:
 
     port: Bound
     reference: Bound
-    port_gradient: Bound = Bound(0.0, 0.0)
-    reference_gradient: Bound = Bound(0.0, 0.0)
+    port_gradient: Bound = NO_GRADIENT
+    reference_gradient: Bound = NO_GRADIENT
     double: Bound = Bound(20.0, 9.8)
     relative: float = 1e-6
     relative_gradient: float = 1e-5

@@ -44,7 +44,7 @@ def held(layer: Callable[..., Any], weights: Mapping[str, Weight]) -> dict[str, 
 
 def ask(spec: LayerSpec, case: Case) -> Question:
     """The question of a case, all its numbers drawn from its seed."""
-    source = Source(case.seed)
+    source = Source(case.seed, guard=True)
     inputs = with_signal(spec.inputs(case.config, source), case.signal, source)
     weights: dict[str, Array] = {}
     declared = spec.weights(case.config)
@@ -53,7 +53,12 @@ def ask(spec: LayerSpec, case: Case) -> Question:
             official_shape = declared[path].to_official(np.empty(tuple(tensor.shape))).shape
             weights[path] = declared[path].draw(source, official_shape, case.config)
     draws = list(spec.draws(case.config, source)) if spec.draws else []
-    return Question(case, inputs, weights, draws)
+    return Question(case, _plain(inputs), _plain(weights), [np.asarray(each) for each in draws])
+
+
+def _plain(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Arrays that every operation is allowed on again."""
+    return {name: np.asarray(array) for name, array in arrays.items()}
 
 
 def tensors(value: Any) -> list[Tensor]:

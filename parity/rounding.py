@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from parity import port, summation
+from parity import operations, port, summation
 from parity.compare import Rounded
 from parity.spec import LayerSpec, Question
 
@@ -33,23 +33,6 @@ RUNS = 12
 # such a unit is judged by this many runs, whose units are within a quarter of the true ones.
 STURDY_RUNS = 100
 
-# Operations that copy, choose or compare: no rounding.
-_EXACT = frozenset(
-    name
-    for line in (
-        "abs neg where cat stack clone copy_ fill_ zero_ zeros zeros_like ones ones_like full",
-        "full_like empty empty_like new_zeros new_full new_ones constant_pad_nd arange eye",
-        "lift_fresh lift_fresh_copy detach _to_copy gather scatter index index_put index_select",
-        "sort argsort max_pool2d_with_indices relu",
-        "threshold_backward amax amin maximum minimum clamp roll flip floor ceil round sign sgn",
-        "isnan isfinite slice_backward select_backward complex real imag",
-        "_conj_physical conj resolve_conj bernoulli native_dropout _unsafe_view eq ne lt le gt ge",
-        "logical_and logical_not logical_or bitwise_and bitwise_not any all rand randn repeat",
-    )
-    for name in line.split()
-)
-
-
 def _absolute(value: Any) -> Any:
     if isinstance(value, Tensor) and value.is_floating_point():
         return value.abs()
@@ -58,21 +41,9 @@ def _absolute(value: Any) -> Any:
     return value
 
 
-# Operations whose rounding follows the magnitudes that enter, not the result.
-_BY_MAGNITUDES = frozenset(
-    name
-    for line in (
-        "convolution convolution_backward mm bmm addmm baddbmm sum mean dot mv add sub add_ sub_",
-        "rsub avg_pool2d col2im im2col unfold_backward max_pool2d_with_indices_backward",
-    )
-    for name in line.split()
-)
-# Sums of what is positive: their magnitudes are the result. (A root halves what its sum is off.)
-_OF_SQUARES = frozenset(["var", "std", "linalg_vector_norm"])
 # The port drops filter taps below 1e-30: of an envelope, at a gain of 1e-3 and more, what is less
 # than this. Inputs of 1e12 make it more than the rounding of an output that has no other taps.
 _DROPPED = 1e-27
-_BY_NORM = frozenset(["_fft_r2c", "_fft_c2r", "_fft_c2c"])
 
 # Composite operations are taken apart, so that what they round inside is seen.
 _aten = torch.ops.aten
@@ -94,7 +65,7 @@ _COMPOSITE = torch._decomp.get_decompositions(
 
 def _magnitude(name: str, func: Callable[..., Any], args: Any, kwargs: Any, out: Tensor) -> Tensor:
     """What the rounding of ``out`` is proportional to."""
-    if name in _BY_NORM:  # every output mixes all inputs of its transform
+    if name in operations.TRANSFORMS:  # every output mixes all inputs of its transform
         source = args[0]
         dims = args[1]
         return source.abs().square().sum(dim=dims, keepdim=True).sqrt().expand(out.shape)
@@ -121,14 +92,15 @@ class Noise(TorchDispatchMode):
         if func in _COMPOSITE:
             with self:
                 return _COMPOSITE[func](*args, **kwargs)
-        name, exact = _known(func)
+        name, exact = operations.known(func)
         if exact:
+            operations.check_indices(name, args)
             return func(*args, **kwargs)
         plain = func(*args, **kwargs) if not name.endswith("_") else None
         magnitudes = None
-        if name in _OF_SQUARES:
+        if name in operations.OF_SQUARES:
             magnitudes = self._of_sums(name, args, plain, plain)
-        if name in _BY_MAGNITUDES:
+        if name in operations.BY_MAGNITUDES:
             arguments = [_absolute(argument) for argument in args]
             if name in ("sub", "sub_", "rsub"):
                 magnitudes = arguments[0] + arguments[1] if len(arguments) > 1 else None
@@ -184,17 +156,6 @@ class Noise(TorchDispatchMode):
             disturbance = torch.complex(self._uniform(out) * size, self._uniform(out) * size)
             return out + disturbance.to(out.dtype)
         return self._uniform(out).mul_(size).add_(out)
-
-
-@functools.cache
-def _known(func: Any) -> tuple[str, bool]:
-    """An operation's name, of aten or of prims inside a composite one, and whether it is exact.
-
-    What makes a view is.
-    """
-    name: str = func._schema.name.rpartition("::")[2]
-    view = any(returned.alias_info is not None for returned in func._schema.returns)
-    return name, name in _EXACT or (view and not name.endswith("_"))
 
 
 @contextlib.contextmanager

@@ -1,7 +1,9 @@
 """Numbers from a seed, the same bits on every machine and with every version of NumPy.
 
 Only the raw 64-bit output of PCG64 (whose stream never changes) and exactly rounded operations
-(+, -, *, /) are used: no sine, logarithm or generator method whose last bit may vary.
+(+, -, *, /) are used: no sine, logarithm or generator method whose last bit may vary. The arrays of
+a guarded source refuse every other operation (``parity/exactly_rounded.py``), so that what a
+declaration makes of them keeps the promise.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from parity.exactly_rounded import guarded
+
 Array = npt.NDArray[Any]
 
 
@@ -20,10 +24,16 @@ class Source:
 
     Args:
         seed: decides all of them.
+        guard: whether the arrays refuse what is not exactly rounded, as those of questions do.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, guard: bool = False) -> None:
         self._bits = np.random.PCG64(seed)
+        self._guard = guard
+
+    def _made(self, array: Array, dtype: npt.DTypeLike) -> Array:
+        made = np.asarray(array, dtype)
+        return guarded(made) if self._guard else made
 
     def _unit(self, shape: Sequence[int]) -> Array:
         """Multiples of 2^-24 in [0, 1), float64."""
@@ -32,16 +42,16 @@ class Source:
 
     def uniform(self, shape: Sequence[int], low: float = -1.0, high: float = 1.0) -> Array:
         """Uniform in ``[low, high)``, float32."""
-        return np.asarray(low + (high - low) * self._unit(shape), np.float32)
+        return self._made(low + (high - low) * self._unit(shape), np.float32)
 
     def integers(self, shape: Sequence[int], low: int, high: int) -> Array:
         """Uniform in ``low .. high - 1``, int32."""
-        return np.asarray(low + np.floor((high - low) * self._unit(shape)), np.int32)
+        return self._made(low + np.floor((high - low) * self._unit(shape)), np.int32)
 
     def normal(self, shape: Sequence[int], deviation: float = 1.0, mean: float = 0.0) -> Array:
         """Nearly normal (the sum of twelve uniform numbers), float32."""
         total = sum(self._unit(shape) for _ in range(12)) - 6.0
-        return np.asarray(mean + deviation * total, np.float32)
+        return self._made(mean + deviation * total, np.float32)
 
     def audio(self, batch: int, samples: int, channels: int | None = None) -> Array:
         """Clips like recordings: tones under noise that swells, a click, a stretch of silence.
@@ -59,7 +69,7 @@ class Source:
             clip[row, where] += 0.5
             start = int(self._unit(()) * samples)
             clip[row, start : start + samples // 8] = 0.0
-        clip = clip.astype(np.float32)
+        clip = self._made(clip, np.float32)
         return clip if channels is None else np.repeat(clip[:, :, None], channels, axis=2)
 
     def _tone(self, n: Array, shape: Sequence[int]) -> Array:

@@ -51,7 +51,7 @@ def fingerprint() -> dict[str, str]:
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_mutant_applies(mutant: Mutant) -> None:
     """Its text is there exactly once, what comes of it is Python, and another program."""
-    source = (SOURCE / mutant.file).read_text()
+    source = mutant.path.read_text()
     edited = ast.parse(mutant.applied(source))
     assert ast.dump(edited) != ast.dump(ast.parse(source))
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from parity.laws import folders, generic
+from parity.laws import exact_bounds, folders, generic
 from parity.laws.generic import Usual
 from parity.laws.law import Law
 from parity.source import Source
@@ -43,6 +43,7 @@ def _generic(spec: LayerSpec) -> Iterator[tuple[str, Check]]:
         yield "under autocast", generic.autocast
     if spec.folder:
         yield "kept in a folder", folders.kept
+    yield "operations and what bounds say of them", exact_bounds.exact_bounds
 
 
 def laws(spec: LayerSpec) -> list[Law]:

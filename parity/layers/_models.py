@@ -1,5 +1,6 @@
 """What the declarations of the classifiers share: layouts, weights found by walking the port."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -40,7 +41,7 @@ def _own(layer: nn.Module) -> Iterator[tuple[str, str, Weight]]:
         return
     kernel = layer.weight
     assert isinstance(kernel, Tensor)  # noqa: S101
-    deviation = 1.0 / (kernel[0].numel() ** 0.5)
+    deviation = 1.0 / math.sqrt(kernel[0].numel())
     axes = _KERNEL_AXES[kernel.ndim]
     yield "kernel", "weight", Weight("", normal(deviation), axes, random=True)
     if getattr(layer, "bias", None) is not None:

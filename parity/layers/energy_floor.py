@@ -62,6 +62,8 @@ def _exact(given: Given) -> Answer:
     return exactly(np.maximum(given.inputs["inputs"], SMALLEST_ENERGY))
 
 
+_EXACT = "it chooses elements and rounds nothing"
+
 SPEC = LayerSpec(
     name="energy_floor",
     mirrors="frontend.py, line 194",
@@ -79,7 +81,9 @@ SPEC = LayerSpec(
     budget=Budget(
         port=Bound(3, 0.424),
         reference=Bound(3, 0.424),
-        double=Bound(0, 0),
+        port_gradient=Bound(0, 0, _EXACT),
+        reference_gradient=Bound(0, 0, _EXACT),
+        double=Bound(0, 0, _EXACT),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(ErrorCase("inputs", lambda: _port({})(torch.zeros(2, 0))),),

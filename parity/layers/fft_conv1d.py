@@ -39,9 +39,9 @@ SPEC = LayerSpec(
     unanswered=_unanswered,
     arithmetics=("complex", "real"),
     budget=Budget(
-        port=Bound(3, 0.408),
+        port=Bound(5, 0.408),
         reference=Bound(8.7, 4.513),
-        port_gradient=Bound(3, 0.629),
+        port_gradient=Bound(5, 0.629),
         reference_gradient=Bound(
             60, 29.205, TENSORFLOW_FFT, at="samples=746,taps=19,filters=2,draw=1652478"
         ),
@@ -51,7 +51,7 @@ SPEC = LayerSpec(
         reason=TENSORFLOW_FFT,
     ),
     adverse=Budget(
-        port=Bound(3, 0.408),
+        port=Bound(5, 0.408),
         reference=Bound(7, 2.933),
         port_gradient=Bound(13, 6.172),
         reference_gradient=Bound(

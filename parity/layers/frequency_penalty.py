@@ -90,9 +90,9 @@ SPEC = LayerSpec(
         ),
     ),
     budget=Budget(
-        port=Bound(3, 0.31),
+        port=Bound(5, 0.31),
         reference=Bound(5, 2.428),
-        port_gradient=Bound(3, 0.076),
+        port_gradient=Bound(5, 0.076),
         reference_gradient=Bound(5, 2.634),
         double=Bound(34, 16.671, MATRIX_FOURIER),
         relative=2e-6,
@@ -100,7 +100,7 @@ SPEC = LayerSpec(
         reason=TENSORFLOW_FFT,
     ),
     adverse=Budget(
-        port=Bound(3, 0.349),
+        port=Bound(5, 0.349),
         reference=Bound(6.3, 3.739),
         port_gradient=Bound(12, 5.93),
         reference_gradient=Bound(

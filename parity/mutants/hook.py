@@ -55,13 +55,14 @@ class Planted(MetaPathFinder):
 
 
 def plant(mutant: Mutant) -> Planted:
-    """Puts the bug in; from here on ``leaf_port`` has it in this process.
+    """Puts the bug in; from here on this process has it.
 
     Raises:
-        RuntimeError: ``leaf_port`` was imported already, so the edit would come too late.
+        RuntimeError: the package was imported already, so the edit would come too late.
     """
-    if "leaf_port" in sys.modules:
-        raise RuntimeError("leaf_port was imported before the bug was planted")
+    package = mutant.package.replace("/", ".")
+    if package in sys.modules:
+        raise RuntimeError(f"{package} was imported before the bug was planted")
     planted = Planted(mutant)
     sys.meta_path.insert(0, planted)
     return planted

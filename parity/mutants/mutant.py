@@ -1,4 +1,4 @@
-"""What a planted bug is: an edit of one place in the source of ``leaf_port``."""
+"""What a planted bug is: an edit of one place in the source of ``leaf_port``, or of a declaration."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "leaf_port"
+ROOT = SOURCE.parent
 
 
 class DoesNotApplyError(Exception):
@@ -20,9 +21,10 @@ class Mutant:
         name: of the bug.
         origin: the public port that has it, the trap of the reference it falls into, or "slip".
         layer: the declaration where it sits, whose own checks must catch it.
-        file: which module of ``leaf_port``, with its suffix.
+        file: which module of the package, with its suffix.
         old: exact text there, found once.
         new: what stands there instead.
+        package: ``leaf_port``, or ``parity/layers`` for a bug in what is declared.
     """
 
     name: str
@@ -31,11 +33,17 @@ class Mutant:
     file: str
     old: str
     new: str
+    package: str = "leaf_port"
+
+    @property
+    def path(self) -> Path:
+        """The file that is edited."""
+        return ROOT / self.package / self.file
 
     @property
     def module(self) -> str:
         """The module's dotted name."""
-        return f"leaf_port.{self.file.removesuffix('.py')}"
+        return f"{self.package}/{self.file.removesuffix('.py')}".replace("/", ".")
 
     def applied(self, source: str) -> str:
         """The source with the bug in it.
@@ -45,7 +53,7 @@ class Mutant:
         """
         found = source.count(self.old)
         if found != 1:
-            where = f"leaf_port/{self.file}"
+            where = f"{self.package}/{self.file}"
             raise DoesNotApplyError(f"{self.name}: its text stands {found} times in {where}")
         return source.replace(self.old, self.new)
 

@@ -91,7 +91,7 @@ def _figure(outcome: Outcome) -> str:
 def _trouble(outcome: Outcome) -> str:
     """What is wrong with a mutant or a control, and what to do."""
     mutant, verdict = outcome.mutant, outcome.verdict
-    head = f"{outcome.word}: {mutant.name} (leaf_port/{mutant.file}, layer {mutant.layer})"
+    head = f"{outcome.word}: {mutant.name} ({mutant.package}/{mutant.file}, layer {mutant.layer})"
     if outcome.word == "SURVIVED":
         fix = "give its declaration a case that shows it"
         return f"{head}: {verdict.tried} checks passed with it; {fix}"

@@ -73,7 +73,7 @@ def _verdict(mutant: Mutant, cases: Sequence[Prepared]) -> Verdict:
     torch.set_num_threads(1)
     spec = all_specs()[mutant.layer]
     if not planted.found:
-        raise RuntimeError(f"leaf_port/{mutant.file} was never imported")
+        raise RuntimeError(f"{mutant.package}/{mutant.file} was never imported")
     tried = 0
     for catch in _checks(spec, cases):
         tried += 1

@@ -62,6 +62,8 @@ def _whole_numbers(config: Config, source: Source) -> dict[str, Array]:
     return {"inputs": inputs.astype(np.float32), "kernel": kernel.astype(np.float32)}
 
 
+_EXACT = "whole numbers and copies"
+
 PRIMITIVE = Primitive(
     LayerSpec(
         name="same_padding",
@@ -78,7 +80,7 @@ PRIMITIVE = Primitive(
         inputs=_whole_numbers,
         differentiable=(),
         exact=exact,
-        budget=Budget(port=Bound(0, 0), reference=Bound(0, 0)),
+        budget=Budget(port=Bound(0, 0, _EXACT), reference=Bound(0, 0, _EXACT)),
         errors=(ErrorCase("padding", lambda: check_padding("same_padding", "full")),),
     ),
     left_out=dict.fromkeys(SIGNALS[1:], "whole numbers only, which are added up without rounding"),

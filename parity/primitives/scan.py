@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from leaf_port import ExponentialMovingAverage
+from parity.layers._common import energies
 from parity.oracles.exact import compression
 from parity.primitives._common import Primitive
 from parity.source import Source
@@ -40,7 +41,7 @@ def _inputs(config: Config, source: Source) -> dict[str, Array]:
     smooth = source.uniform((channels,), -0.1, 1.1)
     smooth[0] = config["first"]
     return {
-        "inputs": source.uniform((2, config["frames"], channels), 0.0, 1.0) ** 4 + 1e-5,
+        "inputs": energies(source, (2, config["frames"], channels)),
         "smooth": smooth,
         "state": source.uniform((2, channels), 0.0, 1.0),
     }

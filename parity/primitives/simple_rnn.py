@@ -7,7 +7,7 @@ products one after another (of 16 products, done so by hand, 12 units against 2.
 import torch
 
 from leaf_port.postprocessing import PCEN, FixedSmoother
-from parity.layers._common import keras, refused_states, smoothing_matrix
+from parity.layers._common import energies, keras, refused_states, smoothing_matrix
 from parity.oracles.exact import compression
 from parity.primitives._common import Primitive
 from parity.source import Source
@@ -28,7 +28,7 @@ from parity.spec import (
 
 def _inputs(config: Config, source: Source) -> dict[str, Array]:
     channels = config["channels"]
-    inputs = source.uniform((2, config["frames"], channels), 0.0, 1.0) ** 4 + 1e-5
+    inputs = energies(source, (2, config["frames"], channels))
     return {"inputs": inputs, "state": source.uniform((2, channels), 0.0, 1.0)}
 
 
