@@ -98,12 +98,59 @@ def run(
     ] = None,
     tight: Annotated[
         bool,
-        typer.Option("--tight", help="Refuse bounds of more than 3 times the worst of this run."),
+        typer.Option(
+            "--tight",
+            help="Refuse bounds of more than 3 times the worst of this run and of the machines "
+            "whose runs were kept.",
+        ),
     ] = False,
+    worst: Annotated[
+        Path | None, typer.Option(help="Write the worst distance of each bound to this new file.")
+    ] = None,
 ) -> None:
     """Check the port against the recorded official answers; exit code 1 if anything is off."""
-    ok = report.run(_chosen(layer), case, report.console(), backend or (), tight, first)
+    from parity.machines import outcome  # what no other run needs
+
+    told = outcome.writer(worst)
+    ok = report.run(_chosen(layer), case, report.console(), backend or (), tight, first, told)
     raise typer.Exit(0 if ok else 1)
+
+
+@app.command()
+def machines(
+    layer: Layers = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this setting, by its name; may be given several times."),
+    ] = None,
+    rotate: Annotated[
+        float | None,
+        typer.Option(min=0, help="Only as many as fit into so many minutes, others each day."),
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Add the worst values to the record (for maintainers).")
+    ] = False,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write the table to this new file too, for documentation.")
+    ] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="Run nothing; print the settings and what is missing.")
+    ] = False,
+) -> None:
+    """Run the recorded suite as other processors would: other vector instructions, other threads.
+
+    Each setting that this machine can play is run in a process of its own: torch's and NumPy's
+    levels, oneDNN's and MKL's, several threads. Exit code 1 if anything is off in any of them.
+    """
+    from parity.machines import command
+
+    chosen = command.chosen(setting)
+    if list_:
+        command.show(chosen, report.console())
+        return
+    names = [spec.name for spec in _chosen(layer)] if layer else []
+    options = command.Options(names, rotate, keep, markdown)
+    raise typer.Exit(0 if command.run(chosen, options, report.console()) else 1)
 
 
 @app.command("report")

@@ -36,6 +36,7 @@ from parity.backends import CPU, Backend
 from parity.compare import Difference, Rounded
 from parity.divergences import NON_FINITE
 from parity.layers import all_specs
+from parity.machines import settings
 from parity.oracles import recorded
 from parity.result import Result as Result
 from parity.slopes import Skip
@@ -232,7 +233,7 @@ def check_named(layer: str, case_name: str, *names: str) -> list[Result]:
     spec = all_specs()[layer]
     recording = recorded.load(spec)
     case = next(each for each in recorded.cases(spec) if each.name == case_name)
-    torch.set_num_threads(1)
+    settings.prepare()
     where = [backends.named(name) for name in names or (CPU.name,)]
     try:
         for backend in where:

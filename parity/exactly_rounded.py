@@ -14,24 +14,101 @@ import numpy as np
 
 # Exactly rounded, or without any rounding.
 _UFUNCS = frozenset(
-    (
-        "add subtract multiply divide square sqrt reciprocal negative positive absolute fabs sign "
-        "floor ceil trunc rint maximum minimum fmax fmin clip copysign isnan isfinite isinf equal "
-        "not_equal less less_equal greater greater_equal logical_and logical_or logical_not "
-        "bitwise_and bitwise_or bitwise_xor invert left_shift right_shift floor_divide"
-    ).split()
+    [
+        "add",
+        "subtract",
+        "multiply",
+        "divide",
+        "square",
+        "sqrt",
+        "reciprocal",
+        "negative",
+        "positive",
+        "absolute",
+        "fabs",
+        "sign",
+        "floor",
+        "ceil",
+        "trunc",
+        "rint",
+        "maximum",
+        "minimum",
+        "fmax",
+        "fmin",
+        "clip",
+        "copysign",
+        "isnan",
+        "isfinite",
+        "isinf",
+        "equal",
+        "not_equal",
+        "less",
+        "less_equal",
+        "greater",
+        "greater_equal",
+        "logical_and",
+        "logical_or",
+        "logical_not",
+        "bitwise_and",
+        "bitwise_or",
+        "bitwise_xor",
+        "invert",
+        "left_shift",
+        "right_shift",
+        "floor_divide",
+    ]
 )
 # Reductions that choose or compare: their order does not matter.
 _REDUCTIONS = frozenset(
-    "maximum minimum fmax fmin logical_and logical_or bitwise_and bitwise_or".split()
+    ["maximum", "minimum", "fmax", "fmin", "logical_and", "logical_or", "bitwise_and", "bitwise_or"]
 )
 _FUNCTIONS = frozenset(
-    (
-        "repeat stack concatenate where zeros_like ones_like full_like empty_like copyto transpose "
-        "reshape ravel flip roll pad broadcast_to expand_dims squeeze swapaxes moveaxis take tile "
-        "array_equal shape ndim size result_type amax amin max min any all argmax argmin sort "
-        "argsort array_repr array_str array2string clip round may_share_memory iscomplexobj"
-    ).split()
+    [
+        "repeat",
+        "stack",
+        "concatenate",
+        "where",
+        "zeros_like",
+        "ones_like",
+        "full_like",
+        "empty_like",
+        "copyto",
+        "transpose",
+        "reshape",
+        "ravel",
+        "flip",
+        "roll",
+        "pad",
+        "broadcast_to",
+        "expand_dims",
+        "squeeze",
+        "swapaxes",
+        "moveaxis",
+        "take",
+        "tile",
+        "array_equal",
+        "shape",
+        "ndim",
+        "size",
+        "result_type",
+        "amax",
+        "amin",
+        "max",
+        "min",
+        "any",
+        "all",
+        "argmax",
+        "argmin",
+        "sort",
+        "argsort",
+        "array_repr",
+        "array_str",
+        "array2string",
+        "clip",
+        "round",
+        "may_share_memory",
+        "iscomplexobj",
+    ]
 )
 
 

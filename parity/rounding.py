@@ -33,12 +33,13 @@ RUNS = 12
 # such a unit is judged by this many runs, whose units are within a quarter of the true ones.
 STURDY_RUNS = 100
 
+
 def _absolute(value: Any) -> Any:
     if isinstance(value, Tensor) and value.is_floating_point():
         return value.abs()
     if isinstance(value, Tensor) and value.is_complex():
         return value.abs().to(value.dtype)
-    return value
+    return abs(value) if isinstance(value, (int, float)) else value
 
 
 # The port drops filter taps below 1e-30: of an envelope, at a gain of 1e-3 and more, what is less
@@ -74,12 +75,44 @@ def _magnitude(name: str, func: Callable[..., Any], args: Any, kwargs: Any, out:
     return out.abs()
 
 
-class Noise(TorchDispatchMode):
-    """Disturbs every floating result as float32 rounding could."""
+class Magnitudes:
+    """What enters the sums of one computation, kept from its first disturbed run for the others.
 
-    def __init__(self, seed: int) -> None:
+    The runs differ by roundings, and so do these magnitudes: by 1e-7 of themselves. To compute them
+    is half of a run's work.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[Any, Any]] = []
+        self._next = 0
+
+    def rewind(self) -> None:
+        """Begins the next run."""
+        self._next = 0
+
+    def of(self, key: Any, compute: Callable[[], Any]) -> Any:
+        """Those of the next sum, which ``key`` describes: kept, or computed."""
+        at, self._next = self._next, self._next + 1
+        if at < len(self._kept) and self._kept[at][0] == key:
+            return self._kept[at][1]
+        made = compute()
+        self._kept[at:] = [(key, made)]  # another sum than in the first run: what follows is too
+        return made
+
+
+class Noise(TorchDispatchMode):
+    """Disturbs every floating result as float32 rounding could.
+
+    Args:
+        seed: of the disturbances.
+        magnitudes: what earlier runs of the same computation kept; None for nothing.
+    """
+
+    def __init__(self, seed: int, magnitudes: Magnitudes | None = None) -> None:
         super().__init__()
         self._generator = torch.Generator().manual_seed(seed)
+        self._magnitudes = magnitudes or Magnitudes()
+        self._magnitudes.rewind()
 
     def __torch_dispatch__(
         self,
@@ -100,20 +133,22 @@ class Noise(TorchDispatchMode):
         magnitudes = None
         if name in operations.OF_SQUARES:
             magnitudes = self._of_sums(name, args, plain, plain)
-        if name in operations.BY_MAGNITUDES:
-            arguments = [_absolute(argument) for argument in args]
-            if name in ("sub", "sub_", "rsub"):
-                magnitudes = arguments[0] + arguments[1] if len(arguments) > 1 else None
-            elif not name.endswith("_"):
-                magnitudes = self._of_sums(name, args, func(*arguments, **kwargs), plain)
-            else:
-                magnitudes = arguments[0] + arguments[1]
+        if name in operations.ADDITIONS:
+            magnitudes = _absolute(args[0]) + _absolute(args[1])
+        if name in operations.SUMS:
+            key = name, tuple(arg.shape if isinstance(arg, Tensor) else None for arg in args)
+            magnitudes = self._magnitudes.of(key, lambda: self._entering(func, args, kwargs, plain))
         if plain is None:
             plain = func(*args, **kwargs)
             if isinstance(plain, Tensor):
                 self._disturb_(plain, magnitudes if magnitudes is not None else plain.abs())
             return plain
         return self._disturbed(name, func, args, kwargs, plain, magnitudes)
+
+    def _entering(self, func: Any, args: Any, kwargs: Any, plain: Any) -> Any:
+        """The magnitudes that enter a sum: the same operation on absolute values."""
+        absolute = func(*[_absolute(argument) for argument in args], **kwargs)
+        return self._of_sums(operations.known(func)[0], args, absolute, plain)
 
     @staticmethod
     def _of_sums(name: str, args: Any, absolute: Any, out: Any) -> Any:
@@ -127,8 +162,8 @@ class Noise(TorchDispatchMode):
         ]
 
     def _uniform(self, like: Tensor) -> Tensor:
-        draw = torch.rand(like.shape, generator=self._generator, dtype=torch.float64)
-        return draw.mul_(2.0).sub_(1.0).mul_(UNIT_ROUNDOFF)
+        draw = torch.empty(like.shape, dtype=torch.float64)
+        return draw.uniform_(-UNIT_ROUNDOFF, UNIT_ROUNDOFF, generator=self._generator)
 
     def _disturb_(self, out: Tensor, magnitude: Tensor) -> None:
         if out.is_floating_point():
@@ -147,7 +182,7 @@ class Noise(TorchDispatchMode):
         if not isinstance(out, Tensor) or not (out.is_floating_point() or out.is_complex()):
             return out
         size = _magnitude(name, func, args, kwargs, out) if magnitudes is None else magnitudes
-        size = size.abs()
+        size = size.abs() if size.is_complex() else size
         if not bool(
             torch.isfinite(out.sum())
         ):  # as a rule it is: one pass, where `where` takes four
@@ -159,8 +194,10 @@ class Noise(TorchDispatchMode):
 
 
 @contextlib.contextmanager
-def _noise(seed: int, within: Callable[[], AbstractContextManager[Any]]) -> Iterator[None]:
-    with within(), Noise(seed):
+def _noise(
+    seed: int, within: Callable[[], AbstractContextManager[Any]], magnitudes: Magnitudes
+) -> Iterator[None]:
+    with within(), Noise(seed, magnitudes):
         yield
 
 
@@ -186,8 +223,10 @@ def units(
     """
     exact = port.answer(spec, question, port.Run(torch.float64, arithmetic, within)).arrays()
     total = {name: np.zeros(array.shape) for name, array in exact.items()}
+    magnitudes = Magnitudes()
     for seed in range(runs):
-        run = port.Run(torch.float64, arithmetic, functools.partial(_noise, seed, within), seed)
+        noise = functools.partial(_noise, seed, within, magnitudes)
+        run = port.Run(torch.float64, arithmetic, noise, seed)
         disturbed = port.answer(spec, question, run).arrays()
         for name, array in exact.items():
             if np.issubdtype(array.dtype, np.floating):

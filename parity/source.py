@@ -8,6 +8,7 @@ declaration makes of them keeps the promise.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,7 +51,7 @@ class Source:
 
     def normal(self, shape: Sequence[int], deviation: float = 1.0, mean: float = 0.0) -> Array:
         """Nearly normal (the sum of twelve uniform numbers), float32."""
-        total = sum(self._unit(shape) for _ in range(12)) - 6.0
+        total = functools.reduce(np.add, [self._unit(shape) for _ in range(12)]) - 6.0
         return self._made(mean + deviation * total, np.float32)
 
     def audio(self, batch: int, samples: int, channels: int | None = None) -> Array:

@@ -2,9 +2,9 @@
 
 A unit is the rounding of operations, so each must stand in a table of ``parity/operations.py``.
 
-A bound below five units says that both sides do the same correctly rounded operations in the same order. That
-holds by IEEE 754 wherever the suite runs, or it does not hold: one processor where a logarithm of
-torch and one of NumPy agree is no proof. Which operations a layer calls, torch tells.
+A bound below five units says that both sides do the same correctly rounded operations in the same
+order. That holds by IEEE 754 wherever the suite runs, or it does not hold: one processor where a
+logarithm of torch and one of NumPy agree is no proof. Which operations a layer calls, torch tells.
 """
 
 from __future__ import annotations

@@ -6,11 +6,10 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 
-import torch
-
 from parity.laws import exact_bounds, folders, generic
 from parity.laws.generic import Usual
 from parity.laws.law import Law
+from parity.machines import settings
 from parity.source import Source
 from parity.spec import Case, LayerSpec
 
@@ -81,6 +80,6 @@ def check_named(layer: str) -> list[Held]:
     """All laws of a layer, found by its name: what a worker process is asked."""
     from parity.layers import all_specs
 
-    torch.set_num_threads(1)
+    settings.prepare()
     spec = all_specs()[layer]
     return [check(spec, law) for law in laws(spec)]

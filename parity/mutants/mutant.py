@@ -1,4 +1,4 @@
-"""What a planted bug is: an edit of one place in the source of ``leaf_port``, or of a declaration."""
+"""What a planted bug is: an edit of one place in ``leaf_port`` or in a declaration."""
 
 from __future__ import annotations
 

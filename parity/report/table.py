@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.progress import Progress
@@ -78,6 +78,7 @@ def run(
     where: Sequence[str] = (CPU.name,),
     tight: bool = False,
     first: int | None = None,
+    told: Callable[[Sequence[Row], Sequence[str]], None] = lambda *_: None,
 ) -> bool:
     """Runs everything declared and prints a table for each backend; True if nothing is off.
 
@@ -88,6 +89,7 @@ def run(
         where: names of the backends; none for all that run here.
         tight: whether a bound that is far wider than the run on the CPU needed is a failure.
         first: only so many cases of each layer, in the order of the declaration.
+        told: is given the rows, and everything that is wrong.
 
     Raises:
         LeafError: a backend is unknown, or none of those asked for can run here. Where some can,
@@ -114,7 +116,9 @@ def run(
     more = [] if found or gathered.failures(rows) else [missing]
     loose = gathered.loose(rows) if tight else []
     lacking = [f"backend {name} was asked for: {why}" for name, why in asked.items() if why]
-    ok = show(rows, console, [*more, *loose, *lacking])
+    more += [*loose, *lacking]
+    ok = show(rows, console, more)
+    told(rows, [*gathered.failures(rows), *more])
     for name, reason in () if asked else left.items():
         if reason:
             line = f"backend {name} not run: {reason}"

@@ -1,0 +1,162 @@
+"""The processors that this one can play: one setting each, with why it cannot be played here."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+
+THREADS, ONEDNN = "PARITY_THREADS", "PARITY_ONEDNN"
+"""Environment variables of a process that runs cases: torch's threads, and ``off`` for oneDNN."""
+
+_ATEN = ("default", "avx2", "avx512")
+_ONEDNN = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_AMX")
+_VARIABLES = (
+    "ATEN_CPU_CAPABILITY",
+    "NPY_DISABLE_CPU_FEATURES",
+    "ONEDNN_MAX_CPU_ISA",
+    ONEDNN,
+    "MKL_CBWR",
+    THREADS,
+)
+# What each level of oneDNN asks of the processor, in the words of /proc/cpuinfo.
+_ONEDNN_FLAGS = {
+    "SSE41": "sse4_1",
+    "AVX": "avx",
+    "AVX2": "avx2",
+    "AVX2_VNNI": "avx_vnni",
+    "AVX512_CORE": "avx512dq",
+    "AVX512_CORE_AMX": "amx_tile",
+}
+_THREADS = (1, 2, 4)
+_INTEL = ("x86_64", "AMD64", "i386", "i686")
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """One way to run the suite on this machine.
+
+    Attributes:
+        name: as the table shows it.
+        environment: variables that make it.
+        missing: why it cannot be played here; empty where it can.
+    """
+
+    name: str
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    missing: str = ""
+
+
+AS_IT_IS = Setting("as it is")
+
+
+def prepare() -> None:
+    """Makes torch in this process what the environment asks for: threads, oneDNN."""
+    torch.set_num_threads(int(os.environ.get(THREADS, "1")))
+    if os.environ.get(ONEDNN) == "off":
+        torch.backends.mkldnn.set_flags(False)
+
+
+def played() -> dict[str, str]:
+    """The variables of a setting that this process runs under."""
+    return {name: os.environ[name] for name in _VARIABLES if os.environ.get(name)}
+
+
+def processor() -> str:
+    """The processor's name."""
+    name = _cpuinfo("model name") or platform.processor() or platform.machine()
+    family = _cpuinfo("cpu family")
+    return f"{name}, family {family}" if family else name
+
+
+def settings() -> list[Setting]:
+    """All settings, those that cannot be played here too."""
+    found = [AS_IT_IS, *_torch(), *_numpy(), *_onednn(), *_mkl(), *_threads()]
+    return [*found, _lowest(found)]
+
+
+def _cpuinfo(key: str) -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123
+            lines = [line.partition(":") for line in file]
+    except OSError:
+        return ""
+    return next((value.strip() for name, _, value in lines if name.strip() == key), "")
+
+
+def _torch() -> Iterator[Setting]:
+    """ATen's kernels are compiled for several levels, of which it takes the highest."""
+    here = torch.backends.cpu.get_cpu_capability().lower()
+    for level in _ATEN:
+        missing = ""
+        if platform.machine() not in _INTEL:
+            missing = f"levels of x86; this is {platform.machine()}"
+        elif here not in _ATEN or _ATEN.index(level) > _ATEN.index(here):
+            missing = f"this processor has no {level}"
+        name = "ATEN_CPU_CAPABILITY"
+        yield Setting(f"{name}={level}", {name: level}, missing)
+
+
+def numpy_levels(dispatched: Sequence[str], enabled: Mapping[str, bool]) -> Iterator[Setting]:
+    """NumPy's baseline, then with one more of its dispatched features each.
+
+    Args:
+        dispatched: the features that this NumPy has code for, lowest first.
+        enabled: which of them this processor has.
+    """
+    variable, here = "NPY_DISABLE_CPU_FEATURES", [f for f in dispatched if enabled[f]]
+    for count, feature in enumerate(["its baseline", *dispatched]):
+        without = [each for each in here if each in dispatched[count:]]
+        missing = ""
+        if count and not enabled[feature]:
+            missing = f"this processor has no {feature}"
+        elif not without:
+            missing = f"{AS_IT_IS.name}: NumPy dispatches to nothing higher here"
+        name = f"NumPy up to {feature}"
+        yield Setting(name, {variable: " ".join(without)}, missing)
+
+
+def _numpy() -> Iterator[Setting]:
+    umath = getattr(np, "_core", None) or np.core  # NumPy 1.26 has no _core
+    features = umath._multiarray_umath
+    yield from numpy_levels(features.__cpu_dispatch__, features.__cpu_features__)
+
+
+def _onednn() -> Iterator[Setting]:
+    absent = "" if torch.backends.mkldnn.is_available() else "this torch has no oneDNN"
+    flags = _cpuinfo("flags").split()
+    for level in _ONEDNN:
+        flag = _ONEDNN_FLAGS[level]
+        has = flag in flags
+        missing = absent or ("" if has else f"the system tells of no {flag} in this processor")
+        name = "ONEDNN_MAX_CPU_ISA"
+        yield Setting(f"{name}={level}", {name: level}, missing)
+    yield Setting("oneDNN off", {ONEDNN: "off"}, absent)
+
+
+def _mkl() -> Iterator[Setting]:
+    missing = "" if torch.backends.mkl.is_available() else "this torch has no MKL"
+    for branch in ("COMPATIBLE", "AVX2"):
+        yield Setting(f"MKL_CBWR={branch}", {"MKL_CBWR": branch}, missing)
+
+
+def _threads() -> Iterator[Setting]:
+    for count in _THREADS:
+        missing = f"{AS_IT_IS.name}: the suite's own number" if count == 1 else ""
+        several = {THREADS: str(count), "OMP_NUM_THREADS": str(count)}
+        yield Setting(f"threads={count}", several, missing)
+
+
+def _lowest(found: Sequence[Setting]) -> Setting:
+    """The oldest processor that can be played: the first setting of each kind at once."""
+    environment: dict[str, str] = {}
+    for setting in found:
+        if not setting.missing:
+            environment = {**setting.environment, **environment}
+    environment |= {THREADS: "4", "OMP_NUM_THREADS": "4"}
+    environment.pop(ONEDNN, None)
+    return Setting("the lowest of each, 4 threads", environment)
