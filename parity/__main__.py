@@ -325,6 +325,10 @@ def ports(
     record: Annotated[
         bool, typer.Option("--record", help="Keep its answers instead (for maintainers).")
     ] = False,
+    tight: Annotated[
+        bool,
+        typer.Option("--tight", help="Refuse bounds of more than 3 times what recordings need."),
+    ] = False,
 ) -> None:
     """Check models that `weight_conversion import` made against the port they come from.
 
@@ -335,7 +339,7 @@ def ports(
     if record:
         command.record(target, examples, seed, report.console())
         return
-    ok = command.run(target, examples, seed, case, report.console())
+    ok = command.run(target, examples, seed, case, report.console(), tight)
     raise typer.Exit(0 if ok else 1)
 
 

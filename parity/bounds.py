@@ -1,8 +1,9 @@
 """Whether budgets are tight: what they allow beside the most that a run used of them.
 
 A bound that is many times what any case needs hides what it should show. It may be at most three
-times the worst of a run over all recorded cases; of a layer whose worst case was found by drawing,
-that case is recorded too (``LayerSpec.explicit``).
+times the worst of a run over all recorded cases, on this machine or on any whose run was kept
+(``parity/machines/worst.py``); of a layer whose worst case was found by drawing, that case is
+recorded too (``LayerSpec.explicit``).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from parity.budget import NEVER_LOOSE, NOT_RECORDED, Budget
 from parity.checks import Result
 from parity.compare import DOUBLE, PORT, REFERENCE
 from parity.oracles import recorded
-from parity.spec import LayerSpec
+from parity.spec import Case, LayerSpec
 
 LOOSEST = 3.0
 
@@ -56,7 +57,7 @@ class Used:
         seen = f"{self.worst:.4g} ({self.case})" if self.case else "nothing to compare"
         return (
             f"{self.layer}: {budget}, {self.check}, {self.kind}: {self.allowed:g} units are "
-            f"allowed, and the worst of this run is {seen}: tighten it to twice that, or record "
+            f"allowed, and the worst of all machines is {seen}: tighten it to twice that, or record "
             f"the case that needs it"
         )
 
@@ -74,8 +75,16 @@ def _judged(budget: Budget) -> Iterator[tuple[str, str, float]]:
             yield check, kind, bound.allowed
 
 
-def used(spec: LayerSpec, results: Sequence[Result]) -> list[Used]:
-    """What a run of all recorded cases of a layer on the CPU used of each of its bounds."""
+def used(
+    spec: LayerSpec, results: Sequence[Result], cases: Sequence[Case] | None = None
+) -> list[Used]:
+    """What a run of all recorded cases of a layer on the CPU used of each of its bounds.
+
+    Args:
+        spec: the declaration.
+        results: of the run.
+        cases: the cases that were run; those that are recorded of the layer by default.
+    """
     found: dict[Place, Used] = {}
     for adverse, budget in ((False, spec.budget), (True, spec.adverse)):
         for check, kind, allowed in () if budget is None else _judged(budget):
@@ -83,7 +92,8 @@ def used(spec: LayerSpec, results: Sequence[Result]) -> list[Used]:
     double = spec.budget.double
     if not double.at.startswith(NOT_RECORDED):
         found[False, DOUBLE, "both"] = Used(spec.name, False, DOUBLE, "both", double.allowed)
-    signals = {case.name: case.signal for case in recorded.cases(spec)}
+    run = recorded.cases(spec) if cases is None else cases
+    signals = {case.name: case.signal for case in run}
     for result in results:
         if result.backend != CPU.name:
             continue

@@ -43,6 +43,17 @@ def place(used: bounds.Used) -> str:
     return f"{'adverse' if used.adverse else 'plain'}, {used.check}, {used.kind}"
 
 
+def over_machines(found: Sequence[bounds.Used], kept: Worst) -> list[bounds.Used]:
+    """What a run used of each bound, or another machine did where that was more."""
+    return [_greater(used, kept.get(used.layer, {}).get(place(used))) for used in found]
+
+
+def _greater(used: bounds.Used, seen: Seen | None) -> bounds.Used:
+    if seen is None or seen.units <= used.worst:
+        return used
+    return dataclasses.replace(used, worst=seen.units, case=f"{seen.case}; {seen.on}")
+
+
 def of(spec: LayerSpec, results: Sequence[Result], on: str) -> dict[str, Seen]:
     """The worst of each bound in a run of all recorded cases of a layer."""
     return {

@@ -12,7 +12,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from leaf_port.errors import LeafError
-from parity import checks, drawn, port
+from parity import bounds, checks, drawn, port
+from parity.bounds import Used
 from parity.checks import Ask, Result
 from parity.compare import DIRECT, PORT, REFERENCE
 from parity.oracles import recorded
@@ -32,7 +33,14 @@ def asked(spec: LayerSpec, examples: int, seed: int) -> list[Case]:
     return [*spec.cases(), *(drawn.sample(spec, examples, seed) if examples else [])]
 
 
-def run(target: str | None, examples: int, seed: int, case: str | None, console: Console) -> bool:
+def run(
+    target: str | None,
+    examples: int,
+    seed: int,
+    case: str | None,
+    console: Console,
+    tight: bool = False,
+) -> bool:
     """Checks and prints a table; True if nothing is off.
 
     Args:
@@ -41,12 +49,17 @@ def run(target: str | None, examples: int, seed: int, case: str | None, console:
         seed: of the draws.
         case: the one case to run, as a failure prints it.
         console: for the table.
+        tight: whether a bound that no recorded answer of any port needs is a failure.
 
     Raises:
-        LeafError: the port cannot be imported.
+        LeafError: the port cannot be imported, or bounds are to be judged by a part of the cases.
     """
+    if tight and target is not None:
+        expected, fix = "the recorded answers of all ports", "leave out TARGET, or --tight"
+        raise LeafError("ports", "--tight", expected, target, fix)
     torch.set_num_threads(1)  # its sums in the same order on every machine
     table, failed, skipped = _table(), list[str](), Counter[str]()
+    used: list[Used] = []
     for name in PORTS if target is None else [name_of(target)]:
         spec = RECORDED[name] if target is None else SPECS[name]
         if target is None:
@@ -60,14 +73,28 @@ def run(target: str | None, examples: int, seed: int, case: str | None, console:
         results = check(spec, cases, ask, console)
         told = [f"{r.case} {r.arithmetic}: {line}" for r in results for line in r.failures]
         failed += told
+        used += bounds.used(spec, results, cases) if tight else []
         skipped.update(skip.reason for result in results for skip in result.skips)
         _add(table, spec, results, versions, bool(told))
+    failed += [each.message for each in _worst_of_all(used) if each.loose]
     for line in failed:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(table)
     told_skips = ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))
     console.print(f"{_SAID} {told_skips or 'none'}", soft_wrap=True, highlight=False)
     return not failed
+
+
+def _worst_of_all(used: Sequence[Used]) -> list[Used]:
+    """Of each bound, which all ports share, the one that needs most of it."""
+    places = dict.fromkeys((each.adverse, each.check, each.kind) for each in used)
+    return [
+        max(
+            (each for each in used if (each.adverse, each.check, each.kind) == place),
+            key=lambda each: each.worst,
+        )
+        for place in places
+    ]
 
 
 _SAID = (

@@ -1,0 +1,203 @@
+"""python -m parity machines: settings, their runs, what is kept of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+import parity.__main__ as parity_command
+from leaf_port.errors import LeafError
+from parity import bounds
+from parity.budget import NOT_RECORDED, Bound
+from parity.compare import DOUBLE, PORT, REFERENCE
+from parity.layers import all_specs
+from parity.machines import command, outcome, runner, settings, table, worst
+from parity.machines.outcome import Outcome
+from parity.machines.settings import AS_IT_IS, Setting
+from parity.machines.worst import Seen, Worst
+
+LAYER = "log_compression"
+PLACE = f"plain, {PORT}, forward"
+PLAYABLE = [setting for setting in settings.settings() if not setting.missing]
+BASELINE = Setting("NumPy up to its baseline", {"NPY_DISABLE_CPU_FEATURES": ""})
+
+
+def _worst(units: float, on: str = "here") -> Worst:
+    return {LAYER: {PLACE: Seen(units, "frames=1", on)}}
+
+
+def _outcome(digest: str, units: float = 2.0, failures: Sequence[str] = ()) -> Outcome:
+    return Outcome(50, failures, {LAYER: digest}, _worst(units))
+
+
+def test_each_setting_can_be_played_or_says_why_not() -> None:
+    found = settings.settings()
+    assert len({setting.name for setting in found}) == len(found)
+    assert AS_IT_IS in PLAYABLE
+    assert all(setting.missing or setting.environment for setting in found if setting != AS_IT_IS)
+    variables = {name for setting in found for name in setting.environment}
+    assert variables >= {"NPY_DISABLE_CPU_FEATURES", settings.THREADS, settings.ONEDNN, "MKL_CBWR"}
+
+
+def test_numpy_is_played_from_its_baseline_up() -> None:
+    dispatched = ["X86_V3", "X86_V4", "AVX512_ICL"]
+    enabled = {"X86_V3": True, "X86_V4": True, "AVX512_ICL": False}
+    found = list(settings.numpy_levels(dispatched, enabled))
+    disabled = [setting.environment["NPY_DISABLE_CPU_FEATURES"] for setting in found]
+    assert disabled == ["X86_V3 X86_V4", "X86_V4", "", ""]
+    assert [bool(setting.missing) for setting in found] == [False, False, True, True]
+    assert "AVX512_ICL" in found[3].missing
+
+
+def test_the_environment_reaches_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    before = torch.get_num_threads(), torch.backends.mkldnn.enabled
+    monkeypatch.setenv(settings.THREADS, "3")
+    monkeypatch.setenv(settings.ONEDNN, "off")
+    try:
+        settings.prepare()
+        assert torch.get_num_threads() == 3
+        assert not torch.backends.mkldnn.enabled
+        assert settings.played()[settings.THREADS] == "3"
+    finally:
+        torch.set_num_threads(before[0])
+        torch.backends.mkldnn.set_flags(before[1])
+
+
+def test_a_setting_is_run_in_a_process_of_its_own(tmp_path: Path) -> None:
+    threads = Setting("threads=2", {settings.THREADS: "2"})
+    found = runner.run(threads, [LAYER], tmp_path)
+    assert found.passed > 10
+    assert not found.failures
+    assert found.digests.keys() == {LAYER}
+    assert f"{settings.THREADS}=2" in found.worst[LAYER][PLACE].on
+
+
+def test_a_run_without_an_outcome_is_told_with_its_command(tmp_path: Path) -> None:
+    broken = Setting("no threads", {settings.THREADS: "none"})
+    with pytest.raises(LeafError, match="PARITY_THREADS='none' python -m parity run"):
+        runner.run(broken, [LAYER], tmp_path)
+
+
+def test_a_part_that_is_another_one_each_day() -> None:
+    firsts = [runner.rotated(PLAYABLE, day)[0].name for day in range(len(PLAYABLE) - 1)]
+    assert sorted(firsts) == sorted(setting.name for setting in PLAYABLE if setting.environment)
+
+
+def test_minutes_bound_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At least one setting is run, and none that would likely end too late."""
+    now = iter(range(0, 10_000, 50))  # each look at the clock is 50 s later
+    monkeypatch.setattr(runner.time, "monotonic", lambda: float(next(now)))
+    monkeypatch.setattr(runner, "run", lambda *_: _outcome("a"))
+    todo = [Setting(str(index), {"X": "1"}) for index in range(5)]
+    assert list(runner.run_all(todo, (), 0.0, lambda *_: None)) == ["0"]
+    assert 1 < len(runner.run_all(todo, (), 5.0, lambda *_: None)) < 5
+    assert len(runner.run_all(todo, (), None, lambda *_: None)) == 5
+
+
+def test_the_table_tells_what_moved_and_what_was_not_run() -> None:
+    absent = Setting("avx512", {"A": "avx512"}, "this processor has no avx512")
+    others = [Setting(name, {"A": name}) for name in ("same", "moved", "lost")]
+    lost = LeafError("machines", "lost", "a run", "exit code 1", "run it by hand")
+    found = {
+        AS_IT_IS.name: _outcome("a"),
+        "same": _outcome("a"),
+        "moved": _outcome("b", 4.5, ["off"]),
+        "lost": lost,
+    }
+    lines = {line[0]: line[1:] for line in table.lines([AS_IT_IS, *others, absent], found)}
+    assert lines["same"][2] == "0"
+    assert lines["moved"] == ("50", "1", LAYER, f"4.5 ({LAYER}: {PLACE})")
+    assert lines["lost"][:3] == ("-", "1", "no outcome")
+    assert lines["avx512"][3] == absent.missing
+    text = table.markdown("title", [AS_IT_IS, *others, absent], found)
+    assert f"| {LAYER} | 2.0 | = | 4.5 |" in text
+
+
+@pytest.mark.parametrize(
+    ("came", "ok"), [(_outcome("a"), True), (_outcome("a", failures=["off"]), False)]
+)
+def test_a_failure_in_any_setting_is_one(
+    came: Outcome, ok: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(runner, "run", lambda *_: came)
+    options = command.Options(markdown=tmp_path / "table.md")
+    assert command.run(PLAYABLE[:2], options, Console(quiet=True)) == ok
+    assert AS_IT_IS.name in (tmp_path / "table.md").read_text()
+
+
+def test_the_command_lists_and_refuses() -> None:
+    listed = CliRunner().invoke(parity_command.app, ["machines", "--list"])
+    assert listed.exit_code == 0
+    assert all(setting.name in listed.output for setting in settings.settings())
+    wrong = CliRunner().invoke(parity_command.app, ["machines", "--setting", "abacus"])
+    assert isinstance(wrong.exception, LeafError)
+    partial = CliRunner().invoke(parity_command.app, ["machines", "--keep", "--layer", LAYER])
+    assert isinstance(partial.exception, LeafError)
+
+
+def test_the_greater_of_two_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "machines.json"
+    for units, on in ((2.0, "one"), (3.0, "another"), (1.0, "a third")):
+        worst.keep(_worst(units, on), path)
+    assert worst.load(path) == _worst(3.0, "another")
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"pcen": 1}', '{"pcen": {"port": {"units": 1}}}'])
+def test_a_record_that_is_none_is_named(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "machines.json"
+    path.write_text(text)
+    with pytest.raises(LeafError, match=r"machines\.json"):
+        worst.load(path)
+
+
+def test_a_bound_is_judged_by_the_worst_of_all_machines() -> None:
+    here = bounds.Used(LAYER, False, PORT, "forward", 9.0, 1.0, "frames=1")
+    assert here.loose
+    (elsewhere,) = worst.over_machines([here], _worst(3.5, "another processor"))
+    assert not elsewhere.loose
+    assert "another processor" in elsewhere.case
+    assert worst.over_machines([here], _worst(0.5)) == [here]
+
+
+def test_outcomes_are_written_and_read(tmp_path: Path) -> None:
+    path = tmp_path / "outcome.json"
+    came = _outcome("a", failures=["off"])
+    path.write_text(json.dumps(dataclasses.asdict(came) | {"worst": worst.as_json(came.worst)}))
+    assert outcome.read(path) == came
+    path.write_text("{}")
+    with pytest.raises(LeafError, match="--worst"):
+        outcome.read(path)
+
+
+def _declared(place: str, layer: str) -> Bound:
+    adverse, check, kind = place.split(", ")
+    spec = all_specs()[layer]
+    budget = spec.budget if adverse == "plain" or spec.adverse is None else spec.adverse
+    if check == DOUBLE:
+        return spec.budget.double
+    side = {PORT: "port", REFERENCE: "reference"}[check]
+    bound: Bound = getattr(budget, side + "_gradient" * (kind == "gradient"))
+    return bound
+
+
+def test_the_worst_beside_a_bound_is_the_worst_of_all_machines() -> None:
+    """What ``parity/recordings/machines.json`` holds, declarations tell too."""
+    kept = worst.load()
+    assert kept.keys() == all_specs().keys()
+    less = [
+        f"{layer}: {place}: {seen.units:.4g} on {seen.on}"
+        for layer, places in kept.items()
+        for place, seen in places.items()
+        if not (bound := _declared(place, layer)).at.startswith(NOT_RECORDED)
+        and bound.worst < seen.units * (1 - 1e-3)
+    ]
+    assert not less
