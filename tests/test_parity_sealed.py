@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from rich.console import Console
+from typer.testing import CliRunner
 
 from leaf_port import LeafError
 from parity import record, reseal
+from parity.__main__ import app
 from parity.layers import all_specs
 from parity.oracles import recorded, sealed_file
 from parity.oracles.recorded import path_of
@@ -251,3 +253,14 @@ def test_recording_again_loses_no_drawn_case(
             ask(SPEC, {})  # type: ignore[arg-type]
     path_of(SPEC).unlink()
     assert record.cases(SPEC, None) == SPEC.cases()
+
+
+def test_the_command_seals_and_asks_nothing() -> None:
+    """Of one layer, with no reference at hand; not beside what would ask."""
+    run = CliRunner().invoke
+    done = run(app, ["record", "--reseal", "--layer", "squared_modulus"])
+    assert done.exit_code == 0
+    assert path_of(SPEC).read_bytes() == WHOLE
+    refused = run(app, ["record", "--reseal", "--check"])
+    assert isinstance(refused.exception, LeafError)
+    assert refused.exception.argument == "--reseal"
