@@ -54,6 +54,17 @@ def _case(text: str) -> Case:
         raise LeafError("parity", "--keep", expected, f"{text[:60]} ({error})", fix) from error
 
 
+def _reseal(layers: list[str] | None, console: Console) -> bool:
+    """Seals the recordings of layers; of all of them, those of the other ports too."""
+    from parity import reseal
+    from parity.ports import command, spec
+
+    whole = reseal.reseal(_chosen(layers), console)
+    for name, each in {} if layers else spec.RECORDED.items():
+        whole &= reseal.reseal([each], console, command.FOLDER / name)
+    return whole
+
+
 @app.command()
 def record(
     layer: Layers = None,
@@ -66,6 +77,10 @@ def record(
         list[str] | None,
         typer.Option(help="A case as live prints it: recorded too, as the witness of a bound."),
     ] = None,
+    reseal: Annotated[
+        bool,
+        typer.Option("--reseal", help="Ask nothing: seal whole recordings of an older format."),
+    ] = False,
 ) -> None:
     """Ask the live official implementation everything that is declared, and keep its answers.
 
@@ -76,6 +91,11 @@ def record(
     google-research/leaf-audio.
     """
     console = Console(stderr=True)
+    if reseal:
+        if check or keep or draw is not None:
+            got = "--check, --draw or --keep"
+            raise LeafError("parity", "--reseal", "only --layer beside it", got, "leave it out")
+        raise typer.Exit(0 if _reseal(layer, console) else 1)
     kept = [_case(text) for text in keep or ()]
     specs = _chosen(layer or sorted({case.layer for case in kept}))
     changed = recorder.record(specs, not check, draw, console, kept)

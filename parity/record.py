@@ -33,11 +33,12 @@ def cases(spec: LayerSpec, draw: int | None, keep: Sequence[Case] = ()) -> list[
 
 
 def _recorded(spec: LayerSpec) -> recorded.Recording | None:
-    """What was recorded of a layer; None where nothing was yet."""
-    try:
-        return recorded.load(spec)
-    except LeafError:
-        return None
+    """What was recorded of a layer; None where nothing was yet.
+
+    Raises:
+        LeafError: the file is damaged: which cases were drawn is not known, and none may be lost.
+    """
+    return recorded.load(spec) if recorded.path_of(spec).exists() else None
 
 
 def witnesses(spec: LayerSpec, keep: Sequence[Case] = ()) -> set[str]:
@@ -71,13 +72,11 @@ def _ask(spec: LayerSpec, case: Case, official: Official) -> tuple[Question, Ans
 
 def drift(spec: LayerSpec, answers: Answers) -> list[str]:
     """Cases whose kept answer is another, or which are not kept."""
-    try:
-        kept = recorded.load(spec).entries
-    except LeafError:
-        kept = {}
+    old = _recorded(spec)
+    kept = {} if old is None else old.entries
     fresh = {name: digest(answer.arrays()) for name, (_, answer) in answers.items()}
-    old = {name: entry["answer"] for name, entry in kept.items()}
-    return sorted(name for name in set(fresh) | set(old) if fresh.get(name) != old.get(name))
+    before = {name: entry["answer"] for name, entry in kept.items()}
+    return sorted(name for name in set(fresh) | set(before) if fresh.get(name) != before.get(name))
 
 
 def record(
@@ -103,12 +102,12 @@ def record(
     with Official() as official, Progress(console=console) as progress:
         console.print(f"official: {official.stack}", markup=False)
         for spec in specs:
-            asked = cases(spec, draw, keep)
-            task = progress.add_task(spec.name, total=len(asked))
-            advance = functools.partial(progress.advance, task)
             try:
+                asked = cases(spec, draw, keep)
+                task = progress.add_task(spec.name, total=len(asked))
+                advance = functools.partial(progress.advance, task)
                 answers = answers_of(spec, asked, official, advance)
-            except (RuntimeError, NotRunError) as error:
+            except (LeafError, RuntimeError, NotRunError) as error:
                 console.print(f"{spec.name}: not recorded: {error}", markup=False)
                 changed = True
                 continue

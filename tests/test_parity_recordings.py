@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-import safetensors.numpy
 
 from leaf_port import LeafError
 from parity import port
@@ -40,15 +38,10 @@ def test_recording_tells_its_provenance(name: str) -> None:
     assert set(recording.entries) == {case.name for case in recorded.cases(spec)}
 
 
-def test_a_changed_answer_is_noticed(tmp_path: Path) -> None:
-    """One flipped value in the file."""
-    path = shutil.copy(recorded.path_of(SPEC), tmp_path)
-    with safetensors.safe_open(path, framework="numpy") as file:
-        metadata = file.metadata()
-        arrays = {name: file.get_tensor(name).copy() for name in file.keys()}  # noqa: SIM118
-    arrays[f"{CASE.name}|output/0"][0, 0, 0] += np.float32(1e-6)
-    safetensors.numpy.save_file(arrays, path, metadata=metadata)
-    recording = recorded.load(SPEC, tmp_path)
+def test_a_changed_answer_is_noticed() -> None:
+    """One other value, after the file was read."""
+    recording = recorded.load(SPEC)
+    recording.answers[CASE.name].outputs[0][0, 0, 0] += np.float32(1e-6)
     with pytest.raises(LeafError, match="another hash"):
         recording.answer(SPEC, port.ask(SPEC, CASE))
 

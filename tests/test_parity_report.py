@@ -16,7 +16,7 @@ from _page import Page
 from rich.console import Console
 
 from leaf_port import LeafError
-from parity import checks, compare
+from parity import checks, compare, rounding
 from parity.checks import Result
 from parity.compare import Difference
 from parity.layers import all_specs
@@ -97,6 +97,10 @@ def test_the_document_holds_every_result(healthy: list[Row]) -> None:
             assert (result["backend"], result["arithmetic"]) == ("cpu", found.arithmetic)
     assert {"python", "torch", "numpy", "leaf_port"} <= set(told["versions"])
     assert {"tensorflow", "leaf_audio"} <= set(told["official_versions"][0])
+    known = told["units"]
+    assert (known["runs"], known["sturdy"]["runs"]) == (rounding.RUNS, rounding.STURDY_RUNS)
+    assert known["known_to"][0] < known["sturdy"]["known_to"][0] < 1.0
+    assert 1.0 < known["sturdy"]["known_to"][1] < known["known_to"][1]
 
 
 def test_a_failing_result_turns_the_documents_verdict(failing: list[Row]) -> None:

@@ -23,7 +23,13 @@ from typing import Any
 from leaf_port.errors import LeafError
 from parity.oracles import official_worker
 from parity.oracles.official_worker import pack, unpack
-from parity.oracles.worker_process import OLDEST, WorkerLostError, WorkerProcess, no_interpreter
+from parity.oracles.worker_process import (
+    HANDSHAKE_SECONDS,
+    OLDEST,
+    WorkerLostError,
+    WorkerProcess,
+    no_interpreter,
+)
 from parity.spec import Answer, LayerSpec, Question
 
 PYTHON = "LEAF_REFERENCE_PYTHON"
@@ -84,7 +90,8 @@ class Official:
 
     Args:
         with_leaf_audio: whether leaf_audio is asked; else TensorFlow alone, without a checkout.
-        start_seconds: until a worker that has not imported everything is given up.
+        start_seconds: until a worker that has not imported everything is given up; one that does
+            not even take its code is given up earlier.
         answer_seconds: the same of an answer.
         restarts: how many times in all a lost worker is started again.
 
@@ -118,12 +125,15 @@ class Official:
         module = "leaf_audio.frontend" if self._path else "tensorflow"
         expected = f"an interpreter that imports {module}"
         by_hand = f"run it by hand: {self._python} -c 'import {module}'"
-        worker = WorkerProcess(self._python, official_worker)
+        worker: WorkerProcess | None = None
         try:
+            handshake = min(HANDSHAKE_SECONDS, self._start_seconds)
+            worker = WorkerProcess(self._python, official_worker, handshake)
             worker.send(self._path)
             hello = worker.receive(self._start_seconds)
         except WorkerLostError as error:
-            worker.end(KILL_SECONDS)
+            if worker is not None:
+                worker.end(KILL_SECONDS)
             raise LeafError(_WHERE, PYTHON, expected, str(error), by_hand) from error
         if "failed" in hello:
             worker.end(KILL_SECONDS)
@@ -187,7 +197,7 @@ class Official:
 
     def _ask(self, worker: WorkerProcess, spec: LayerSpec, question: Question) -> dict[str, Any]:
         """The reply to a job; the cotangents are sent once the shapes of the outputs are known."""
-        worker.send(_job(spec, question))
+        worker.send(_job(spec, question), self._answer_seconds)
         reply = worker.receive(self._answer_seconds)
         if "shapes" in reply:
             shapes: Sequence[Sequence[int]] = reply["shapes"]

@@ -3,6 +3,8 @@
 One safetensors file a layer: the arrays of every case's answer, and in its metadata the versions
 that answered and, for each case, the seed and the SHA-256 of question and answer. Inputs, weights
 and cotangents are not kept: they come from the seed, and their hash tells whether they still do.
+A hash of the whole file covers the rest (``parity/oracles/sealed_file.py``); the number of drawn
+cases is written beside them.
 
 Beside the declared cases stand drawn ones, which the file itself describes. Of their arrays, and of
 those of counter-examples, at most ``KEPT`` elements are held, at positions that the seed decides,
@@ -13,16 +15,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 
 from leaf_port.errors import LeafError
+from parity.oracles import sealed_file
 from parity.source import Source
 from parity.spec import Answer, Array, Case, Kept, LayerSpec, Question, digest
 
@@ -88,21 +88,48 @@ def load(spec: LayerSpec, folder: Path = FOLDER) -> Recording:
     """Reads a layer's recordings.
 
     Raises:
-        LeafError: there is no file, or it cannot be read.
+        LeafError: there is no file, it is damaged, of another format or of another layer.
     """
     path = path_of(spec, folder)
-    if not path.exists():
-        raise LeafError("recorded oracle", spec.name, f"a file {path.name}", "none", RECORD_AGAIN)
+    record, arrays = sealed_file.read(path)
+    if record.get("layer") != spec.name:
+        raise sealed_file.damaged(path, f"the recording of {record.get('layer')!r}")
+    return parsed(path, record, arrays)
+
+
+def parsed(path: Path, record: Mapping[str, Any], arrays: Mapping[str, Array]) -> Recording:
+    """The recording that a file holds.
+
+    Raises:
+        LeafError: the file does not hold what its record says.
+    """
     try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            record = json.loads(file.metadata()["record"])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        answers = {name: _answer(name, arrays, entry) for name, entry in record["cases"].items()}
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise LeafError(
-            "recorded oracle", path.name, "a recording", str(error), RECORD_AGAIN
-        ) from error
-    return Recording(record["versions"], answers, record["cases"])
+        entries: dict[str, dict[str, Any]] = record["cases"]
+        _all_there(entries, arrays)
+        answers = {name: _answer(name, arrays, entry) for name, entry in entries.items()}
+        found = Recording(dict(record["versions"]), answers, entries)
+        drawn = [case.name for case in found.drawn]
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise sealed_file.damaged(path, f"{type(error).__name__}: {error}") from error
+    if drawn != [name for name, entry in entries.items() if "case" in entry]:
+        raise sealed_file.damaged(path, "a drawn case under another name")
+    if len(drawn) != record.get("drawn", len(drawn)):
+        raise sealed_file.damaged(path, f"{len(drawn)} of {record['drawn']} drawn cases")
+    return found
+
+
+_ENTRY = {"seed", "question", "answer"}
+_COMPACT = {"most", "shapes", "kept"}
+
+
+def _all_there(entries: Mapping[str, Mapping[str, Any]], arrays: Collection[str]) -> None:
+    """Refuses entries with other keys than there are, and arrays of no case."""
+    for name, entry in entries.items():
+        if set(entry) - {"case"} not in (_ENTRY, _ENTRY | _COMPACT):
+            raise ValueError(f"the entry of {name} holds {', '.join(entry)}")
+    strays = [name for name in arrays if name.partition("|")[0] not in entries]
+    if strays:
+        raise ValueError(f"an array of no case: {strays[0]}")
 
 
 def cases(spec: LayerSpec) -> list[Case]:
@@ -185,10 +212,8 @@ def save(
             entry["case"] = dataclasses.asdict(question.case)
         arrays |= {f"{name}|{array_name}": array for array_name, array in named.items()}
         entries[name] = entry
-    record = json.dumps({"versions": dict(versions), "cases": entries})
+    drawn = sum("case" in entry for entry in entries.values())
+    record = {"layer": spec.name, "versions": dict(versions), "drawn": drawn, "cases": entries}
     path = path_of(spec, folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    safetensors.numpy.save_file(arrays, partial, metadata={"record": record})
-    partial.replace(path)
+    sealed_file.write(path, arrays, record)
     return path

@@ -12,6 +12,9 @@ Null stands for infinity and NaN. No path and no host name is in it.
 ``closeness``           each frontend and run, forward and gradient: median distance of ``port`` and
                         ``official`` from float64, cases in which the port is ``closer`` or
                         ``farther``, ``verdict``; ``closeness_summary`` in a line
+``units``               of rounding: ``runs`` that measure one, ``known_to`` (ends of the interval
+                        that holds the true one, as multiples of it) at ``confidence``; ``sturdy``:
+                        the same of what is judged again
 ``histogram_edges``     distances, in units, between the bins of every ``histogram``
 ``layers``              by name: ``mirrors`` (reference lines), ``ok``, ``results``, ``refusals``,
                         ``laws``
@@ -36,7 +39,7 @@ import dataclasses
 import json
 from typing import Any
 
-from parity import histogram
+from parity import confidence, histogram, rounding
 from parity.checks import Result
 from parity.compare import Difference
 from parity.plain import plain
@@ -93,6 +96,12 @@ def _clip(clip: Clip | None) -> dict[str, Any] | None:
     return {**told, "official_versions": clip.versions, "answers": answers}
 
 
+def _known(runs: int) -> dict[str, Any]:
+    """How well a unit is known that so many runs have measured."""
+    known = confidence.of(runs)
+    return {"runs": runs, "known_to": [known.low, known.high], "confidence": known.level}
+
+
 def document(report: Report) -> dict[str, Any]:
     """The report as plain data."""
     made = {
@@ -110,6 +119,7 @@ def document(report: Report) -> dict[str, Any]:
             {**dataclasses.asdict(each), "run": each.run.text, "verdict": each.verdict}
             for each in report.closeness
         ],
+        "units": {**_known(rounding.RUNS), "sturdy": _known(rounding.STURDY_RUNS)},
         "histogram_edges": histogram.edges().tolist(),
         "clip": _clip(report.clip),
         "not_run": [dataclasses.asdict(each) for each in report.not_run],

@@ -10,7 +10,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from leaf_port.errors import LeafError
-from parity import backends
+from parity import backends, confidence, rounding
 from parity.backends import CPU
 from parity.checks import Result
 from parity.compare import DOUBLE, SLOPE
@@ -148,6 +148,8 @@ def notes(rows: Sequence[Row]) -> list[str]:
     return [
         "units: of each element's own float32 rounding (parity/rounding.py); official answers: "
         f"recorded, {_versions(rows)}",
+        f"units from {rounding.RUNS} runs: known to {confidence.of(rounding.RUNS)}; what fails by "
+        f"them is judged by {rounding.STURDY_RUNS} runs: {confidence.of(rounding.STURDY_RUNS)}",
         "above limit, by rounding: arrays left out of the relative columns. Their relative "
         "difference is above the limit (1e-6, gradients 1e-5, unless declared) because they are "
         f"ill-conditioned: its norm is at most {EXPLAINED_BY_ROUNDING:g} times that of the units "

@@ -22,6 +22,7 @@ from parity.xla_complex.probes import Probe
 
 WHERE = "xla-complex"
 START_SECONDS = 300.0  # loading the runtime and starting the device
+_NAME_ONE = "name the python of an environment with torch and torch_xla"
 _FATAL = re.compile(
     r"check failed|^F\d{4}|: F |terminate called|what\(\):|Fatal Python error", re.I
 )
@@ -65,8 +66,7 @@ class Session:
         """
         reason = worker_process.no_interpreter(self.python)
         if reason:
-            fix = "name the python of an environment with torch and torch_xla"
-            raise LeafError(WHERE, "--python", "a Python interpreter", reason, fix)
+            raise LeafError(WHERE, "--python", "a Python interpreter", reason, _NAME_ONE)
         self._folder = tempfile.TemporaryDirectory()
         self._worker: WorkerProcess | None = None
         try:
@@ -98,7 +98,11 @@ class Session:
 
     def _start(self) -> WorkerProcess:
         self._log.unlink(missing_ok=True)
-        self._worker = WorkerProcess(self.python, worker)
+        try:
+            self._worker = WorkerProcess(self.python, worker)
+        except WorkerLostError as error:
+            got = f"{self.python}: {error}"
+            raise LeafError(WHERE, "--python", "a Python interpreter", got, _NAME_ONE) from error
         try:
             self._worker.send({"device": self.device, "log": str(self._log)})
             reply = self._worker.receive(START_SECONDS)
