@@ -183,12 +183,12 @@ def _exp_minus_1(x: Tensor) -> Tensor:
 
 
 def silu(x: Tensor) -> Tensor:
-    """``x sigmoid(x)``. (torch's own has a gradient without a derivative in forward mode.)"""
+    """``x sigmoid(x)``; the gradient of torch's own has no derivative in forward mode."""
     return x * torch.sigmoid(x)
 
 
 def mish(x: Tensor) -> Tensor:
-    """``x tanh(softplus(x))``. (torch's own has a gradient without a derivative in forward mode.)"""
+    """``x tanh(softplus(x))``; the gradient of torch's own has none in forward mode."""
     return x * torch.tanh(F.softplus(x))
 
 

@@ -10,8 +10,8 @@ from parity.laws.generic import once_each
 from parity.source import Source
 from parity.spec import Case, LayerSpec
 
-# How many numbers go in. In a case of very few (a single frame, a single tap) much that a layer does
-# does not happen, one of many takes long: such are asked only where a layer has no other.
+# How many numbers go in. In a case of very few (a single frame, a single tap) much of a layer does
+# nothing, and one of many takes long: such are asked only where a layer has no other.
 FEW = 16
 MOST = 750
 

@@ -36,11 +36,6 @@ class Derived:
     problem: str
     without: str = ""
 
-    @property
-    def had(self) -> bool:
-        """Whether the layer has it, and it is right."""
-        return not (self.problem or self.without)
-
 
 def _found(kind: str, asked: Asked) -> Found:
     """What a check found; an exception is a problem."""

@@ -1,10 +1,10 @@
 """How far rounding may take a derivative in float64, known by what float32 makes of it.
 
-The same operations in float32 round 2^29 times as coarsely: what float32 is off float64 in is a
-sample of the rounding, and ``2^-29`` of it one of float64's. A sample may be small by chance. Of two
-that are normally distributed alike one is ``k`` times the other or more with a probability of
-``2 / (pi k)``: by 2^13 once in 13,000 times. So ``2^-16`` of what float32 is off in is the bound.
-It is 1e-12 where float32 is right to seven digits; what is wrong is off by a millionth and more.
+The same operations in float32 round 2^29 times as coarsely: what float32 is off is a sample of the
+rounding, and ``2^-29`` of it one of float64's. A sample may be small by chance. Of two that are
+normally distributed alike one is ``k`` times the other or more with a probability of
+``2 / (pi k)``: 2^13 times once in 13,000. So ``2^-16`` of what float32 is off is the bound. It is
+1e-12 where float32 is right to seven digits.
 """
 
 from __future__ import annotations

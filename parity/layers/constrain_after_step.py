@@ -91,9 +91,7 @@ SPEC = LayerSpec(
     ),
     laws=(Law("kernels that are not trained", _untouched),),
     without=(
-        nothing(
-            "it moves a parameter in place, without gradient, as the optimiser's step before it does"
-        ),
+        nothing("it moves a parameter in place, without gradient, as an optimiser's step does"),
     ),
     errors=(ErrorCase("kernel_size", lambda: GaborConv1d(2, 0)),),
 )
