@@ -161,9 +161,9 @@ class _FirstWeight(torch.autograd.Function):
         return of_y * w, (of_y * x).sum_to_size(w.shape)
 
     @staticmethod
-    def vmap(_info: Any, dims: Any, x: Tensor, w: Tensor) -> tuple[Tensor, int]:
-        first = w if dims[1] is None else w[:1]
-        return x * first, 0
+    def vmap(info: Any, dims: Any, x: Tensor, w: Tensor) -> tuple[Tensor, int]:
+        each = x.expand(info.batch_size, *x.shape) if dims[0] is None else x
+        return each * (w if dims[1] is None else w[0]), 0
 
 
 def test_weights_are_stacked_too() -> None:
@@ -189,12 +189,12 @@ def test_nothing_that_is_compared_is_a_problem() -> None:
 def test_an_exception_is_a_problem() -> None:
     """Told with its kind and text."""
 
-    def raising(x: Tensor) -> Tensor:
-        if torch._C._functorch.is_batchedtensor(x):
-            raise NotImplementedError("no such rule")
-        return x * x
+    class NoRule(_Square):
+        generate_vmap_rule = False
 
-    assert "raised NotImplementedError: no such rule" in _problems(_like(raising))[MAPPED]
+    problem = _problems(_like(NoRule.apply))[MAPPED]
+    assert "raised RuntimeError: " in problem
+    assert "does not have vmap support" in problem
 
 
 def test_what_is_declared_not_to_be_had() -> None:

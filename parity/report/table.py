@@ -22,7 +22,7 @@ from parity.report.rows import Row
 from parity.spec import EXPLAINED_BY_ROUNDING, Budget, LayerSpec
 
 LONGEST_NAME = 32  # no name of a layer is cut
-WIDTH = 175  # of the table where the output is no terminal
+WIDTH = 187  # of the table where the output is no terminal
 
 
 def console() -> Console:
