@@ -182,6 +182,16 @@ def _exp_minus_1(x: Tensor) -> Tensor:
     return torch.expm1(torch.where(x < zero, x, zero))
 
 
+def silu(x: Tensor) -> Tensor:
+    """``x sigmoid(x)``; the gradient of torch's own has no derivative in forward mode."""
+    return x * torch.sigmoid(x)
+
+
+def mish(x: Tensor) -> Tensor:
+    """``x tanh(softplus(x))``; the gradient of torch's own has none in forward mode."""
+    return x * torch.tanh(F.softplus(x))
+
+
 def elu(x: Tensor) -> Tensor:
     """``x`` above 0, ``exp(x) - 1`` below. At 0 either side has a gradient of 1."""
     if not lacks(x.device, "activations"):
@@ -216,9 +226,9 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "selu": lambda: Function(selu),
     "leaky_relu": lambda: nn.LeakyReLU(0.2),
     "gelu": nn.GELU,
-    "mish": nn.Mish,
-    "silu": nn.SiLU,
-    "swish": nn.SiLU,
+    "mish": lambda: Function(mish),
+    "silu": lambda: Function(silu),
+    "swish": lambda: Function(silu),
     "sigmoid": nn.Sigmoid,
     "tanh": nn.Tanh,
     "softsign": nn.Softsign,

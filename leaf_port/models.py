@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -291,9 +290,10 @@ class WaveGram(nn.Module):
         x = _checks.waveform("WaveGram", inputs)
         _checks.same_dtype("WaveGram", x, self.pre_conv0.weight)
         x = F.relu(self.pre_bn0(self.pre_conv0(x.mT)))
-        x = self.pre_blocks(x.mT).mT.unsqueeze(-1)  # (batch, channels, time, 1)
+        # (batch, channels, time, 1), channels last in memory (vmap knows no memory format).
+        x = self.pre_blocks(x.mT).contiguous().unsqueeze(2).permute(0, 3, 1, 2)
         # Not a view: torch 2.13 cannot compile the training of one of dynamic length.
-        output: Tensor = self.last_block(x.contiguous(memory_format=torch.channels_last))
+        output: Tensor = self.last_block(x.clone())
         return output.permute(0, 3, 2, 1)
 
 

@@ -143,8 +143,8 @@ class BatchNormalization(_Affine):
         n = inputs.numel() // self.size
         if inputs.ndim == 4 and self.axis in _FUSED_AXES:
             variance = variance * n / max(n - 1, 1)
-        self.moving_mean.lerp_(mean, 1 - self.momentum)
-        self.moving_variance.lerp_(variance, 1 - self.momentum)
+        for moving, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.copy_(torch.lerp(moving, now, 1 - self.momentum))  # vmap has no rule for lerp_
 
 
 class InstanceNormalization(_Affine):

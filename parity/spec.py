@@ -24,6 +24,7 @@ from parity.answer import Kept as Kept
 from parity.budget import EXPLAINED_BY_ROUNDING as EXPLAINED_BY_ROUNDING
 from parity.budget import Bound as Bound
 from parity.budget import Budget as Budget
+from parity.derivatives.without import Without as Without
 from parity.laws.law import Law as Law
 from parity.ref import Ref as Ref
 from parity.signals import SIGNALS as SIGNALS
@@ -229,6 +230,7 @@ class LayerSpec:
             all roundings of a mean go the same way.
         laws: what holds of this port's layer bit by bit, beside what follows from the declaration
             (``parity/laws``).
+        without: derivatives that it can't have, with the reason (``parity/derivatives``).
         batched: names of the inputs whose first axis counts clips, of which there may be none.
         autocast: whether it computes in the precision of its input also where autocast is on.
         folder: ``kind`` and ``arguments`` by which ``from_pretrained`` builds a configuration;
@@ -264,6 +266,7 @@ class LayerSpec:
     axes: Callable[[Config], Mapping[str, Sequence[str]]] = lambda _config: _BATCH_OF_CLIPS
     adverse: Budget | None = None
     laws: Sequence[Law] = ()
+    without: Sequence[Without] = ()
     batched: Sequence[str] = ("inputs",)
     autocast: bool = False
     folder: Callable[[Config], Mapping[str, Any]] | None = None

@@ -9,6 +9,8 @@ import pytest
 
 from parity import backends, checks, compare, drawn
 from parity.checks import Result
+from parity.derivatives import chosen, derived
+from parity.derivatives.without import KINDS
 from parity.laws import held
 from parity.laws.law import Law
 from parity.layers import all_specs
@@ -70,6 +72,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             for law in held.laws(spec)
         ]
         metafunc.parametrize(("layer", "law"), laws)
+    elif "kind" in metafunc.fixturenames:
+        kinds = [(spec.name, kind) for spec in specs for kind in KINDS]
+        metafunc.parametrize(("layer", "kind"), kinds)
     elif "layer" in metafunc.fixturenames:
         metafunc.parametrize("layer", [spec.name for spec in specs])
 
@@ -103,6 +108,12 @@ def test_refusal(error_case: ErrorCase) -> None:
 def test_law(layer: str, law: Law) -> None:
     """What needs no oracle holds bit by bit."""
     assert held.check(all_specs()[layer], law).problem == ""
+
+
+def test_derivatives(layer: str, kind: str) -> None:
+    """Forward mode, second order and vmap are right, or declared as not to be had."""
+    spec = all_specs()[layer]
+    assert derived.check(spec, kind, chosen.chosen(spec)).problem == ""
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from leaf_port import data
+from parity.derivatives.without import MAPPED
 from parity.oracles.exact import data as data_exact
 from parity.source import Source
 from parity.spec import (
@@ -21,6 +22,7 @@ from parity.spec import (
     Law,
     LayerSpec,
     Ref,
+    Without,
     exactly,
     grid,
 )
@@ -137,6 +139,14 @@ SPEC = LayerSpec(
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     batched=(),  # one clip, without a batch
+    without=(
+        Without(
+            (MAPPED,),
+            "calling .item() on a Tensor",
+            "align: where a clip is cut is a Python number, one for the whole call",
+            lambda config: config["what"] == "align",
+        ),
+    ),
     laws=(
         Law("a random crop", _random_crop),
         Law("wider integers", _wider_integers),

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from leaf_port import GaborConv1d, constrain_after_step
 from leaf_port.constraints import apply_constraints
+from parity.derivatives.without import nothing
 from parity.layers._common import gabor_kernel
 from parity.oracles.exact import gabor
 from parity.source import Source
@@ -91,5 +92,8 @@ SPEC = LayerSpec(
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     laws=(Law("kernels that are not trained", _untouched),),
+    without=(
+        nothing("it moves a parameter in place, without gradient, as an optimiser's step does"),
+    ),
     errors=(ErrorCase("kernel_size", lambda: GaborConv1d(2, 0)),),
 )

@@ -7,6 +7,7 @@ import torch
 
 from leaf_port import GaborInit
 from leaf_port.melfilters import Gabor
+from parity.derivatives.without import nothing
 from parity.layers.melfilters import matrix_rounding
 from parity.oracles.exact import gabor as exact_gabor
 from parity.spec import (
@@ -109,6 +110,7 @@ SPEC = LayerSpec(
         double=Bound(0, 0, _EXACT),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    without=(nothing("it computes initial values from sizes: no tensor goes in"),),
     errors=(
         ErrorCase("shape", lambda: GaborInit()((401, 1, 3), torch.float32)),
         ErrorCase("n_filters", lambda: Gabor(n_filters=0)),

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from leaf_port import GaborInit, LowpassInit, PreempInit, SincInit, WindowType
+from parity.derivatives.without import nothing
 from parity.oracles.exact import gabor, initialisers
 from parity.spec import Answer, Bound, Budget, Config, ErrorCase, Given, LayerSpec, Ref, exactly
 
@@ -109,6 +110,7 @@ SPEC = LayerSpec(
         double=Bound(0, 0, _EXACT),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    without=(nothing("it draws or computes initial values from sizes: no tensor goes in"),),
     errors=(
         ErrorCase("shape", lambda: PreempInit()((3, 1, 1), torch.float32)),
         ErrorCase("shape", _wrong_shape),

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 
 from leaf_port.melfilters import linear_to_mel_weight_matrix
+from parity.derivatives.without import nothing
 from parity.oracles.exact import mel
 from parity.spec import Array, Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
 
@@ -84,6 +85,7 @@ SPEC = LayerSpec(
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=_REASON,
     ),
+    without=(nothing("a matrix that follows from sizes and rates: no tensor goes in"),),
     errors=(
         ErrorCase("num_mel_bins", lambda: linear_to_mel_weight_matrix(0)),
         ErrorCase(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from leaf_port import utils
+from parity.derivatives.without import nothing
 from parity.oracles.exact import mel, windows
 from parity.spec import (
     Answer,
@@ -84,6 +85,7 @@ SPEC = LayerSpec(
         double=Bound(5, 1.895),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    without=(nothing("functions of plain numbers, which answer in NumPy: no tensor goes in"),),
     errors=(
         ErrorCase("window_type", lambda: utils.window("hann", 5)),  # type: ignore[arg-type]
         ErrorCase("tmax", lambda: utils.window(utils.WindowType.HANNING, 1)),

@@ -21,7 +21,7 @@ class Catch:
     """The first check that failed.
 
     Attributes:
-        case: its case, "refusals" for an error case, or "laws".
+        case: its case, "refusals" for an error case, "laws" or "derivatives".
         check: the array and the aspect, or what was raised or accepted.
         units: greatest difference of an element, in units of its rounding; None for no figure.
         allowed: the budget for it.
@@ -83,8 +83,9 @@ def _verdict(mutant: Mutant, cases: Sequence[Prepared]) -> Verdict:
 
 
 def _checks(spec: LayerSpec, cases: Sequence[Prepared]) -> Any:
-    """What each case, each refusal and each law catches, None for nothing."""
+    """What each case, refusal, law and kind of derivatives catches, None for nothing."""
     from parity import checks
+    from parity.derivatives import derived
     from parity.laws import held
     from parity.oracles import recorded
 
@@ -100,6 +101,9 @@ def _checks(spec: LayerSpec, cases: Sequence[Prepared]) -> Any:
     for law in held.laws(spec):
         problem = held.check(spec, law).problem
         yield Catch("laws", f"{law.name}: {problem}", message=problem) if problem else None
+    for each in derived.derived(spec):
+        told = f"{each.kind}: {each.problem}"
+        yield Catch("derivatives", told, message=each.problem) if each.problem else None
 
 
 def _catch(spec: LayerSpec, result: Result) -> Catch:

@@ -5,7 +5,8 @@ Null stands for infinity and NaN. No path and no host name is in it.
 
 ======================  ==========================================================================
 ``schema``              ``{"name": "leaf_port parity report", "version": 1}``
-``ok``                  the verdict; ``passed`` and ``failed`` count results, refusals, laws
+``ok``                  the verdict; ``passed`` and ``failed`` count results, refusals, laws,
+                        derivatives
 ``failures``            everything that is wrong, a text each
 ``time``, ``machine``   when (UTC); system and architecture
 ``versions``            of what ran here; ``official_versions``: of what answered the recordings
@@ -17,7 +18,7 @@ Null stands for infinity and NaN. No path and no host name is in it.
                         the same of what is judged again
 ``histogram_edges``     distances, in units, between the bins of every ``histogram``
 ``layers``              by name: ``mirrors`` (reference lines), ``ok``, ``results``, ``refusals``,
-                        ``laws``
+                        ``laws``, ``derivatives``
 ``clip``                what went through both sides, and what came out: worst units, relative
 ``not_run``             ``what``, ``why``, ``how`` to run it
 ======================  ==========================================================================
@@ -30,7 +31,9 @@ else the fields of ``parity/program.py``), ``skips`` (``array``, ``reason``) and
 limit, by rounding), ``port_to_exact``, ``official_to_exact``, ``histogram``, ``message``. A limit
 of null is none. A refusal has ``argument``, ``official`` (what the official implementation does)
 and ``problem`` (null: refused as declared); a law ``layer``, ``law`` (its name) and ``problem``
-(empty: it holds). ``lacking`` of a result are the features that the CPU was told to lack.
+(empty: it holds); a kind of derivatives ``layer``, ``kind``, ``problem`` (empty: they are right)
+and ``without`` (why the layer can't have it; empty where it has). ``lacking`` of a result are the
+features that the CPU was told to lack.
 """
 
 from __future__ import annotations
@@ -78,6 +81,7 @@ def _layer(row: Row) -> dict[str, Any]:
         "results": [_result(result) for result in row.results],
         "refusals": [dataclasses.asdict(refusal) for refusal in row.refusals],
         "laws": [dataclasses.asdict(law) for law in row.laws],
+        "derivatives": [dataclasses.asdict(each) for each in row.derivatives],
     }
 
 

@@ -115,5 +115,14 @@ def laws(row: Row) -> Cell:
     return _counted([f"{law.law}: {law.problem}" for law in row.laws if law.problem])
 
 
+def derivatives(row: Row) -> Cell:
+    """Forward mode, second order and vmap (``parity/derivatives``): which is wrong."""
+    if not row.derivatives:
+        return Cell("not run", told="not the whole layer was run")
+    if all(each.without for each in row.derivatives):
+        return Cell("none", told="; ".join(dict.fromkeys(e.without for e in row.derivatives)))
+    return _counted([f"{each.kind}: {each.problem}" for each in row.derivatives if each.problem])
+
+
 def _counted(problems: Sequence[str]) -> Cell:
     return Cell("off" if problems else "ok", math.inf if problems else 0.0, "; ".join(problems))

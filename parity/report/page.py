@@ -82,6 +82,7 @@ def html(report: Report) -> str:
         "figures": table.figures,
         "refusals": heat_map.refusals,
         "laws": heat_map.laws,
+        "derivatives": heat_map.derivatives,
     }
     heads, lines = heat_map.lines(report.rows)
     return environment.get_template("page.html").render(

@@ -14,6 +14,8 @@ from parity import bounds, checks, divergences, not_captured
 from parity.backends import CPU
 from parity.checks import Result
 from parity.compare import DIRECT
+from parity.derivatives import derived
+from parity.derivatives.derived import Derived
 from parity.laws import held
 from parity.laws.held import Held
 from parity.machines import worst
@@ -45,6 +47,7 @@ class Row:
         results: of its cases.
         refusals: of its error cases, where they were run.
         laws: of what holds bit by bit, where it was asked.
+        derivatives: of every kind, where they were asked.
         failures: everything that is wrong, with the command that runs it again.
     """
 
@@ -52,6 +55,7 @@ class Row:
     results: list[Result] = dataclasses.field(default_factory=list)
     refusals: list[Refusal] = dataclasses.field(default_factory=list)
     laws: list[Held] = dataclasses.field(default_factory=list)
+    derivatives: list[Derived] = dataclasses.field(default_factory=list)
     failures: list[str] = dataclasses.field(default_factory=list)
 
     def add(self, result: Result) -> None:
@@ -64,7 +68,7 @@ class Row:
         results = [result for result in self.results if result.backend == backend]
         others = {line for each in self.results if each.backend != backend for line in _told(each)}
         failures = [failure for failure in self.failures if failure not in others]
-        return Row(self.spec, results, self.refusals, self.laws, failures)
+        return Row(self.spec, results, self.refusals, self.laws, self.derivatives, failures)
 
     def refuse(self) -> None:
         """Runs the error cases."""
@@ -77,6 +81,23 @@ class Row:
         """Takes in what came of the laws."""
         self.laws += laws
         self.failures += [f"{law.layer}: {law.law}: {law.problem}" for law in laws if law.problem]
+
+    def differentiate(self, derivatives: Sequence[Derived]) -> None:
+        """Takes in what came of the derivatives."""
+        self.derivatives += derivatives
+        self.failures += [
+            f"{each.layer}: {each.kind}: {each.problem}" for each in derivatives if each.problem
+        ]
+
+    @property
+    def derivable(self) -> list[Derived]:
+        """The kinds of derivatives that the layer can have."""
+        return [each for each in self.derivatives if not each.without]
+
+    @property
+    def derived(self) -> int:
+        """Kinds of derivatives that are right."""
+        return sum(not each.problem for each in self.derivable)
 
     @property
     def held(self) -> int:
@@ -137,17 +158,18 @@ def gather(
     workers = min(os.cpu_count() or 1, len(asked) or 1)
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         futures = [pool.submit(checks.check_named, *names) for names in asked]
-        judged = [
-            pool.submit(held.check_named, name) for name in rows if only is None and first is None
-        ]
+        whole = list(rows) if only is None and first is None else []
+        judged = [pool.submit(held.check_named, name) for name in whole]
+        differentiated = [pool.submit(derived.check_named, name) for name in whole]
         for future in as_completed(futures):
             for result in future.result():
                 rows[result.layer].add(result)
             progress.advance(task)
-        for name, laws in zip(rows, judged, strict=False):
+        for name, laws, derivatives in zip(whole, judged, differentiated, strict=True):
             rows[name].judge(laws.result())
-    for row in rows.values() if only is None and first is None else ():
-        row.refuse()
+            rows[name].differentiate(derivatives.result())
+    for name in whole:
+        rows[name].refuse()
     return list(rows.values())
 
 
@@ -183,6 +205,6 @@ def loose(rows: Sequence[Row]) -> list[str]:
 
 
 def passed(rows: Sequence[Row]) -> int:
-    """Results, refusals and laws, as the last line counts them; of what was compared."""
+    """Results, refusals, laws, derivatives, as the last line counts them; of what was compared."""
     compared = (sum(not result.left_out for result in row.results) for row in rows)
-    return sum(compared) + sum(row.refused + row.held for row in rows)
+    return sum(compared) + sum(row.refused + row.held + row.derived for row in rows)

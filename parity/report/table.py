@@ -14,6 +14,7 @@ from parity import backends, confidence, rounding
 from parity.backends import CPU
 from parity.checks import Result
 from parity.compare import DOUBLE, SLOPE
+from parity.derivatives.without import KINDS
 from parity.oracles import recorded
 from parity.report import graphs, programs
 from parity.report import rows as gathered
@@ -21,7 +22,7 @@ from parity.report.rows import Row
 from parity.spec import EXPLAINED_BY_ROUNDING, Budget, LayerSpec
 
 LONGEST_NAME = 32  # no name of a layer is cut
-WIDTH = 175  # of the table where the output is no terminal
+WIDTH = 187  # of the table where the output is no terminal
 
 
 def console() -> Console:
@@ -56,6 +57,7 @@ def table(rows: Sequence[Row], backend: str = CPU.name) -> Table:
     made.add_column("above limit,\nby rounding", justify="right")
     made.add_column("errors\nrefused", justify="right")
     made.add_column("laws\nheld", justify="right")
+    made.add_column("deri-\nvatives", justify="right")
     made.add_column("verdict")
     for row in rows:
         made.add_row(
@@ -66,6 +68,7 @@ def table(rows: Sequence[Row], backend: str = CPU.name) -> Table:
             str(row.explained or "–"),
             f"{row.refused}/{len(row.spec.errors)}",
             f"{row.held}/{len(row.laws)}" if row.laws else "–",
+            f"{row.derived}/{len(row.derivable)}" if row.derivable else "–",
             f"[red]{len(row.failures)} off[/red]" if row.failures else "[green]ok[/green]",
         )
     return made
@@ -155,9 +158,24 @@ def notes(rows: Sequence[Row]) -> list[str]:
         f"ill-conditioned: its norm is at most {EXPLAINED_BY_ROUNDING:g} times that of the units "
         "(or as many as are declared, with their reason)",
         *_exactness([result for row in rows for result in row.results]),
+        *_without(rows),
         f"known divergences (parity/divergences.py): {told or 'none met'}",
         *programs.notes(rows),
         *graphs.notes(rows),
+    ]
+
+
+def _without(rows: Sequence[Row]) -> list[str]:
+    """The derivatives that are asked, and who has none."""
+    if not any(row.derivatives for row in rows):
+        return []
+    reasons = {
+        row.spec.name: entry.reason for row in rows if row.derivatives for entry in row.spec.without
+    }
+    told = "; ".join(f"{layer} ({reason})" for layer, reason in reasons.items())
+    return [
+        f"derivatives (parity/derivatives): {', '.join(KINDS)}, in float64; not had, as declared, "
+        f"by: {told or 'none'}"
     ]
 
 
