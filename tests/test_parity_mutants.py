@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import parity.__main__ as command
 from parity.layers import all_specs
-from parity.mutants import report, runner
+from parity.mutants import hook, report, runner
 from parity.mutants.bugs import all_mutants
 from parity.mutants.mutant import SOURCE, DoesNotApplyError, Mutant, healthy
 
@@ -48,7 +48,21 @@ def fingerprint() -> dict[str, str]:
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+IN_SOURCE = [mutant for mutant in MUTANTS if not mutant.damages]
+DAMAGES = [mutant for mutant in MUTANTS if mutant.damages]
+
+
+@pytest.mark.parametrize("mutant", DAMAGES, ids=lambda mutant: mutant.name)
+def test_damage_applies(mutant: Mutant) -> None:
+    """As many bytes as before, some of them others."""
+    whole = mutant.path.read_bytes()
+    with hook.damaged(mutant) as folder:
+        damaged = (folder / mutant.file).read_bytes()
+    assert len(damaged) == len(whole)
+    assert 0 < sum(one != other for one, other in zip(damaged, whole, strict=True)) < 8
+
+
+@pytest.mark.parametrize("mutant", IN_SOURCE, ids=lambda mutant: mutant.name)
 def test_mutant_applies(mutant: Mutant) -> None:
     """Its text is there exactly once, what comes of it is Python, and another program."""
     source = mutant.path.read_text()

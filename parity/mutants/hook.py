@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
 from types import CodeType, ModuleType
 
 from parity.mutants.mutant import Mutant
@@ -52,6 +55,16 @@ class Planted(MetaPathFinder):
         spec.loader = _Loader(fullname, spec.origin, self._mutant)
         self.found = True
         return spec
+
+
+@contextlib.contextmanager
+def damaged(mutant: Mutant) -> Iterator[Path]:
+    """A folder with the damaged copy of a recording."""
+    text = mutant.path.read_bytes().decode("latin-1")  # every byte is one character
+    with tempfile.TemporaryDirectory(prefix="parity-mutants-") as folder:
+        copy = Path(folder) / mutant.file
+        copy.write_bytes(mutant.applied(text).encode("latin-1"))
+        yield Path(folder)
 
 
 def plant(mutant: Mutant) -> Planted:

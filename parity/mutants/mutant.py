@@ -1,4 +1,4 @@
-"""What a planted bug is: an edit of one place in ``leaf_port`` or in a declaration."""
+"""What a planted bug is: an edit of one place in ``leaf_port``, a declaration or a recording."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "leaf_port"
 ROOT = SOURCE.parent
+RECORDINGS = "parity/recordings"
 
 
 class DoesNotApplyError(Exception):
@@ -24,7 +25,8 @@ class Mutant:
         file: which module of the package, with its suffix.
         old: exact text there, found once.
         new: what stands there instead.
-        package: ``leaf_port``, or ``parity/layers`` for a bug in what is declared.
+        package: ``leaf_port``; ``parity/layers`` for a bug in what is declared,
+            ``parity/recordings`` for a recording that is damaged.
     """
 
     name: str
@@ -39,6 +41,11 @@ class Mutant:
     def path(self) -> Path:
         """The file that is edited."""
         return ROOT / self.package / self.file
+
+    @property
+    def damages(self) -> bool:
+        """Whether a recording is edited, which is no source."""
+        return self.package == RECORDINGS
 
     @property
     def module(self) -> str:

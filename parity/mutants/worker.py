@@ -21,7 +21,7 @@ class Catch:
     """The first check that failed.
 
     Attributes:
-        case: its case, "refusals" for an error case, "laws" or "derivatives".
+        case: its case, "refusals" for an error case, "laws", "derivatives" or "recording".
         check: the array and the aspect, or what was raised or accepted.
         units: greatest difference of an element, in units of its rounding; None for no figure.
         allowed: the budget for it.
@@ -65,6 +65,8 @@ def run(mutant: Mutant, cases: Sequence[Prepared], answers: Connection) -> None:
 
 
 def _verdict(mutant: Mutant, cases: Sequence[Prepared]) -> Verdict:
+    if mutant.damages:
+        return _of_recording(mutant)
     planted = hook.plant(mutant)
     import torch
 
@@ -80,6 +82,20 @@ def _verdict(mutant: Mutant, cases: Sequence[Prepared]) -> Verdict:
         if catch is not None:
             return Verdict(catch, tried)
     return Verdict(tried=tried)
+
+
+def _of_recording(mutant: Mutant) -> Verdict:
+    """What reading a damaged recording catches."""
+    from leaf_port.errors import LeafError
+    from parity.layers import all_specs
+    from parity.oracles import recorded
+
+    with hook.damaged(mutant) as folder:
+        try:
+            recorded.load(all_specs()[mutant.layer], folder)
+        except LeafError as error:
+            return Verdict(Catch("recording", error.expected, message=str(error)), 1)
+    return Verdict(tried=1)
 
 
 def _checks(spec: LayerSpec, cases: Sequence[Prepared]) -> Any:

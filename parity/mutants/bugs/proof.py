@@ -2,6 +2,8 @@
 
 from parity.mutants.mutant import Mutant
 
+_HEADER = r'\"%s\": {\"layer\": \"log_compression\", \"config\": {\"frames\": 13, \"channels\": 17'
+
 MUTANTS = [
     Mutant(
         "a question that depends on the processor",
@@ -28,5 +30,14 @@ MUTANTS = [
         "frontend.py",
         "return real**2 + imaginary**2",
         "return torch.stack([real**2, imaginary**2]).cumsum(0)[1]",
+    ),
+    Mutant(
+        "a drawn case lost by a flipped bit in the header",
+        "a damaged disk",
+        "log_compression",
+        "log_compression.safetensors",
+        _HEADER % "case",
+        _HEADER % "aase",
+        package="parity/recordings",
     ),
 ]
