@@ -213,7 +213,7 @@ def save(
         arrays |= {f"{name}|{array_name}": array for array_name, array in named.items()}
         entries[name] = entry
     drawn = sum("case" in entry for entry in entries.values())
-    record = {"layer": spec.name, "versions": dict(versions), "drawn": drawn, "cases": entries}
+    record = {"layer": spec.name, "drawn": drawn, "versions": dict(versions), "cases": entries}
     path = path_of(spec, folder)
     sealed_file.write(path, arrays, record)
     return path
