@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from parity.backends import CPU
-from parity.budget import NEVER_LOOSE, NOT_RECORDED, Budget
+from parity.budget import ELSEWHERE, NEVER_LOOSE, NOT_RECORDED, Budget
 from parity.checks import Result
 from parity.compare import DOUBLE, PORT, REFERENCE
 from parity.oracles import recorded
@@ -71,7 +71,7 @@ def _judged(budget: Budget) -> Iterator[tuple[str, str, float]]:
         (REFERENCE, "gradient"): budget.reference_gradient,
     }
     for (check, kind), bound in bounds.items():
-        if not bound.at.startswith(NOT_RECORDED):
+        if not bound.at.startswith((NOT_RECORDED, ELSEWHERE)):
             yield check, kind, bound.allowed
 
 
@@ -90,7 +90,7 @@ def used(
         for check, kind, allowed in () if budget is None else _judged(budget):
             found[adverse, check, kind] = Used(spec.name, adverse, check, kind, allowed)
     double = spec.budget.double
-    if not double.at.startswith(NOT_RECORDED):
+    if not double.at.startswith((NOT_RECORDED, ELSEWHERE)):
         found[False, DOUBLE, "both"] = Used(spec.name, False, DOUBLE, "both", double.allowed)
     run = recorded.cases(spec) if cases is None else cases
     signals = {case.name: case.signal for case in run}

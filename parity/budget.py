@@ -9,6 +9,7 @@ import dataclasses
 NEVER_LOOSE = 5.0
 
 NOT_RECORDED = "not recorded: "
+ELSEWHERE = "on another machine: "  # than those whose runs were kept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Bound:
             five is for correctly rounded operations in one order (``parity/laws/exact_bounds.py``).
         worst: the worst observed on any of the machines in ``parity/recordings/machines.json``.
         why: what explains a worst value above 10 units, or that nothing is allowed.
-        at: where it was observed: a recorded case, else it says so (``NOT_RECORDED``).
+        at: where it was observed: a recorded case, else it says so (``NOT_RECORDED``), on a machine
+            of the record, else it names the machine (``ELSEWHERE``).
     """
 
     allowed: float

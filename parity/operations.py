@@ -36,7 +36,7 @@ EXACT = _names(
     "lift_fresh lift_fresh_copy detach _to_copy gather scatter index index_put index_select",
     "sort argsort max_pool2d_with_indices relu hardtanh hardtanh_backward masked_fill",
     "masked_fill_ threshold_backward amax amin maximum minimum clamp roll flip floor ceil round",
-    "sign sgn isnan isinf isfinite slice_backward select_backward complex real imag",
+    "sign sgn isnan isinf isposinf isneginf isfinite nan_to_num slice_backward select_backward complex real imag",
     "_conj_physical conj resolve_conj bernoulli native_dropout _unsafe_view eq ne lt le gt ge",
     "logical_and logical_not logical_or bitwise_and bitwise_not any all rand randn repeat",
     "_local_scalar_dense _record_function_enter_new _record_function_exit",

@@ -48,7 +48,7 @@ _DROPPED = 1e-27
 
 # Composite operations are taken apart, so that what they round inside is seen.
 _aten = torch.ops.aten
-_COMPOSITE = torch._decomp.get_decompositions(
+COMPOSITE = torch._decomp.get_decompositions(
     [
         _aten.native_layer_norm,
         _aten.native_layer_norm_backward,
@@ -122,9 +122,9 @@ class Noise(TorchDispatchMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if func in _COMPOSITE:
+        if func in COMPOSITE:
             with self:
-                return _COMPOSITE[func](*args, **kwargs)
+                return COMPOSITE[func](*args, **kwargs)
         name, exact = operations.known(func)
         if exact:
             operations.check_indices(name, args)

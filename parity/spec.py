@@ -21,6 +21,7 @@ from torch import Tensor
 from parity.answer import Answer as Answer
 from parity.answer import Array as Array
 from parity.answer import Kept as Kept
+from parity.budget import ELSEWHERE as ELSEWHERE
 from parity.budget import EXPLAINED_BY_ROUNDING as EXPLAINED_BY_ROUNDING
 from parity.budget import Bound as Bound
 from parity.budget import Budget as Budget

@@ -2,7 +2,7 @@
 
 from parity.mutants.mutant import Mutant
 
-_HEADER = r'\"%s\": {\"layer\": \"log_compression\", \"config\": {\"frames\": 13, \"channels\": 17'
+_HEADER = r"\"%s\": {\"layer\": \"log_compression\", \"config\": {\"frames\": 13, \"channels\": 17"
 
 MUTANTS = [
     Mutant(
