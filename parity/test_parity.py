@@ -110,6 +110,8 @@ def test_law(layer: str, law: Law) -> None:
     assert held.check(all_specs()[layer], law).problem == ""
 
 
+# torch's own, where it takes forward derivatives.
+@pytest.mark.filterwarnings(r"ignore:.torch\.jit\.\w+. is deprecated:DeprecationWarning")
 def test_derivatives(layer: str, kind: str) -> None:
     """Forward mode, second order and vmap are right, or declared as not to be had."""
     spec = all_specs()[layer]
