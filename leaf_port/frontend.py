@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leaf_port import _arithmetic, _checks, _fourier, convolution, melfilters, pooling
+from leaf_port import _arithmetic, _checks, _fourier, convolution, melfilters, padding, pooling
 from leaf_port._arithmetic import Arithmetic
 from leaf_port._clip import maximum
 from leaf_port._devices import lacks
 from leaf_port._fft_convolution import positions
-from leaf_port._precision import without_autocast
+from leaf_port._precision import autocast_off, product, without_autocast
 from leaf_port.errors import LeafError
 from leaf_port.initializers import (
     Constant,
@@ -179,7 +179,8 @@ class Leaf(FromPretrained, nn.Module):
         modes = {module: module.training for module in self.modules()}
         self.eval()  # so that no statistics of the user's activation move
         try:
-            return int(self.activation(self.complex_conv(silence)).shape[-1])
+            with autocast_off(silence.device.type):
+                return int(self.activation(self.complex_conv(silence)).shape[-1])
         finally:
             for module, mode in modes.items():
                 module.training = mode
@@ -385,6 +386,10 @@ class MelFilterbanks(FromPretrained, nn.Module):
         self.window: Tensor
         self.mel_filters: Tensor
         self._make_constants(torch.empty(0))
+        # A state dict that is loaded with assign=True may give the model around it another dtype
+        # or device. This layer has no weights to tell it: its next input does.
+        self._follows_input = False
+        self.register_load_state_dict_post_hook(_follow_next_input)
 
     def _make_constants(self, like: Tensor) -> None:
         """Window and mel matrix in the dtype of ``like``; no part of the state."""
@@ -404,14 +409,21 @@ class MelFilterbanks(FromPretrained, nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> MelFilterbanks:
         super()._apply(fn, recurse)
         self._make_constants(self.window)  # cast float32 constants would not be the float64 ones
+        self._follows_input = False
         return self
+
+    def _follow(self, inputs: Tensor) -> None:
+        """Makes the constants anew where the weights around were replaced by others."""
+        if (inputs.dtype, inputs.device) != (self.window.dtype, self.window.device):
+            self._make_constants(inputs)
+        self._follows_input = False
 
     def frames(self, inputs: Tensor) -> Tensor:
         """``tf.signal.frame(pad_end=True)``: (batch, samples) to (batch, frames, window)."""
         length = inputs.shape[1]
         count = (length + self.window_stride - 1) // self.window_stride
         needed = (count - 1) * self.window_stride + self.window_size
-        padded = F.pad(inputs, (0, torch.sym_max(needed - length, 0)))
+        padded = F.pad(inputs, (0, padding.not_negative(needed - length)))
         if lacks(inputs.device, "frames"):
             at = positions(count, self.window_size, self.window_stride, inputs.device)
             return padded[:, at]
@@ -421,11 +433,13 @@ class MelFilterbanks(FromPretrained, nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """``(batch, samples[, 1])`` to ``(batch, ceil(samples / stride), filters)``."""
         waveform = _checks.waveform("MelFilterbanks", inputs).squeeze(-1)
+        if self._follows_input and not torch.compiler.is_compiling():
+            self._follow(waveform)
         _checks.same_dtype("MelFilterbanks", waveform, self.window)
         frames = self.frames(waveform) * self.window
         if frames.shape[0] == 0:  # a Fourier transform of nothing fails
             return frames.new_zeros(*frames.shape[:2], self.n_filters)
-        energies = self._power(frames) @ self.mel_filters
+        energies = product(self._power(frames), self.mel_filters)
         return energies if self.compression_fn is None else self.compression_fn(energies)
 
     def _power(self, frames: Tensor) -> Tensor:
@@ -435,6 +449,13 @@ class MelFilterbanks(FromPretrained, nn.Module):
             return stft.real**2 + stft.imag**2
         spectrum = _fourier.rfft(frames, self.n_fft)
         return spectrum[0] ** 2 + spectrum[1] ** 2
+
+
+def _follow_next_input(layer: nn.Module, _keys: Any) -> None:
+    assert isinstance(layer, MelFilterbanks)  # noqa: S101
+    if layer.window.is_meta:
+        layer._make_constants(torch.empty(0))
+    layer._follows_input = True
 
 
 def periodic_hann(size: int, dtype: type[np.floating[Any]]) -> np.ndarray[Any, Any]:

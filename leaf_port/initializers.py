@@ -27,12 +27,14 @@ def parameter(
     trainable: bool = True,
     argument: str = "kernel_initializer",
 ) -> nn.Parameter:
-    """A parameter of ``shape`` with the initialiser's values, in the default dtype and device.
+    """A parameter of ``shape`` with the initialiser's values, on the default device.
+
+    In the default dtype, or float32 where that is half precision.
 
     Raises:
         LeafError: the initialiser gave another shape, or values that are not finite.
     """
-    dtype = torch.get_default_dtype()
+    dtype = _checks.parameter_dtype()
     values = torch.as_tensor(initializer(tuple(shape), dtype)).to(dtype)
     if tuple(values.shape) != tuple(shape):
         fix = "make the initialiser's window or filter count the layer's"

@@ -39,8 +39,8 @@ MUTANTS = [
         "torch's momentum; trap 14",
         "batch_normalization",
         "normalization.py",
-        "self.moving_mean.lerp_(mean, 1 - self.momentum)",
-        "self.moving_mean.lerp_(mean, self.momentum)",
+        "return 1 - self.momentum",
+        "return self.momentum",
     ),
     Mutant(
         "momentum of 0.9",
