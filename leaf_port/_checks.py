@@ -52,7 +52,7 @@ def parameter_dtype() -> torch.dtype:
 
 
 def not_traced(where: str, why: str) -> None:
-    """Refuses torch.jit.trace, whose graph would keep the numbers of one length for every length."""
+    """Refuses torch.jit.trace, whose graph would keep the numbers of one length for all."""
     if is_traced():
         fix = f"{why}; torch.export.export makes a graph of one length, and keeps to it"
         raise LeafError(where, "forward", "no torch.jit.trace", "one", fix)

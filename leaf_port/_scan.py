@@ -9,9 +9,9 @@ Its gradient is the same recurrence backwards in time, computed the same way: to
 doubling step by step would keep all steps in memory, and make of them a program that takes XLA two
 to three times as long to compile.
 
-A graph that is exported or traced for any number of frames cannot repeat its steps as often as those ask
-for. It has as many as the longest possible input takes, and where a shift is beyond the frames
-nothing moves: the numbers are the same, bit by bit.
+A graph that is exported or traced for any number of frames cannot repeat its steps as often as
+those ask for. It has as many as the longest possible input takes, and where a shift is beyond the
+frames nothing moves: the numbers are the same, bit by bit.
 """
 
 from __future__ import annotations

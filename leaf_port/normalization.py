@@ -48,7 +48,7 @@ class _Affine(nn.Module):
         return f"{self.size}, epsilon={self.epsilon}"
 
 
-class _NotTorchs(LeafError, AttributeError):
+class _NotTorchsError(LeafError, AttributeError):
     """An attribute of torch's batch normalisation that Keras' has no counterpart of."""
 
 
@@ -136,7 +136,7 @@ class BatchNormalization(_Affine, _BatchNorm):
             "its epsilon, momentum and moving variance are Keras'; models take other layers: "
             "normalization_layer=torch.nn.BatchNorm2d"
         )
-        raise _NotTorchs("BatchNormalization", name, expected, "one", fix)
+        raise _NotTorchsError("BatchNormalization", name, expected, "one", fix)
 
     def reset_running_stats(self) -> None:
         """Forgets the moving averages."""

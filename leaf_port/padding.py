@@ -53,7 +53,7 @@ def same_padding(
 
 
 def not_negative(size: int) -> int:
-    """``max(size, 0)`` of a size that may be symbolic (torch.export) or traced (torch.jit.trace)."""
+    """``max(size, 0)`` of a size that torch.export may make symbolic, torch.jit.trace a tensor."""
     if isinstance(size, Tensor):
         return size.clamp(min=0)
     return torch.sym_max(size, 0)

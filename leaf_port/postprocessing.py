@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from leaf_port import _checks, _scan
 from leaf_port import _spec_augment as _sa
 from leaf_port._clip import clip_by_value, maximum, minimum
-from leaf_port._spec_augment import SpecAugmentDraws as SpecAugmentDraws
 from leaf_port._precision import product
+from leaf_port._spec_augment import SpecAugmentDraws as SpecAugmentDraws
 from leaf_port.errors import LeafError
 from leaf_port.initializers import Constant, Identity, parameter
 

@@ -200,7 +200,8 @@ MUTANTS = [
         "frontend.py",
         _PADDED_CLIP,
         "late = max(self.n_fft - self.window_size, 0) // 2\n"
-        "        padded = F.pad(inputs, (0, padding.not_negative(needed - length) + late))[:, late:]",
+        "        behind = padding.not_negative(needed - length) + late\n"
+        "        padded = F.pad(inputs, (0, behind))[:, late:]",
     ),
     Mutant(
         "an extra frame of a whole number of strides",
