@@ -40,7 +40,7 @@ def without_autocast(
 
 def is_traced() -> bool:
     """Whether torch.jit.trace makes a graph: sizes are tensors then."""
-    return not torch.compiler.is_compiling() and torch.jit.is_tracing()
+    return not torch.compiler.is_compiling() and torch.jit.is_tracing()  # type: ignore[attr-defined]
 
 
 class _Product(torch.autograd.Function):

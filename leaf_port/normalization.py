@@ -7,7 +7,7 @@ tensorflow_addons/layers/normalizations.py.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,7 +53,7 @@ class _NotTorchsError(LeafError, AttributeError):
 
 
 _TORCHS = frozenset(_BatchNorm.__constants__) - {"momentum", "num_features"} | {
-    *("weight", "bias", "running_mean", "running_var"),
+    *("weight", "bias", "running_mean", "running_var", "num_batches_tracked"),
 }
 
 
@@ -104,7 +104,7 @@ class BatchNormalization(_Affine, _BatchNorm):
     """
 
     _version = 1  # of the state: torch's second one has a counter of batches
-    __constants__: ClassVar[list[str]] = []
+    __constants__ = []  # noqa: RUF012 - what scripting would take as such
     moving_mean: Tensor
     moving_variance: Tensor
     momentum: float | None
@@ -123,7 +123,7 @@ class BatchNormalization(_Affine, _BatchNorm):
         self.axis = axis
         self.momentum = momentum
         self.num_features = self.size
-        self.num_batches_tracked = 0  # since the reset; counted where there is no momentum
+        self._batches = 0  # since the reset; counted where there is no momentum
         self.register_buffer("moving_mean", torch.zeros_like(self.beta.data))
         self.register_buffer("moving_variance", torch.ones_like(self.gamma.data))
 
@@ -142,7 +142,7 @@ class BatchNormalization(_Affine, _BatchNorm):
         """Forgets the moving averages."""
         self.moving_mean.zero_()
         self.moving_variance.fill_(1)
-        self.num_batches_tracked = 0
+        self._batches = 0
 
     def reset_parameters(self) -> None:
         """Forgets all that was learned."""
@@ -200,8 +200,8 @@ class BatchNormalization(_Affine, _BatchNorm):
         """What a batch counts in the moving averages; without a momentum all count the same."""
         if self.momentum is not None:
             return 1 - self.momentum
-        self.num_batches_tracked += 1
-        return 1 / self.num_batches_tracked
+        self._batches += 1
+        return 1 / self._batches
 
 
 class InstanceNormalization(_Affine):

@@ -50,7 +50,7 @@ def test_update_bn_of_a_classifier() -> None:
     assert len(layers) == 4
     for layer in layers:
         assert not torch.equal(layer.moving_mean, torch.zeros_like(layer.moving_mean))
-        assert layer.num_batches_tracked == 2
+        assert layer._batches == 2
 
 
 def test_sync_batch_norm_is_refused() -> None:
