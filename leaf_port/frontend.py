@@ -20,7 +20,7 @@ from leaf_port._clip import maximum
 from leaf_port._devices import lacks
 from leaf_port._fft_convolution import positions
 from leaf_port._precision import autocast_off, product, without_autocast
-from leaf_port.errors import LeafError
+from leaf_port.errors import FilterWarning, LeafError
 from leaf_port.initializers import (
     Constant,
     GaborInit,
@@ -262,6 +262,8 @@ class TimeDomainFilterbanks(Leaf):
         sample_rate: in Hz.
         min_freq: where the lowest filter starts at first, in Hz.
         max_freq: where the highest filter ends at first, in Hz.
+        n_fft: size of the transform in whose bins the first filters are laid out; see
+            :class:`~leaf_port.melfilters.Gabor`.
         **kwargs: other arguments of :class:`Leaf`, but for ``conv1d_cls, complex_conv_init,
             activation, pooling_cls, pooling_init, compression_fn``, which are fixed.
     """
@@ -271,6 +273,7 @@ class TimeDomainFilterbanks(Leaf):
         sample_rate: int = 16000,
         min_freq: float = 60.0,
         max_freq: float = 7800.0,
+        n_fft: int = 512,
         **kwargs: Any,
     ) -> None:
         window_len = kwargs.get("window_len", 25.0)
@@ -278,7 +281,7 @@ class TimeDomainFilterbanks(Leaf):
             conv1d_cls=convolution.Conv1d,
             activation=SquaredModulus(),
             pooling_cls=pooling.LearnablePooling1d,
-            complex_conv_init=GaborInit(sample_rate, min_freq, max_freq),
+            complex_conv_init=GaborInit(sample_rate, min_freq, max_freq, n_fft),
             pooling_init=LowpassInit(sample_rate, window_len, WindowType.SQUARED_HANNING),
             compression_fn=functools.partial(log_compression, log_offset=1e-5),
             sample_rate=sample_rate,
@@ -355,6 +358,9 @@ class MelFilterbanks(FromPretrained, nn.Module):
 
     Raises:
         LeafError: an argument or input out of its domain.
+
+    Warns:
+        FilterWarning: a triangle is so narrow that it holds no bin, or two are the same.
     """
 
     def __init__(
@@ -386,6 +392,8 @@ class MelFilterbanks(FromPretrained, nn.Module):
         self.window: Tensor
         self.mel_filters: Tensor
         self._make_constants(torch.empty(0))
+        fix, matrix = "give a longer n_fft, or fewer filters", self._matrix(np.float32).T
+        melfilters.warn_of_poor_filters(where, matrix, sample_rate, FilterWarning, fix)
         # A state dict that is loaded with assign=True may give the model around it another dtype
         # or device. This layer has no weights to tell it: its next input does.
         self._follows_input = False
@@ -394,17 +402,16 @@ class MelFilterbanks(FromPretrained, nn.Module):
     def _make_constants(self, like: Tensor) -> None:
         """Window and mel matrix in the dtype of ``like``; no part of the state."""
         dtype = np.float64 if like.dtype == torch.float64 else np.float32
-        mel_filters = melfilters.linear_to_mel_weight_matrix(
-            self.n_filters,
-            self.n_fft // 2 + 1,
-            self.sample_rate,
-            self.min_freq,
-            self.max_freq,
-            dtype,
-        )
         window = periodic_hann(self.window_size, dtype)
-        for name, value in (("mel_filters", mel_filters), ("window", window)):
+        for name, value in (("mel_filters", self._matrix(dtype)), ("window", window)):
             self.register_buffer(name, torch.from_numpy(value).to(like.device), persistent=False)
+
+    def _matrix(self, dtype: type[np.floating[Any]]) -> np.ndarray[Any, Any]:
+        """The mel matrix: ``(n_fft // 2 + 1, n_filters)``."""
+        bins, rate = self.n_fft // 2 + 1, self.sample_rate
+        return melfilters.linear_to_mel_weight_matrix(
+            self.n_filters, bins, rate, self.min_freq, self.max_freq, dtype
+        )
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> MelFilterbanks:
         super()._apply(fn, recurse)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from leaf_port import _checks, melfilters, utils
-from leaf_port.errors import LeafError
+from leaf_port.errors import InitialFilterWarning, LeafError
 
 Initializer: TypeAlias = Callable[[Sequence[int], torch.dtype], Tensor]
 
@@ -120,6 +120,10 @@ class GaborInit:
 
     Raises:
         LeafError: an empty band, or one beyond Nyquist.
+
+    Warns:
+        FilterWarning: two filters have the same centre, or one is empty, as where ``n_fft`` is
+            short for the sample rate or for many filters.
     """
 
     def __init__(
@@ -153,7 +157,7 @@ class GaborInit:
         return filters.permute(1, 0, 2).reshape(taps, 1, channels).to(dtype)
 
     def _gabor(self, n_filters: int, window_len: int) -> melfilters.Gabor:
-        return melfilters.Gabor(
+        gabor = melfilters.Gabor(
             n_filters=n_filters,
             min_freq=self.min_freq,
             max_freq=self.max_freq,
@@ -162,6 +166,13 @@ class GaborInit:
             n_fft=self.n_fft,
             normalize_energy=self.normalize_energy,
         )
+        fix = (
+            "give complex_conv_init=GaborInit(..., n_fft=...) a longer transform, or fewer filters"
+        )
+        filters = gabor.mel_filters
+        rate, category = self.sample_rate, InitialFilterWarning
+        melfilters.warn_of_poor_filters("GaborInit", filters, rate, category, fix)
+        return gabor
 
 
 class SincInit:
