@@ -71,18 +71,21 @@ def read_folder(folder: Path, asked: Asked) -> Folder:
     if kind not in _CLASSES:
         expected = f"a model of kind {', '.join(_CLASSES)}"
         raise refusal("--weights", expected, f"{folder}: {kind}", "give the folder of a frontend")
-    tree: Any = config
-    model = _CLASSES[kind].from_pretrained(folder)
-    if isinstance(model, models.AudioClassifier):
-        tree = config.get("arguments", {}).get("frontend")
-        model = model.frontend
-    if not isinstance(model, nn.Module) or not isinstance(tree, dict):
+    model, tree = _frontend(_CLASSES[kind].from_pretrained(folder), config)
+    if model is None or tree is None:
         got, fix = f"{folder}: a {kind} without one", "its input is the waveform: nothing to show"
         raise refusal("--weights", "a model with a frontend", got, fix)
     _refuse_non_finite(model.state_dict())
     settings = _settings(tree)
     asked.refuse_others_than(settings, folder / pretrained.CONFIG)
     return Folder(folder, model, settings, _rate(tree))
+
+
+def _frontend(model: Any, tree: Mapping[str, Any]) -> tuple[nn.Module | None, Any]:
+    """The frontend of a model and its description; None where there is none."""
+    if isinstance(model, models.AudioClassifier):
+        return model.frontend, tree.get("arguments", {}).get("frontend")
+    return model, tree
 
 
 def _rate(tree: Mapping[str, Any]) -> int:
