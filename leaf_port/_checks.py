@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from leaf_port._precision import is_traced
 from leaf_port.errors import LeafError
 
 FLOATS = (torch.float32, torch.float64)
@@ -39,6 +40,32 @@ def positive(where: str, argument: str, value: float) -> float:
     if finite(where, argument, value) <= 0:
         raise LeafError(where, argument, "a number above 0", repr(value), "give a positive one")
     return value
+
+
+def parameter_dtype() -> torch.dtype:
+    """Of new parameters: the default dtype, float32 where that is half precision.
+
+    No layer computes in half precision.
+    """
+    default = torch.get_default_dtype()
+    return default if default in FLOATS else torch.float32
+
+
+def not_traced(where: str, why: str) -> None:
+    """Refuses torch.jit.trace, whose graph would keep the numbers of one length for all."""
+    if is_traced():
+        fix = f"{why}; torch.export.export makes a graph of one length, and keeps to it"
+        raise LeafError(where, "forward", "no torch.jit.trace", "one", fix)
+
+
+def _not_by_the_older_exporter(where: str) -> None:
+    """Refuses ``torch.onnx.export(..., dynamo=False)``: some of its graphs drop a frame.
+
+    Those it makes of SAME padding and of a recurrence are right at the traced length alone.
+    """
+    if is_traced() and torch.onnx.is_in_onnx_export():
+        fix = "export with dynamo=True and dynamic_shapes, in evaluation mode"
+        raise LeafError(where, "forward", "no torch.onnx.export(..., dynamo=False)", "one", fix)
 
 
 def frequency_range(where: str, low: float, high: float, sample_rate: float) -> None:
@@ -101,7 +128,8 @@ def finite_tensor(where: str, argument: str, values: Tensor) -> Tensor:
 
 
 def floating(where: str, inputs: Tensor, argument: str = "inputs") -> None:
-    """Refuses anything but a float32 or float64 tensor."""
+    """Refuses anything but a float32 or float64 tensor, and an exporter of wrong graphs."""
+    _not_by_the_older_exporter(where)
     if not isinstance(inputs, Tensor):
         fix = "convert it with torch.as_tensor(x, dtype=torch.float32)"
         raise LeafError(where, argument, "a torch.Tensor", type(inputs).__name__, fix)

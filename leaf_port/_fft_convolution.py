@@ -24,6 +24,7 @@ def upper_power_of_2(length: int) -> int:
     lengths up to 2^21; just above 2^21, 2^22 … it gives a transform too short, and fails.
     Source: convolution.py, lines 27-30.
     """
+    _checks.not_traced("upper_power_of_2", "the length decides the size of the transform")
     return 1 << (length - 1).bit_length()
 
 

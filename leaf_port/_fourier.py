@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from leaf_port._devices import lacks
+from leaf_port._precision import product
 
 Spectrum: TypeAlias = tuple[Tensor, Tensor]
 
@@ -45,7 +46,10 @@ def _turns(rows: int, columns: int, size: int, like: Tensor) -> Spectrum:
 
 def _product(x: Spectrum, table: Spectrum) -> Spectrum:
     (real, imaginary), (cosine, sine) = x, table
-    return real @ cosine - imaginary @ sine, real @ sine + imaginary @ cosine
+    return (
+        product(real, cosine) - product(imaginary, sine),
+        product(real, sine) + product(imaginary, cosine),
+    )
 
 
 def _dft(x: Spectrum) -> Spectrum:

@@ -23,7 +23,11 @@ MAP = "(batch, channels, frames, filters)"
 
 
 def glorot(layer: Convolution) -> Convolution:
-    """``layer`` as Keras starts it: kernel uniform in +-sqrt(6 / (fan_in + fan_out)), bias 0."""
+    """``layer`` as Keras starts it: kernel uniform in +-sqrt(6 / (fan_in + fan_out)), bias 0.
+
+    In float32 where torch would make it of half precision.
+    """
+    layer.to(_checks.parameter_dtype())
     nn.init.xavier_uniform_(layer.weight)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

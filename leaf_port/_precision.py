@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -10,6 +11,13 @@ import torch
 from torch import Tensor
 
 Layer = TypeVar("Layer")
+
+
+def autocast_off(device: str) -> contextlib.AbstractContextManager[Any]:
+    """Where autocast is off for a type of device; does nothing where it is off already."""
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        return torch.autocast(device, enabled=False)
+    return contextlib.nullcontext()
 
 
 def without_autocast(
@@ -23,10 +31,61 @@ def without_autocast(
 
     @functools.wraps(forward)
     def wrapped(layer: Layer, inputs: Tensor) -> Tensor:
-        device: Any = inputs.device.type if isinstance(inputs, Tensor) else "cpu"
-        if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
-            return forward(layer, inputs)
-        with torch.autocast(device, enabled=False):
+        device = inputs.device.type if isinstance(inputs, Tensor) else "cpu"
+        with autocast_off(device):
             return forward(layer, inputs)
 
     return wrapped
+
+
+def is_traced() -> bool:
+    """Whether torch.jit.trace makes a graph: sizes are tensors then."""
+    return not torch.compiler.is_compiling() and torch.jit.is_tracing()  # type: ignore[attr-defined]
+
+
+class _Product(torch.autograd.Function):
+    """``a @ b``, with gradients of any order in the precision of the product."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(a: Tensor, b: Tensor) -> Tensor:
+        return a @ b
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        a, b = inputs
+        of_a, of_b = ctx.needs_input_grad
+        ctx.kinds = [(tuple(each.shape), each.dtype) for each in inputs]
+        ctx.save_for_backward(a if of_b else None, b if of_a else None)
+        ctx.save_for_forward(a, b)
+
+    @staticmethod
+    def backward(ctx: Any, change: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        a, b = ctx.saved_tensors
+        with autocast_off(change.device.type):
+            left = None if b is None else product(change, b.to(change.dtype).mT)
+            right = None if a is None else product(a.to(change.dtype).mT, change)
+        return _like(left, *ctx.kinds[0]), _like(right, *ctx.kinds[1])
+
+    @staticmethod
+    def jvp(ctx: Any, change_of_a: Tensor, change_of_b: Tensor) -> Tensor:
+        a, b = ctx.saved_tensors
+        return change_of_a @ b + a @ change_of_b
+
+
+def _like(gradient: Tensor | None, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor | None:
+    """A gradient summed over the axes that its tensor of ``shape`` was spread along."""
+    return None if gradient is None else gradient.sum_to_size(shape).to(dtype)
+
+
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """``a @ b``, two matrices or stacks of them, whose gradient has the precision of the product.
+
+    The gradient of ``@`` is in half precision where ``backward()`` is called inside autocast.
+    """
+    # dynamo takes no Function that has a jvp, and a traced graph cannot be saved with one. Both
+    # keep what autocast was when they were made.
+    if torch.compiler.is_compiling() or is_traced():
+        return a @ b
+    return _Product.apply(a, b)

@@ -9,9 +9,9 @@ Its gradient is the same recurrence backwards in time, computed the same way: to
 doubling step by step would keep all steps in memory, and make of them a program that takes XLA two
 to three times as long to compile.
 
-A graph that is exported for any number of frames cannot repeat its steps as often as those ask
-for. It has as many as the longest possible input takes, and where a shift is beyond the frames
-nothing moves: the numbers are the same, bit by bit.
+A graph that is exported or traced for any number of frames cannot repeat its steps as often as
+those ask for. It has as many as the longest possible input takes, and where a shift is beyond the
+frames nothing moves: the numbers are the same, bit by bit.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from leaf_port._precision import autocast_off, is_traced, product
 
 Apply = Callable[[Tensor, Tensor], Tensor]
 
@@ -43,15 +45,12 @@ def _doubling(b: Tensor, decay: Tensor) -> Tensor:
 
 def _doubling_of_any_length(b: Tensor, decay: Tensor) -> Tensor:
     """The same without asking how many frames there are, but where that is a constant."""
-    # Not at the top: it takes a second to import, and only captured graphs need it.
-    from torch.fx.experimental.symbolic_shapes import statically_known_true
-
     apply, power = _applying(decay), decay
     frames = b.shape[1]
     at = torch.arange(frames, device=b.device)
     for step in range(MOST_DOUBLINGS):
         shift = 1 << step
-        if statically_known_true(frames <= shift):
+        if _is_known_to_be_within(frames, shift):
             break
         earlier = b.index_select(1, (at - shift).clamp(min=0))
         b = torch.where((at >= shift).unsqueeze(1), b + apply(earlier, power), b)
@@ -60,10 +59,20 @@ def _doubling_of_any_length(b: Tensor, decay: Tensor) -> Tensor:
     return b
 
 
+def _is_known_to_be_within(frames: int, shift: int) -> bool:
+    """Whether ``frames <= shift`` for every length that a graph may be given."""
+    if is_traced():  # which declares no lengths
+        return False
+    # Not at the top: it takes a second to import, and only captured graphs need it.
+    from torch.fx.experimental.symbolic_shapes import statically_known_true
+
+    return statically_known_true(frames <= shift)
+
+
 def _applying(decay: Tensor) -> Apply:
     """How a power of the decay is applied: a matrix's, or of each channel its own."""
     if decay.ndim == 2:
-        return torch.matmul
+        return product
     size = decay.abs()
 
     def decayed(earlier: Tensor, power: Tensor) -> Tensor:
@@ -94,6 +103,11 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, of_m: Tensor) -> tuple[Tensor, Tensor | None]:
+        with autocast_off(of_m.device.type):  # backward() may be called inside it
+            return _Recurrence._gradients(ctx, of_m)
+
+    @staticmethod
+    def _gradients(ctx: Any, of_m: Tensor) -> tuple[Tensor, Tensor | None]:
         decay, m = ctx.saved_tensors
         transposed = decay.mT if decay.ndim == 2 else decay
         g = recurrence(of_m.flip(1), transposed).flip(1)
@@ -101,7 +115,7 @@ class _Recurrence(torch.autograd.Function):
             return g, None
         earlier, later = m[:, :-1], g[:, 1:]
         if decay.ndim == 2:
-            return g, (earlier.mT @ later).sum(0)
+            return g, product(earlier.mT, later).sum(0)
         return g, (earlier * later).sum_to_size(decay.shape)
 
     @staticmethod
@@ -110,6 +124,11 @@ class _Recurrence(torch.autograd.Function):
         earlier = F.pad(m[:, :-1], (0, 0, 1, 0))
         moved = earlier @ change_of_decay if decay.ndim == 2 else earlier * change_of_decay
         return recurrence(change_of_b + moved, decay)
+
+
+def _is_of_any_length() -> bool:
+    """Whether a graph is made that may be given other lengths than it is made with."""
+    return torch.compiler.is_exporting() or is_traced()
 
 
 def recurrence(b: Tensor, decay: Tensor) -> Tensor:
@@ -123,7 +142,7 @@ def recurrence(b: Tensor, decay: Tensor) -> Tensor:
     Returns:
         ``(batch, time, channels)``.
     """
-    if torch.compiler.is_exporting():
+    if _is_of_any_length():
         return _doubling_of_any_length(b, decay)
     # dynamo takes no Function that has a jvp; one frame has none before it.
     if torch.compiler.is_compiling() or b.shape[1] == 1:
@@ -133,7 +152,7 @@ def recurrence(b: Tensor, decay: Tensor) -> Tensor:
 
 
 def _add_first(b: Tensor, first: Tensor) -> Tensor:
-    if torch.compiler.is_exporting():  # a slice may be one frame long, or have no frame: no guard
+    if _is_of_any_length():  # a slice may be one frame long, or have no frame: no guard
         at = torch.arange(b.shape[1], device=b.device).unsqueeze(1)
         return torch.where(at == 0, b + first.unsqueeze(1), b)
     return torch.cat([(b[:, 0] + first).unsqueeze(1), b[:, 1:]], dim=1)
@@ -155,4 +174,4 @@ def diagonal_recurrence(b: Tensor, decay: Tensor, initial: Tensor) -> Tensor:
 
 def matrix_recurrence(b: Tensor, decay: Tensor, initial: Tensor) -> Tensor:
     """``m[t] = m[t - 1] @ decay + b[t]``; ``decay`` is ``(channels, channels)``."""
-    return recurrence(_add_first(b, initial @ decay), decay)
+    return recurrence(_add_first(b, product(initial, decay)), decay)

@@ -1,4 +1,4 @@
-"""The one error class of the package."""
+"""The one error class of the package, and its warnings."""
 
 from __future__ import annotations
 
@@ -26,3 +26,11 @@ class LeafError(ValueError):
         return (
             f"{self.where}: {self.argument}: expected {self.expected}, got {self.got}; {self.fix}"
         )
+
+
+class FilterWarning(UserWarning):
+    """Two filters of a frontend coincide, or a filter is empty."""
+
+
+class InitialFilterWarning(FilterWarning):
+    """They do at first: training, or weights that are loaded, may make them differ."""

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leaf_port import _arithmetic, _checks, _fourier, convolution, melfilters, pooling
+from leaf_port import _arithmetic, _checks, _fourier, convolution, melfilters, padding, pooling
 from leaf_port._arithmetic import Arithmetic
 from leaf_port._clip import maximum
 from leaf_port._devices import lacks
 from leaf_port._fft_convolution import positions
-from leaf_port._precision import without_autocast
-from leaf_port.errors import LeafError
+from leaf_port._precision import autocast_off, product, without_autocast
+from leaf_port.errors import FilterWarning, LeafError
 from leaf_port.initializers import (
     Constant,
     GaborInit,
@@ -179,7 +179,8 @@ class Leaf(FromPretrained, nn.Module):
         modes = {module: module.training for module in self.modules()}
         self.eval()  # so that no statistics of the user's activation move
         try:
-            return int(self.activation(self.complex_conv(silence)).shape[-1])
+            with autocast_off(silence.device.type):
+                return int(self.activation(self.complex_conv(silence)).shape[-1])
         finally:
             for module, mode in modes.items():
                 module.training = mode
@@ -261,6 +262,8 @@ class TimeDomainFilterbanks(Leaf):
         sample_rate: in Hz.
         min_freq: where the lowest filter starts at first, in Hz.
         max_freq: where the highest filter ends at first, in Hz.
+        n_fft: size of the transform in whose bins the first filters are laid out; see
+            :class:`~leaf_port.melfilters.Gabor`.
         **kwargs: other arguments of :class:`Leaf`, but for ``conv1d_cls, complex_conv_init,
             activation, pooling_cls, pooling_init, compression_fn``, which are fixed.
     """
@@ -270,6 +273,7 @@ class TimeDomainFilterbanks(Leaf):
         sample_rate: int = 16000,
         min_freq: float = 60.0,
         max_freq: float = 7800.0,
+        n_fft: int = 512,
         **kwargs: Any,
     ) -> None:
         window_len = kwargs.get("window_len", 25.0)
@@ -277,7 +281,7 @@ class TimeDomainFilterbanks(Leaf):
             conv1d_cls=convolution.Conv1d,
             activation=SquaredModulus(),
             pooling_cls=pooling.LearnablePooling1d,
-            complex_conv_init=GaborInit(sample_rate, min_freq, max_freq),
+            complex_conv_init=GaborInit(sample_rate, min_freq, max_freq, n_fft),
             pooling_init=LowpassInit(sample_rate, window_len, WindowType.SQUARED_HANNING),
             compression_fn=functools.partial(log_compression, log_offset=1e-5),
             sample_rate=sample_rate,
@@ -354,6 +358,9 @@ class MelFilterbanks(FromPretrained, nn.Module):
 
     Raises:
         LeafError: an argument or input out of its domain.
+
+    Warns:
+        FilterWarning: a triangle is so narrow that it holds no bin, or two are the same.
     """
 
     def __init__(
@@ -385,33 +392,45 @@ class MelFilterbanks(FromPretrained, nn.Module):
         self.window: Tensor
         self.mel_filters: Tensor
         self._make_constants(torch.empty(0))
+        fix, matrix = "give a longer n_fft, or fewer filters", self._matrix(np.float32).T
+        melfilters.warn_of_poor_filters(where, matrix, sample_rate, FilterWarning, fix)
+        # A state dict that is loaded with assign=True may give the model around it another dtype
+        # or device. This layer has no weights to tell it: its next input does.
+        self._follows_input = False
+        self.register_load_state_dict_post_hook(_follow_next_input)
 
     def _make_constants(self, like: Tensor) -> None:
         """Window and mel matrix in the dtype of ``like``; no part of the state."""
         dtype = np.float64 if like.dtype == torch.float64 else np.float32
-        mel_filters = melfilters.linear_to_mel_weight_matrix(
-            self.n_filters,
-            self.n_fft // 2 + 1,
-            self.sample_rate,
-            self.min_freq,
-            self.max_freq,
-            dtype,
-        )
         window = periodic_hann(self.window_size, dtype)
-        for name, value in (("mel_filters", mel_filters), ("window", window)):
+        for name, value in (("mel_filters", self._matrix(dtype)), ("window", window)):
             self.register_buffer(name, torch.from_numpy(value).to(like.device), persistent=False)
+
+    def _matrix(self, dtype: type[np.floating[Any]]) -> np.ndarray[Any, Any]:
+        """The mel matrix: ``(n_fft // 2 + 1, n_filters)``."""
+        bins, rate = self.n_fft // 2 + 1, self.sample_rate
+        return melfilters.linear_to_mel_weight_matrix(
+            self.n_filters, bins, rate, self.min_freq, self.max_freq, dtype
+        )
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> MelFilterbanks:
         super()._apply(fn, recurse)
         self._make_constants(self.window)  # cast float32 constants would not be the float64 ones
+        self._follows_input = False
         return self
+
+    def _follow(self, inputs: Tensor) -> None:
+        """Makes the constants anew where the weights around were replaced by others."""
+        if (inputs.dtype, inputs.device) != (self.window.dtype, self.window.device):
+            self._make_constants(inputs)
+        self._follows_input = False
 
     def frames(self, inputs: Tensor) -> Tensor:
         """``tf.signal.frame(pad_end=True)``: (batch, samples) to (batch, frames, window)."""
         length = inputs.shape[1]
         count = (length + self.window_stride - 1) // self.window_stride
         needed = (count - 1) * self.window_stride + self.window_size
-        padded = F.pad(inputs, (0, torch.sym_max(needed - length, 0)))
+        padded = F.pad(inputs, (0, padding.not_negative(needed - length)))
         if lacks(inputs.device, "frames"):
             at = positions(count, self.window_size, self.window_stride, inputs.device)
             return padded[:, at]
@@ -421,11 +440,13 @@ class MelFilterbanks(FromPretrained, nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """``(batch, samples[, 1])`` to ``(batch, ceil(samples / stride), filters)``."""
         waveform = _checks.waveform("MelFilterbanks", inputs).squeeze(-1)
+        if self._follows_input and not torch.compiler.is_compiling():
+            self._follow(waveform)
         _checks.same_dtype("MelFilterbanks", waveform, self.window)
         frames = self.frames(waveform) * self.window
         if frames.shape[0] == 0:  # a Fourier transform of nothing fails
             return frames.new_zeros(*frames.shape[:2], self.n_filters)
-        energies = self._power(frames) @ self.mel_filters
+        energies = product(self._power(frames), self.mel_filters)
         return energies if self.compression_fn is None else self.compression_fn(energies)
 
     def _power(self, frames: Tensor) -> Tensor:
@@ -435,6 +456,13 @@ class MelFilterbanks(FromPretrained, nn.Module):
             return stft.real**2 + stft.imag**2
         spectrum = _fourier.rfft(frames, self.n_fft)
         return spectrum[0] ** 2 + spectrum[1] ** 2
+
+
+def _follow_next_input(layer: nn.Module, _keys: Any) -> None:
+    assert isinstance(layer, MelFilterbanks)  # noqa: S101
+    if layer.window.is_meta:
+        layer._make_constants(torch.empty(0))
+    layer._follows_input = True
 
 
 def periodic_hann(size: int, dtype: type[np.floating[Any]]) -> np.ndarray[Any, Any]:

@@ -218,7 +218,7 @@ def gaussian_lowpass(sigma: Tensor, filter_size: int) -> Tensor:
     Source: impulse_responses.py, lines 104-119.
     """
     _checks.shaped("gaussian_lowpass", sigma, (1, 1, None, 1), "(1, 1, channels, 1)", "sigma")
-    _checks.at_least("gaussian_lowpass", "filter_size", filter_size)
+    _checks.at_least("gaussian_lowpass", "filter_size", filter_size, 2)  # of 1 it would be 0 / 0
     sigma = clip_by_value(sigma, 2.0 / filter_size, 0.5)
     t = torch.arange(0, filter_size, dtype=sigma.dtype, device=sigma.device)
     numerator = t.reshape(1, filter_size, 1, 1) - 0.5 * (filter_size - 1)

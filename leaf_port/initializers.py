@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from leaf_port import _checks, melfilters, utils
-from leaf_port.errors import LeafError
+from leaf_port.errors import InitialFilterWarning, LeafError
 
 Initializer: TypeAlias = Callable[[Sequence[int], torch.dtype], Tensor]
 
@@ -27,12 +27,14 @@ def parameter(
     trainable: bool = True,
     argument: str = "kernel_initializer",
 ) -> nn.Parameter:
-    """A parameter of ``shape`` with the initialiser's values, in the default dtype and device.
+    """A parameter of ``shape`` with the initialiser's values, on the default device.
+
+    In the default dtype, or float32 where that is half precision.
 
     Raises:
         LeafError: the initialiser gave another shape, or values that are not finite.
     """
-    dtype = torch.get_default_dtype()
+    dtype = _checks.parameter_dtype()
     values = torch.as_tensor(initializer(tuple(shape), dtype)).to(dtype)
     if tuple(values.shape) != tuple(shape):
         fix = "make the initialiser's window or filter count the layer's"
@@ -118,6 +120,10 @@ class GaborInit:
 
     Raises:
         LeafError: an empty band, or one beyond Nyquist.
+
+    Warns:
+        FilterWarning: two filters have the same centre, or one is empty, as where ``n_fft`` is
+            short for the sample rate or for many filters.
     """
 
     def __init__(
@@ -151,7 +157,7 @@ class GaborInit:
         return filters.permute(1, 0, 2).reshape(taps, 1, channels).to(dtype)
 
     def _gabor(self, n_filters: int, window_len: int) -> melfilters.Gabor:
-        return melfilters.Gabor(
+        gabor = melfilters.Gabor(
             n_filters=n_filters,
             min_freq=self.min_freq,
             max_freq=self.max_freq,
@@ -160,6 +166,13 @@ class GaborInit:
             n_fft=self.n_fft,
             normalize_energy=self.normalize_energy,
         )
+        fix = (
+            "give complex_conv_init=GaborInit(..., n_fft=...) a longer transform, or fewer filters"
+        )
+        filters = gabor.mel_filters
+        rate, category = self.sample_rate, InitialFilterWarning
+        melfilters.warn_of_poor_filters("GaborInit", filters, rate, category, fix)
+        return gabor
 
 
 class SincInit:

@@ -7,6 +7,7 @@ order of ``tf.signal``: a centre frequency is the *index* of a maximum and a ban
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from leaf_port import _checks, impulse_responses
+from leaf_port.errors import FilterWarning, InitialFilterWarning
 
 Float = npt.NDArray[Any]  # float32 or float64
 
@@ -79,6 +81,30 @@ def linear_to_mel_weight_matrix(
     falling = (upper - bins_mel) / (upper - center)
     triangles = np.maximum(zero, np.minimum(rising, falling))
     return np.pad(triangles, [(1, 0), (0, 0)])
+
+
+def warn_of_poor_filters(
+    where: str, filters: Float, sample_rate: float, category: type[FilterWarning], fix: str
+) -> None:
+    """Warns where a filter is empty, or peaks in the same bin as another or is the same.
+
+    Args:
+        where: the layer or initialiser.
+        filters: ``(filters, bins)`` from 0 Hz to Nyquist. Of filters that only stand at their peak
+            (category :class:`InitialFilterWarning`) two coincide that peak in the same bin.
+        sample_rate: in Hz.
+        category: of the warning.
+        fix: what to do about it.
+    """
+    empty = int((~(filters > 0).any(axis=1)).sum())
+    by_peak = issubclass(category, InitialFilterWarning)
+    distinct = len(np.unique(np.nan_to_num(filters).argmax(1) if by_peak else filters, axis=0))
+    count, bins = filters.shape
+    if empty or distinct < count:
+        width = sample_rate / 2 / (bins - 1)
+        told = f"{count - distinct} of {count} filters coincide with another, {empty} are empty"
+        about = f"the bins of the transform are {width:.4g} Hz apart"
+        warnings.warn(f"{where}: {told}: {about}; {fix}", category, stacklevel=3)
 
 
 class Gabor:

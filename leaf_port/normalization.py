@@ -7,9 +7,12 @@ tensorflow_addons/layers/normalizations.py.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from leaf_port import _checks
 from leaf_port._devices import lacks
@@ -32,19 +35,29 @@ class _Affine(nn.Module):
     """The scale ``gamma`` (ones) and the offset ``beta`` (zeros) that the normalisations share."""
 
     def __init__(self, argument: str, size: int, epsilon: float) -> None:
-        super().__init__()
+        nn.Module.__init__(self)  # not super(): torch's batch normalisation would make its own
         where = type(self).__name__
         self.size = _checks.at_least(where, argument, size)
         self.epsilon = _checks.positive(where, "epsilon", epsilon)
-        self.gamma = nn.Parameter(torch.ones(size))
-        self.beta = nn.Parameter(torch.zeros(size))
+        dtype = _checks.parameter_dtype()
+        self.gamma = nn.Parameter(torch.ones(size, dtype=dtype))
+        self.beta = nn.Parameter(torch.zeros(size, dtype=dtype))
 
     def extra_repr(self) -> str:
         """The arguments that differ between layers, for ``print(layer)``."""
         return f"{self.size}, epsilon={self.epsilon}"
 
 
-class BatchNormalization(_Affine):
+class _NotTorchsError(LeafError, AttributeError):
+    """An attribute of torch's batch normalisation that Keras' has no counterpart of."""
+
+
+_TORCHS = frozenset(_BatchNorm.__constants__) - {"momentum", "num_features"} | {
+    *("weight", "bias", "running_mean", "running_var", "num_batches_tracked"),
+}
+
+
+class BatchNormalization(_Affine, _BatchNorm):
     """``(x - mean) / sqrt(variance + epsilon) * gamma + beta``, by batch or moving statistics.
 
     ``tf.keras.layers.BatchNormalization``. In training, mean and (biased) variance are those of the
@@ -64,6 +77,11 @@ class BatchNormalization(_Affine):
     In float64 Keras has no fused kernel and always keeps the biased variance; this layer computes
     the same function in either precision. Keras' ``trainable = False`` freezes a layer and puts it
     in evaluation mode; here that is ``eval()`` and ``requires_grad_(False)``.
+
+    torch's tools see a batch normalisation: ``torch.optim.swa_utils.update_bn`` makes the moving
+    averages the means over its batches (``reset_running_stats``, then a ``momentum`` of None).
+    ``SyncBatchNorm.convert_sync_batchnorm`` is refused, and whatever else asks for ``weight`` or
+    ``running_mean``: torch's layer is another function.
 
     Args:
         num_features: size of the axis that keeps its own statistics.
@@ -85,8 +103,11 @@ class BatchNormalization(_Affine):
     ``_fused_batch_norm``, ``call``.
     """
 
+    _version = 1  # of the state: torch's second one has a counter of batches
+    __constants__ = []  # noqa: RUF012 - what scripting would take as such
     moving_mean: Tensor
     moving_variance: Tensor
+    momentum: float | None
 
     def __init__(
         self, num_features: int, axis: int = 1, epsilon: float = 1e-3, momentum: float = 0.99
@@ -101,8 +122,36 @@ class BatchNormalization(_Affine):
             raise LeafError(where, "momentum", "a number from 0 to 1", momentum, fix)
         self.axis = axis
         self.momentum = momentum
-        self.register_buffer("moving_mean", torch.zeros(num_features))
-        self.register_buffer("moving_variance", torch.ones(num_features))
+        self.num_features = self.size
+        self._batches = 0  # since the reset; counted where there is no momentum
+        self.register_buffer("moving_mean", torch.zeros_like(self.beta.data))
+        self.register_buffer("moving_variance", torch.ones_like(self.gamma.data))
+
+    def __getattr__(self, name: str) -> Any:
+        """What torch.nn.Module keeps; refuses what torch's tools take torch's layers apart by."""
+        if name not in _TORCHS:
+            return super().__getattr__(name)
+        expected = "no tool that takes it for torch's own batch normalisation"
+        fix = (
+            "its epsilon, momentum and moving variance are Keras'; models take other layers: "
+            "normalization_layer=torch.nn.BatchNorm2d"
+        )
+        raise _NotTorchsError("BatchNormalization", name, expected, "one", fix)
+
+    def reset_running_stats(self) -> None:
+        """Forgets the moving averages."""
+        self.moving_mean.zero_()
+        self.moving_variance.fill_(1)
+        self._batches = 0
+
+    def reset_parameters(self) -> None:
+        """Forgets all that was learned."""
+        self.reset_running_stats()
+        nn.init.ones_(self.gamma)
+        nn.init.zeros_(self.beta)
+
+    def _load_from_state_dict(self, *arguments: Any) -> None:
+        nn.Module._load_from_state_dict(self, *arguments)  # torch's adds a counter to the state
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalises ``inputs``; in training, moves the moving averages too."""
@@ -143,8 +192,16 @@ class BatchNormalization(_Affine):
         n = inputs.numel() // self.size
         if inputs.ndim == 4 and self.axis in _FUSED_AXES:
             variance = variance * n / max(n - 1, 1)
+        share = self._share_of_the_new()
         for moving, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.copy_(torch.lerp(moving, now, 1 - self.momentum))  # vmap has no rule for lerp_
+            moving.copy_(torch.lerp(moving, now, share))  # vmap has no rule for lerp_
+
+    def _share_of_the_new(self) -> float:
+        """What a batch counts in the moving averages; without a momentum all count the same."""
+        if self.momentum is not None:
+            return 1 - self.momentum
+        self._batches += 1
+        return 1 / self._batches
 
 
 class InstanceNormalization(_Affine):

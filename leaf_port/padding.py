@@ -48,8 +48,15 @@ def same_padding(
         frames = (length + stride - 1) // stride
         total = (frames - 1) * stride + extent - length
         if extent < stride:  # elsewhere the total cannot be negative
-            total = torch.sym_max(total, 0)
+            total = not_negative(total)
     return total // 2, total - total // 2
+
+
+def not_negative(size: int) -> int:
+    """``max(size, 0)`` of a size that torch.export may make symbolic, torch.jit.trace a tensor."""
+    if isinstance(size, Tensor):
+        return size.clamp(min=0)
+    return torch.sym_max(size, 0)
 
 
 def check_padding(where: str, padding: str, known: Sequence[str] = (SAME, VALID)) -> str:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from leaf_port import _checks, impulse_responses, padding
 from leaf_port._clip import max_pool2d
 from leaf_port.convolution import check_long_enough
+from leaf_port.errors import LeafError
 from leaf_port.initializers import Constant, GlorotUniform, Initializer, parameter
 from leaf_port.regularizers import Regularizer
 
@@ -118,6 +119,10 @@ class GaussianLowpass(_Pooling1d):
         trainable: bool = False,
         additive_bias: bool = False,
     ) -> None:
+        if kernel_size == 1:
+            expected = "at least 2: a Gaussian of one sample is 0 / 0, as in the official code"
+            fix = "give a longer window (window_len of a frontend)"
+            raise LeafError(type(self).__name__, "kernel_size", expected, kernel_size, fix)
         super().__init__(
             num_channels,
             kernel_size,

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from leaf_port import _checks, _scan
 from leaf_port import _spec_augment as _sa
 from leaf_port._clip import clip_by_value, maximum, minimum
+from leaf_port._precision import product
 from leaf_port._spec_augment import SpecAugmentDraws as SpecAugmentDraws
+from leaf_port.errors import LeafError
 from leaf_port.initializers import Constant, Identity, parameter
 
 
@@ -91,7 +93,8 @@ class FixedSmoother(nn.Module):
     def forward(self, inputs: Tensor, initial_state: Tensor) -> Tensor:
         """Smoothed ``inputs`` (batch, time, channels) from ``initial_state`` (batch, channels)."""
         _check_smoothed(self, inputs, initial_state, self.kernel.shape[0], self.kernel)
-        return _scan.matrix_recurrence(inputs @ self.kernel, self.recurrent_kernel, initial_state)
+        weighed = product(inputs, self.kernel)
+        return _scan.matrix_recurrence(weighed, self.recurrent_kernel, initial_state)
 
 
 class PCEN(nn.Module):
@@ -183,7 +186,8 @@ class SpecAugment(nn.Module):
         time_warp_max_ratio: greatest shift as a part of the clip.
 
     Raises:
-        LeafError: a negative argument.
+        LeafError: a negative argument, an input of another rank, one frame to warp (of which the
+            official code makes NaN), or a trace by torch.jit or the older ONNX exporter.
     """
 
     def __init__(
@@ -246,13 +250,14 @@ class SpecAugment(nn.Module):
             inputs: features.
             draws: the random numbers to use instead of fresh ones.
         """
-        _checks.shaped("SpecAugment", inputs, (None, None, None), "(batch, frames, channels)")
+        self._check(inputs)
         batch, frames, channels = inputs.shape
         draws = self.draw(batch, inputs) if draws is None else draws
         outputs = inputs
-        if self.time_warp_max_frames and self.time_warp_max_ratio > 0:
+        if self._warps():
             ratio = self.time_warp_max_ratio
-            outputs = _sa.warp_matrix(draws.warp_shift, draws.warp_origin, frames, ratio) @ outputs
+            warp = _sa.warp_matrix(draws.warp_shift, draws.warp_origin, frames, ratio)
+            outputs = product(warp, outputs)
         if self.time_mask_max_frames and self.time_mask_count and self.time_mask_max_ratio > 0:
             longest, ratio = self.time_mask_max_frames, self.time_mask_max_ratio
             kept = _sa.mask(draws.time_lengths, draws.time_starts, frames, longest, ratio)
@@ -263,6 +268,17 @@ class SpecAugment(nn.Module):
             )
             outputs = outputs * kept[:, None, :]
         return outputs
+
+    def _warps(self) -> bool:
+        return self.time_warp_max_frames > 0 and self.time_warp_max_ratio > 0
+
+    def _check(self, inputs: Tensor) -> None:
+        where = "SpecAugment"
+        _checks.shaped(where, inputs, (None, None, None), "(batch, frames, channels)")
+        _checks.not_traced(where, "masks and shifts are parts of the length: trace in eval()")
+        if self._warps() and inputs.shape[1] == 1:
+            expected, fix = "at least 2 frames to warp", "give longer clips, or a warp of 0 frames"
+            raise LeafError(where, "inputs", expected, str(tuple(inputs.shape)), fix)
 
 
 def _check_channels(layer: nn.Module, inputs: Tensor, channels: int) -> None:

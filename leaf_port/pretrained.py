@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +20,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from leaf_port.errors import LeafError
+from leaf_port.errors import InitialFilterWarning, LeafError
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -133,7 +134,9 @@ def build(tree: Mapping[str, Any]) -> nn.Module:
     Raises:
         LeafError: an unknown kind, or arguments that its constructor does not take.
     """
-    made = _made(tree)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InitialFilterWarning)  # other weights follow
+        made = _made(tree)
     if not isinstance(made, nn.Module):
         raise LeafError(CONFIG, "kind", "a frontend or a classifier", repr(tree["kind"]), _FIX)
     return made

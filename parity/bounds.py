@@ -57,8 +57,8 @@ class Used:
         seen = f"{self.worst:.4g} ({self.case})" if self.case else "nothing to compare"
         return (
             f"{self.layer}: {budget}, {self.check}, {self.kind}: {self.allowed:g} units are "
-            f"allowed, and the worst of all machines is {seen}: tighten it to twice that, or record "
-            f"the case that needs it"
+            f"allowed, and the worst of all machines is {seen}: tighten it to twice that, or "
+            f"record the case that needs it"
         )
 
 

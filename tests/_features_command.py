@@ -40,6 +40,15 @@ def write(path: Path, samples: Array | None = None, rate: int = RATE, **kwargs: 
     return path
 
 
+def cut_wav(path: Path) -> None:
+    whole = write(path).read_bytes()
+    path.write_bytes(whole[:1000])
+
+
+def text(path: Path) -> None:
+    path.write_text("this is no audio\n" * 50)
+
+
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(app.app, ["features", *map(str, arguments)])
 

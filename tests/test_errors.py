@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 import leaf_port as lp
 from leaf_port import models, normalization
+from leaf_port.impulse_responses import gaussian_lowpass
 
 HUGE = 10**14  # samples: 400 TB
 
@@ -110,6 +111,10 @@ CONSTRUCTION: list[tuple[str, str, Act]] = [
             pooling_cls=lp.LearnablePooling1d, pooling_init=lp.LowpassInit(window_len=20.0)
         ),
     ),
+    # Windows of one sample, whose Gaussian is 0 / 0.
+    ("GaussianLowpass", "kernel_size", lambda: lp.GaussianLowpass(4, 1, **_init(_gives(0.4)))),
+    ("GaussianLowpass", "kernel_size", lambda: lp.Leaf(window_len=0.05)),
+    ("gaussian_lowpass", "filter_size", lambda: gaussian_lowpass(torch.ones(1, 1, 3, 1), 1)),
     # Numbers out of range, or no numbers.
     ("Leaf", "n_filters", lambda: lp.Leaf(n_filters=True)),
     ("Leaf", "window_stride", lambda: lp.Leaf(window_stride=0.01)),
@@ -163,6 +168,7 @@ CALLS: list[tuple[str, str, Act]] = [
     ("GaborConv1d", "inputs", _on(lambda: lp.Leaf(n_filters=3).double(), 2, 800)),
     ("SquaredModulus", "inputs", _on(lp.SquaredModulus, 2, 0, 4)),
     ("SpecAugment", "inputs", _on(lp.SpecAugment, 2, 5, 0)),
+    ("SpecAugment", "inputs", _on(lp.SpecAugment, 2, 1, 4)),  # its warp would be 0 / 0
     ("LayerNormalization", "inputs", _on(lambda: normalization.LayerNormalization(3), 3)),
     ("ConvNet", "inputs", _on(lambda: models.ConvNet([4]), 2, 30, 40)),
     ("AudioClassifier", "frontend", _on(lambda: models.AudioClassifier(2, nn.Identity()), 2, 800)),

@@ -171,7 +171,7 @@ def test_weights_are_used(clip: Path, tmp_path: Path) -> None:
     module = leaf_port.Leaf(n_filters=8, sample_rate=RATE, complex_conv_init=init).eval()
     weights = saved(module, tmp_path / "leaf.safetensors")
     out = tmp_path / "features.npy"
-    succeeds(clip, "--weights", weights, "--n-filters", 8, "--out", out)
+    succeeds(clip, "--weights", weights, "--n-filters", 8, "--sample-rate", RATE, "--out", out)
     with torch.inference_mode():
         expected = module(torch.from_numpy(audio.read_clip(clip).samples)[None])[0]
     np.testing.assert_array_equal(np.load(out), expected.numpy())
@@ -214,7 +214,7 @@ def test_a_file_of_something_else_is_no_weights(clip: Path, tmp_path: Path) -> N
     (tmp_path / "text").write_text("hello " * 100)
     assert "expected a safetensors file" in refused(tmp_path, clip, "--weights", tmp_path / "text")
     assert "no file" in refused(tmp_path, clip, "--weights", tmp_path / "nothing")
-    assert "no file" in refused(tmp_path, clip, "--weights", tmp_path)
+    assert "config.json" in refused(tmp_path, clip, "--weights", tmp_path)  # a folder
 
 
 # The summary

@@ -15,10 +15,21 @@ for _package in ("matplotlib", "rich", "safetensors", "soundfile", "typer"):
     pytest.importorskip(_package, reason=f"the command needs {_package}")
 
 import matplotlib.image
-from _features_command import features_of, noise, refused, run, snapshot, succeeds, write
+from _features_command import (
+    cut_wav,
+    features_of,
+    noise,
+    refused,
+    run,
+    snapshot,
+    succeeds,
+    text,
+    write,
+)
 from matplotlib.figure import Figure
 
 from leaf_port._cli import outputs, plot
+from leaf_port._cli.audio import read_clip
 from leaf_port._cli.extraction import Features
 from leaf_port.errors import LeafError
 
@@ -31,11 +42,6 @@ def clip(tmp_path: Path) -> Path:
 
 
 # Bad input
-
-
-def cut_wav(path: Path) -> None:
-    whole = write(path).read_bytes()
-    path.write_bytes(whole[:1000])
 
 
 def cut_rf64(path: Path) -> None:
@@ -55,8 +61,12 @@ def long_header(path: Path) -> None:
     path.write_bytes(bytes(content))
 
 
-def text(path: Path) -> None:
-    path.write_text("this is no audio\n" * 50)
+def of_unknown_length(path: Path) -> None:
+    """A FLAC file as an encoder leaves it that could not go back to the total it wrote first."""
+    content = bytearray(write(path, format="FLAC").read_bytes())
+    content[21] &= 0xF0  # STREAMINFO's 36 bits of the number of samples
+    content[22:26] = bytes(4)
+    path.write_bytes(bytes(content))
 
 
 def not_finite(path: Path) -> None:
@@ -70,6 +80,7 @@ BAD_CLIPS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "truncated wav": ("clip.wav", cut_wav, "956 bytes of samples where the header says 4000"),
     "truncated rf64": ("clip.wav", cut_rf64, "bytes of samples where the header says 4000"),
     "truncated flac": ("clip.flac", cut_flac, "expected a WAV or FLAC file"),
+    "flac of unknown length": ("clip.flac", of_unknown_length, "got one of unknown length"),
     "header too long": (
         "clip.wav",
         long_header,
@@ -252,6 +263,32 @@ def test_several_clips_need_a_folder(name: str, clip: Path, tmp_path: Path) -> N
     (tmp_path / "file").touch()
     line = refused(tmp_path, clip, other, "--out", tmp_path / name)
     assert "--out: expected a folder for the .npy files of several clips" in line
+
+
+# WAV files that were written to a pipe
+
+
+def streamed(path: Path, length: int, **kwargs: str) -> Path:
+    """With a length that its writer did not know."""
+    content = bytearray(write(path, **kwargs).read_bytes())
+    at = content.index(b"data") + 4
+    content[at : at + 4] = struct.pack("<I", length)
+    content[4:8] = struct.pack("<I", min(length + 36, 0xFFFFFFFF))
+    path.write_bytes(bytes(content))
+    return path
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT", "ULAW"])
+@pytest.mark.parametrize("length", [0xFFFFFFFF, 0x7FFFF000])  # ffmpeg's, sox's
+def test_a_streamed_wav_is_read_to_its_end(length: int, subtype: str, tmp_path: Path) -> None:
+    whole = read_clip(write(tmp_path / "whole.wav", subtype=subtype))
+    found = read_clip(streamed(tmp_path / "streamed.wav", length, subtype=subtype))
+    assert np.array_equal(found.samples, whole.samples)
+
+
+@pytest.mark.parametrize("length", [0xFFFFFFFE, 0x7FFFEFFF, 0x7FFFF001])
+def test_another_length_than_there_is_stays_refused(length: int, tmp_path: Path) -> None:
+    assert f"says {length}" in refused(tmp_path, streamed(tmp_path / "clip.wav", length))
 
 
 # Whole or not at all

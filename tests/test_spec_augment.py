@@ -123,6 +123,13 @@ def test_draws_are_uniform_in_float64_too() -> None:
 # When it does anything
 
 
+def test_one_frame_is_masked_where_nothing_is_warped() -> None:
+    """It is refused where something is: the official warp of one frame is NaN."""
+    layer = lp.SpecAugment(time_warp_max_frames=0)
+    outputs = layer(torch.ones(DRAWS, 1, 12), layer.draw(DRAWS, torch.ones(1), _generator()))
+    assert set(outputs.unique().tolist()) == {0.0, 1.0}
+
+
 def _nothing(**changes: Tensor) -> SpecAugmentDraws:
     """Draws that warp and mask nothing, but for the changes."""
     none = {name: torch.zeros(2, 2) for name in SpecAugmentDraws._fields}

@@ -17,7 +17,8 @@ from rich.progress import Progress
 from leaf_port._cli import outputs, summary
 from leaf_port._cli.audio import Source, find_clips, read_clip
 from leaf_port._cli.extraction import Extractor, Features
-from leaf_port._cli.frontends import Name, Settings
+from leaf_port._cli.failures import Failures, filter_warnings
+from leaf_port._cli.frontends import Asked, Name
 from leaf_port._cli.outputs import Staging
 from leaf_port._cli.text import printable
 from leaf_port.errors import LeafError
@@ -51,12 +52,17 @@ def features(
         typer.Argument(metavar="CLIP", help="WAV or FLAC files, mono, or folders of them."),
     ],
     frontend: Annotated[
-        Name, typer.Option(metavar="NAME", help=f"One of: {', '.join(n.value for n in Name)}.")
-    ] = Name.LEAF,
+        Name | None,
+        typer.Option(
+            metavar="NAME", help=f"One of: {', '.join(n.value for n in Name)}. Default: leaf."
+        ),
+    ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="The frontend's state dict, safetensors. Else its initial weights."
+            metavar="FILE",
+            help="A folder of config.json and model.safetensors, of a frontend or a classifier; or "
+            "the frontend's bare state dict, safetensors. Else its initial weights.",
         ),
     ] = None,
     out: Annotated[
@@ -74,37 +80,51 @@ def features(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
+    skip_bad: Annotated[
+        bool,
+        typer.Option("--skip-bad", help="Name clips that fail, and write the others; exit code 1."),
+    ] = False,
     sample_rate: Annotated[
         int | None,
         typer.Option(
             metavar="HZ", help="Overrides the files' own rates. The samples are not resampled."
         ),
     ] = None,
-    n_filters: Annotated[int, typer.Option(metavar="N", help="Number of filters.")] = 40,
-    window_len: Annotated[float, typer.Option(metavar="MS", help="Window, milliseconds.")] = 25.0,
+    n_filters: Annotated[
+        int | None, typer.Option(metavar="N", help="Number of filters. Default: 40.")
+    ] = None,
+    window_len: Annotated[
+        float | None, typer.Option(metavar="MS", help="Window, milliseconds. Default: 25.")
+    ] = None,
     window_stride: Annotated[
-        float, typer.Option(metavar="MS", help="Hop between frames, milliseconds.")
-    ] = 10.0,
+        float | None,
+        typer.Option(metavar="MS", help="Hop between frames, milliseconds. Default: 10."),
+    ] = None,
 ) -> None:
     """Computes the features of audio clips.
 
     Without --out and --plot: prints a summary, tab-separated where the output is no terminal.
-    With them: prints the names of the files it wrote. Nothing is written unless all clips succeed.
+    With them: prints the names of the files it wrote. Nothing is written unless all clips succeed,
+    or --skip-bad is given.
 
     16-bit samples are read as int16 and divided by 32767, as in the official example/data.py; other
     formats as libsndfile's float32.
 
     Filters span 60 to 7800 Hz, or up to 97.5 % of a Nyquist frequency below 8000 Hz. SincNet's and
     SincNet+'s filters never learn of the sample rate, as in the official code: they scale with it.
+    A folder of weights tells frontend, sizes and sample rate; clips of other rates are refused.
     """
-    settings = Settings(frontend, n_filters, window_len, window_stride)
+    asked = Asked(frontend, n_filters, window_len, window_stride)
     try:
-        extractor = Extractor(settings, sample_rate, weights)
-        jobs = _plan(clips, out, plot, force)
-        _run(extractor, jobs)
+        with filter_warnings():
+            extractor = Extractor.of_options(asked, sample_rate, weights)
+            jobs = _plan(clips, out, plot, force)
+            bad = _run(extractor, jobs, skip_bad)
     except LeafError as error:
         print(f"error: {printable(error)}", file=sys.stderr)
         raise typer.Exit(2) from error
+    if bad:
+        raise typer.Exit(1)
 
 
 def _plan(clips: Sequence[Path], out: Path | None, plot: Path | None, force: bool) -> list[_Job]:
@@ -122,18 +142,25 @@ def _plan(clips: Sequence[Path], out: Path | None, plot: Path | None, force: boo
     return [_Job(*job) for job in zip(sources, *planned, strict=True)]
 
 
-def _run(extractor: Extractor, jobs: Sequence[_Job]) -> None:
-    """Computes and writes; prints once everything is done."""
-    if len(jobs) > 1:  # so that a bad clip is known before hours of computing
+def _run(extractor: Extractor, jobs: Sequence[_Job], skip_bad: bool) -> Failures:
+    """Computes and writes; prints once everything is done. Gives the clips that failed."""
+    bad = Failures(skip_bad)
+    if len(jobs) > 1 and not skip_bad:  # so that a bad clip is known before hours of computing
         for job in jobs:
             read_clip(job.source.path)
     rows: list[summary.Row] = []
+    done: list[_Job] = []
     with Staging() as staging:
         for job in _with_progress(jobs):
-            result = extractor(read_clip(job.source.path))
-            _stage(staging, job, result)
-            rows.append(summary.row(result))
-    _report(jobs, rows)
+            with bad.caught(job.source.path):
+                result = extractor(read_clip(job.source.path))
+                rows.append(summary.row(result))
+                done.append(job)
+                _stage(staging, job, result)
+    _report(done, rows)
+    _note_rates(extractor, rows)
+    bad.show(len(jobs))
+    return bad
 
 
 def _with_progress(jobs: Sequence[_Job]) -> Iterable[_Job]:
@@ -156,12 +183,20 @@ def _stage(staging: Staging, job: _Job, result: Features) -> None:
 
 
 def _report(jobs: Sequence[_Job], rows: Sequence[summary.Row]) -> None:
-    """Prints the names of the outputs, or the summary if there are none; notes overridden rates."""
+    """Prints the names of the outputs, or the summary if there are none."""
     written = [path for job in jobs for path in (job.array, job.picture) if path is not None]
     if not written:
         summary.show(rows, Console())
     for path in written:
         print(printable(path))
+
+
+def _note_rates(extractor: Extractor, rows: Sequence[summary.Row]) -> None:
+    """Tells which sample rates were taken for others, or for those of the weights."""
+    if rows and not extractor.sample_rate_is_told:
+        told = f"{printable(extractor.weights)} tells no sample rate"
+        taken = f"the clips' {rows[0].rate} Hz was taken for its own; --sample-rate says it"
+        print(f"note: {told}: {taken}", file=sys.stderr)
     overridden = [row for row in rows if row.rate != row.own_rate]
     if overridden:
         first, more = overridden[0], len(overridden) - 1

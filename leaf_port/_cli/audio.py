@@ -28,6 +28,9 @@ SUFFIXES = (".wav", ".flac")
 INT16_MAX = 32767  # tf.int16.max
 _CONTAINERS = ("WAV", "WAVEX", "RF64", "FLAC")
 _BLOCK = 1 << 16
+# What writers to a pipe put for a length that they do not know: ffmpeg, sox.
+_UNKNOWN_LENGTHS = (0xFFFFFFFF, 0x7FFFF000)
+_UNKNOWN_FRAMES = 1 << 62  # at least so many has a FLAC file of unknown length, says libsndfile
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,9 @@ def _samples(path: Path, file: Any) -> Float32:
     if file.channels != 1:
         got = f"{file.channels} channels"
         raise refusal(where, "one channel", got, "mix it to mono or take one channel")
+    if file.format == "FLAC" and file.frames >= _UNKNOWN_FRAMES:
+        fix = "write it again to a file, not to a pipe: ffmpeg -i it.flac whole.flac"
+        raise refusal(where, "a FLAC file that tells its length", "one of unknown length", fix)
     samples = _read_all(file)
     if len(samples) < file.frames:
         got = f"{len(samples)} samples where the header says {file.frames}"
@@ -174,7 +180,10 @@ def _refuse_truncated_wav(path: Path, stream: BinaryIO) -> None:
 
 
 def _data_chunks(stream: BinaryIO) -> Iterator[tuple[int, int]]:
-    """Start and length in bytes of a WAV file's ``data`` chunk; nothing for another format."""
+    """Start and length in bytes of a WAV file's ``data`` chunk.
+
+    Nothing for another format, or where the length is unknown: such a file goes on to its end.
+    """
     head = stream.read(12)
     if head[:4] not in (b"RIFF", b"RIFX", b"RF64") or head[8:12] != b"WAVE":
         return
@@ -188,6 +197,7 @@ def _data_chunks(stream: BinaryIO) -> Iterator[tuple[int, int]]:
             long_size = struct.unpack("<8xQ", sizes)[0] if len(sizes) == 16 else math.nan
         if name == b"data":
             use_long = length == 0xFFFFFFFF and not math.isnan(long_size)
-            yield start, int(long_size) if use_long else length
+            if use_long or length not in _UNKNOWN_LENGTHS or head[:4] == b"RF64":
+                yield start, int(long_size) if use_long else length
             return
         stream.seek(start + length + length % 2)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,9 +14,13 @@ from torch import nn
 from leaf_port import _checks
 from leaf_port._cli import frontends
 from leaf_port._cli.audio import Clip, Float32
-from leaf_port._cli.frontends import Float64, Name, Settings
+from leaf_port._cli.frontends import Asked, Float64, Name, Settings
 from leaf_port._cli.refusal import WHERE, refusal
-from leaf_port.errors import LeafError
+from leaf_port.errors import InitialFilterWarning, LeafError
+from leaf_port.padding import SYMMETRIC
+
+if TYPE_CHECKING:  # it needs safetensors, which only --weights does
+    from leaf_port._cli.weights import Folder
 
 _COPIES = 3  # of the filtered signal that a forward pass holds at once
 
@@ -31,6 +37,7 @@ class Features:
         values: ``(frames, filters)``.
         times: middle of each frame in seconds, ``(frames,)``.
         frequencies: centre of each filter in Hz, ``(filters,)``, in the order of ``values``.
+        quantity: what the values are, in words; that of the official frontend where it is empty.
     """
 
     clip: Clip
@@ -40,6 +47,7 @@ class Features:
     values: Float32
     times: Float64
     frequencies: Float64
+    quantity: str = ""
 
     @property
     def seconds(self) -> float:
@@ -53,25 +61,50 @@ class Extractor:
     Args:
         settings: of the frontend.
         sample_rate: to use instead of the clips' own, in Hz. Nothing is resampled.
-        weights: a safetensors file; None for the initial weights.
+        weights: a safetensors file, or the frontend of a folder; None for the initial weights.
+
+    Attributes:
+        sample_rate_is_told: whether it is known which sample rate the weights are for.
 
     Raises:
-        LeafError: settings out of range, a sample rate below 1, weights that cannot be read.
+        LeafError: settings out of range, a sample rate below 1 or other than the folder's, weights
+            that cannot be read.
     """
 
-    def __init__(self, settings: Settings, sample_rate: int | None, weights: Path | None) -> None:
+    def __init__(
+        self, settings: Settings, sample_rate: int | None, weights: Path | Folder | None
+    ) -> None:
         settings.check()
         if sample_rate is not None:
             _checks.at_least(WHERE, "--sample-rate", sample_rate)
         self.settings = settings
         self.sample_rate = sample_rate
-        self.weights = weights
+        self.sample_rate_is_told = sample_rate is not None or not isinstance(weights, Path)
+        self.weights = weights if weights is None or isinstance(weights, Path) else weights.path
         self._state = None
-        if weights is not None:
+        self._modules: dict[int, nn.Module] = {}
+        if isinstance(weights, Path):
             from leaf_port._cli.weights import read_weights  # needs safetensors
 
             self._state = read_weights(weights)
-        self._modules: dict[int, nn.Module] = {}
+        elif weights is not None:
+            if sample_rate not in (None, weights.sample_rate):
+                expected = f"{weights.sample_rate} Hz, as the weights are for"
+                raise refusal("--sample-rate", expected, f"{sample_rate} Hz", "leave it out")
+            self._modules[weights.sample_rate] = weights.module
+
+    @classmethod
+    def of_options(cls, asked: Asked, sample_rate: int | None, weights: Path | None) -> Extractor:
+        """From the command's options; a folder of weights tells what is not given."""
+        if weights is None:
+            return cls(asked.settings(), sample_rate, None)
+        from leaf_port._cli.weights import folder_of, read_folder  # needs safetensors
+
+        folder = folder_of(weights)
+        if folder is None:
+            return cls(asked.settings(), sample_rate, weights)
+        found = read_folder(folder, asked)
+        return cls(found.settings, sample_rate, found)
 
     def __call__(self, clip: Clip) -> Features:
         """The features of ``clip``.
@@ -82,7 +115,7 @@ class Extractor:
         """
         rate = clip.sample_rate if self.sample_rate is None else self.sample_rate
         try:
-            module = self._module(rate)
+            module = self._module(clip, rate)
             values = self._evaluate(module, clip)
         except LeafError as error:
             if error.where == WHERE:
@@ -90,19 +123,34 @@ class Extractor:
             about = f"{clip.path} ({rate} Hz): {error.where}.{error.argument}"
             raise refusal(about, error.expected, error.got, error.fix) from error
         settings = self.settings
-        times = frontends.frame_times(settings, rate, len(clip.samples), len(values))
+        symmetric = getattr(getattr(module, "pooling", None), "padding", "") == SYMMETRIC
+        times = frontends.frame_times(settings, rate, len(clip.samples), len(values), symmetric)
         frequencies = frontends.center_frequencies(module, rate)
-        return Features(clip, settings, self.weights, rate, values, times, frequencies)
+        quantity = frontends.quantity(settings, module)
+        return Features(clip, settings, self.weights, rate, values, times, frequencies, quantity)
 
-    def _module(self, rate: int) -> nn.Module:
-        if rate not in self._modules:
-            module = frontends.build(self.settings, rate)
-            if self.weights is not None and self._state is not None:
-                from leaf_port._cli.weights import load_weights
-
-                load_weights(module, self.weights, self._state)
-            self._modules[rate] = module
+    def _module(self, clip: Clip, rate: int) -> nn.Module:
+        """The frontend for a rate; of given weights there is one only."""
+        if rate in self._modules:
+            return self._modules[rate]
+        if self.weights is not None and self._modules:
+            (only,) = self._modules
+            told = "as the weights are for" if self._state is None else "as the clips before it"
+            fix = f"resample it; --sample-rate {only} takes the samples as they are"
+            raise refusal(clip.path, f"{only} Hz, {told}", f"{rate} Hz", fix)
+        self._modules[rate] = self._build(rate)
         return self._modules[rate]
+
+    def _build(self, rate: int) -> nn.Module:
+        if self.weights is None or self._state is None:
+            return frontends.build(self.settings, rate)
+        from leaf_port._cli.weights import load_weights
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InitialFilterWarning)
+            module = frontends.build(self.settings, rate)
+        load_weights(module, self.weights, self._state)
+        return module
 
     def _evaluate(self, module: nn.Module, clip: Clip) -> Float32:
         self._check_memory(clip)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from leaf_port import _checks, convolution, frontend
-from leaf_port._cli.refusal import WHERE
+from leaf_port._cli.refusal import WHERE, refusal
 from leaf_port.initializers import GaborInit
 from leaf_port.padding import same_padding
+from leaf_port.postprocessing import PCEN
 
 Float64 = npt.NDArray[np.float64]
 
@@ -81,6 +83,45 @@ class Settings:
         return _checks.window_samples(WHERE, sample_rate, self.window_len, self.window_stride)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """The options that say what a frontend is built from; None for one that is not given."""
+
+    name: Name | None = None
+    n_filters: int | None = None
+    window_len: float | None = None
+    window_stride: float | None = None
+
+    def settings(self) -> Settings:
+        """With the official defaults of what is not given."""
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        return Settings(**{"name": Name.LEAF} | {k: v for k, v in given.items() if v is not None})
+
+    def refuse_others_than(self, kept: Settings, told_by: Path) -> None:
+        """Refuses an option that contradicts what a file tells.
+
+        Raises:
+            LeafError: naming the first such option.
+        """
+        for field in fields(self):
+            given, told = getattr(self, field.name), getattr(kept, field.name)
+            if given not in (None, told):
+                option = "--frontend" if field.name == "name" else f"--{field.name}"
+                got, told = (v.value if isinstance(v, Name) else v for v in (given, told))
+                expected = f"{told}, as {told_by} tells"
+                raise refusal(option.replace("_", "-"), expected, got, "leave the option out")
+
+
+def n_fft(sample_rate: float, window: int = 1) -> int:
+    """Size of the transform in whose bins mel filters are laid out: a power of two.
+
+    512, the official one, up to 16 kHz. Above, so many that its bins are no further apart than at
+    16 kHz (31.25 Hz), where 40 filters from 60 to 7800 Hz are told apart. Never less than a window.
+    """
+    doublings = math.ceil(math.log2(max(sample_rate / _OFFICIAL_RATE, 1.0)))
+    return max(_OFFICIAL_N_FFT * 2**doublings, 2 ** math.ceil(math.log2(window)))
+
+
 def max_frequency(sample_rate: float) -> float:
     """Where the highest filter ends, in Hz: 7800, or the same share of a Nyquist below 8000 Hz."""
     return min(_MAX_HZ, _NYQUIST_SHARE * sample_rate / 2)
@@ -89,7 +130,8 @@ def max_frequency(sample_rate: float) -> float:
 def build(settings: Settings, sample_rate: int) -> nn.Module:
     """The frontend at its initial weights, ready to evaluate.
 
-    LEAF, the time-domain filterbanks and mel span 60 Hz to :func:`max_frequency`. SincNet and
+    LEAF, the time-domain filterbanks and mel span 60 Hz to :func:`max_frequency`, laid out in the
+    bins of a transform of :func:`n_fft` points. SincNet and
     SincNet+ never receive the sample rate, as in the official code: their bands scale with it.
 
     Raises:
@@ -106,22 +148,31 @@ def _construct(settings: Settings, rate: int, window: int) -> nn.Module:
     low, high = _MIN_HZ, max_frequency(rate)
     match settings.name:
         case Name.LEAF:
-            init = GaborInit(sample_rate=rate, min_freq=low, max_freq=high)
+            init = GaborInit(rate, low, high, n_fft(rate))
             return frontend.Leaf(sample_rate=rate, complex_conv_init=init, **shape)
         case Name.TFBANKS:
             return frontend.TimeDomainFilterbanks(
-                sample_rate=rate, min_freq=low, max_freq=high, **shape
+                sample_rate=rate, min_freq=low, max_freq=high, n_fft=n_fft(rate), **shape
             )
         case Name.SINCNET:
             return frontend.SincNet(sample_rate=rate, **shape)
         case Name.SINCNET_PLUS:
             return frontend.SincNetPlus(sample_rate=rate, **shape)
         case Name.MEL:
-            # The official 512, unless a window does not fit into it (above 20.4 kHz at 25 ms).
-            n_fft = max(_OFFICIAL_N_FFT, 2 ** math.ceil(math.log2(window)))
+            size = n_fft(rate, window)
             return frontend.MelFilterbanks(
-                sample_rate=rate, n_fft=n_fft, min_freq=low, max_freq=high, **shape
+                sample_rate=rate, n_fft=size, min_freq=low, max_freq=high, **shape
             )
+
+
+def quantity(settings: Settings, module: nn.Module) -> str:
+    """What the features are, in words, also of a frontend whose compression is another."""
+    compression = getattr(module, "compress_fn", getattr(module, "compression_fn", None))
+    if settings.name not in (Name.LEAF, Name.MEL) or isinstance(compression, PCEN):
+        return QUANTITIES[settings.name]
+    if compression is None:
+        return "energy"
+    return QUANTITIES[Name.MEL if settings.name is Name.MEL else Name.TFBANKS]
 
 
 def center_frequencies(module: nn.Module, sample_rate: int) -> Float64:
@@ -164,13 +215,15 @@ def _mel_centers(n_filters: int, low: float, high: float) -> Float64:
     return np.asarray(700.0 * np.expm1(mels / 1127.0), dtype=np.float64)
 
 
-def frame_times(settings: Settings, sample_rate: int, samples: int, frames: int) -> Float64:
+def frame_times(
+    settings: Settings, sample_rate: int, samples: int, frames: int, symmetric: bool = False
+) -> Float64:
     """Time in seconds of the middle of each frame: ``(frames,)``.
 
     ``(n stride + offset) / rate``. The offset, in samples:
 
     - pooling with SAME padding (LEAF, SincNet, SincNet+): ``(window - 1) / 2 - left pad``, where
-      the pad depends on the length of the clip;
+      the pad depends on the length of the clip; with ``symmetric`` padding it does not;
     - pooling without padding (time-domain filterbanks): ``(window + 1) / 2``, since the official
       squared Hann window peaks one sample late (leaf_audio/utils.py, line 75: ``n - 1``);
     - mel: frames start at ``n stride``; the Hann window peaks at tap ``window // 2`` (an odd one is
@@ -187,6 +240,6 @@ def frame_times(settings: Settings, sample_rate: int, samples: int, frames: int)
         case Name.TFBANKS:
             offset = (window + 1) / 2 + filter_delay
         case _:
-            left, _ = same_padding(samples, window, stride)
+            left, _ = same_padding(samples, window, 1 if symmetric else stride)
             offset = (window - 1) / 2 - left + filter_delay
     return (np.arange(frames, dtype=np.float64) * stride + offset) / sample_rate

@@ -114,7 +114,8 @@ def _draw_features(figure: Figure, axes: Axes, features: Features) -> None:
     note = "" if is_sorted else ", filters sorted"
     axes.set_ylabel(f"Filter centre (Hz){note}", fontsize=_FONT)
     bar = figure.colorbar(image, ax=axes, pad=0.015, aspect=28)
-    bar.set_label(QUANTITIES[features.settings.name], fontsize=_FONT)
+    quantity = features.quantity or QUANTITIES[features.settings.name]
+    bar.set_label(quantity, fontsize=_FONT)
     bar.ax.tick_params(labelsize=_FONT - 1)
 
 

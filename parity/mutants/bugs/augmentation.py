@@ -4,8 +4,8 @@ from parity.mutants.mutant import Mutant
 
 _WARP = (
     "            ratio = self.time_warp_max_ratio\n"
-    "            outputs = _sa.warp_matrix("
-    "draws.warp_shift, draws.warp_origin, frames, ratio) @ outputs\n"
+    "            warp = _sa.warp_matrix(draws.warp_shift, draws.warp_origin, frames, ratio)\n"
+    "            outputs = product(warp, outputs)\n"
 )
 
 MUTANTS = [
@@ -79,13 +79,13 @@ MUTANTS = [
         "spec_augment",
         "postprocessing.py",
         _WARP,
-        _WARP.replace("outputs = ", "warp = ").replace(" @ outputs", "")
+        _WARP.replace("            outputs = product(warp, outputs)\n", "")
         + "            longest, ratio = self.time_mask_max_frames, self.time_mask_max_ratio\n"
         "            masked = longest and self.time_mask_count and ratio > 0\n"
         "            if masked:\n"
         "                drawn = draws.time_lengths, draws.time_starts\n"
         "                outputs = outputs * _sa.mask(*drawn, frames, longest, ratio)[:, :, None]\n"
-        "            outputs = warp @ outputs\n"
+        "            outputs = product(warp, outputs)\n"
         "            if masked:\n"
         "                draws = draws._replace(time_lengths=0 * draws.time_lengths)\n",
     ),

@@ -7,7 +7,10 @@ _RESULT = "return (gained + self.delta) ** one_over_root - self.delta**one_over_
 _ROOT = "one_over_root = 1.0 / maximum(self.root, 1.0)"
 _SMOOTHED = "smoother = self.ema(inputs, inputs[:, 0])"
 _SCAN = "return _scan.diagonal_recurrence(w * inputs, 1.0 - w, initial_state)"
-_MATRIX = "_scan.matrix_recurrence(inputs @ self.kernel, self.recurrent_kernel, initial_state)"
+_MATRIX = (
+    "        weighed = product(inputs, self.kernel)\n"
+    "        return _scan.matrix_recurrence(weighed, self.recurrent_kernel, initial_state)"
+)
 _LOG = "return torch.log(inputs + log_offset)"
 
 MUTANTS = [
@@ -130,8 +133,7 @@ MUTANTS = [
         "pcen",
         "postprocessing.py",
         _MATRIX,
-        "_scan.diagonal_recurrence(\n"
-        "            inputs @ self.kernel, self.recurrent_kernel.diagonal(), initial_state)",
+        _MATRIX.replace("matrix", "diagonal").replace("kernel, i", "kernel.diagonal(), i"),
     ),
     Mutant(
         "fixed smoother with the diagonal of its kernel only",
@@ -139,8 +141,7 @@ MUTANTS = [
         "pcen",
         "postprocessing.py",
         _MATRIX,
-        "_scan.matrix_recurrence(\n"
-        "            inputs * self.kernel.diagonal(), self.recurrent_kernel, initial_state)",
+        _MATRIX.replace("product(inputs, self.kernel)", "inputs * self.kernel.diagonal()"),
     ),
     Mutant(
         "memory of the fixed smoother transposed",
@@ -148,7 +149,7 @@ MUTANTS = [
         "pcen",
         "postprocessing.py",
         _MATRIX,
-        "_scan.matrix_recurrence(inputs @ self.kernel, self.recurrent_kernel.T, initial_state)",
+        _MATRIX.replace("recurrent_kernel,", "recurrent_kernel.T,"),
     ),
     Mutant(
         "coefficient swapped, w for 1 - w",

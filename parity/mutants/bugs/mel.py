@@ -8,7 +8,7 @@ _WIDTHS = "widths = (magnitudes >= halves).sum(axis=1, dtype=_f32)"
 _FREQUENCIES = "frequencies = centers * _f32(2) * _f32(np.pi) / _f32(self.n_fft)"
 _GAIN = "gain = torch.from_numpy(np.sqrt(areas * _f32(2) * spread))"
 _COUNT = "count = (length + self.window_stride - 1) // self.window_stride"
-_PADDED_CLIP = "padded = F.pad(inputs, (0, torch.sym_max(needed - length, 0)))"
+_PADDED_CLIP = "padded = F.pad(inputs, (0, padding.not_negative(needed - length)))"
 _STFT = "stft = torch.fft.rfft(frames, n=self.n_fft)"
 
 MUTANTS = [
@@ -191,7 +191,7 @@ MUTANTS = [
         "frontend.py",
         _PADDED_CLIP,
         "half = self.window_size // 2\n"
-        "        padded = F.pad(inputs, (half, torch.sym_max(needed - length, 0)))",
+        "        padded = F.pad(inputs, (half, padding.not_negative(needed - length)))",
     ),
     Mutant(
         "window in the middle of the transform",
@@ -200,7 +200,8 @@ MUTANTS = [
         "frontend.py",
         _PADDED_CLIP,
         "late = max(self.n_fft - self.window_size, 0) // 2\n"
-        "        padded = F.pad(inputs, (0, torch.sym_max(needed - length, 0) + late))[:, late:]",
+        "        behind = padding.not_negative(needed - length) + late\n"
+        "        padded = F.pad(inputs, (0, behind))[:, late:]",
     ),
     Mutant(
         "an extra frame of a whole number of strides",

@@ -39,8 +39,8 @@ MUTANTS = [
         "torch's momentum; trap 14",
         "batch_normalization",
         "normalization.py",
-        "torch.lerp(moving, now, 1 - self.momentum)",
-        "torch.lerp(moving, now, self.momentum)",
+        "return 1 - self.momentum",
+        "return self.momentum",
     ),
     Mutant(
         "momentum of 0.9",

@@ -92,7 +92,7 @@ MUTANTS = [
         "slip",
         "gaussian_lowpass_layer",
         "padding.py",
-        "total = torch.sym_max(total, 0)",
+        "total = not_negative(total)",
         "pass",
     ),
     Mutant(
