@@ -212,10 +212,12 @@ def _named(path: Path, found: Sequence[Candidate], wanted: str) -> Candidate:
 def _offered(found: Sequence[Candidate], free: Sequence[Candidate]) -> tuple[str, str, str]:
     """What was expected, what came, and what can be chosen."""
     odd = [each for each in found if not each.official]
+    above = {each.path for each in odd}
+    odd = [each for each in odd if not _parents(each.path) & above]
     got = "; ".join(f"{each.name}: {_problems(each)}" for each in odd[:_SHOWN])
     if not odd:
         got = ", ".join(f"{each.name} ({each.title})" for each in free[:_SHOWN])
-        got = f"{got}, beside other objects" if len(free) == 1 else f"several: {got}"
+        got = f"{got} in something else" if len(free) == 1 else f"several: {got}"
     choices = [f"--object {each.name} for its {each.title}" for each in free[:_SHOWN]]
     choices += [
         f"--object {each.name} if your class computes what AudioClassifier does"
@@ -224,6 +226,12 @@ def _offered(found: Sequence[Candidate], free: Sequence[Candidate]) -> tuple[str
     ]
     fix = f"choose: {'; '.join(choices)}" if choices else _INSPECT
     return "one official AudioClassifier or frontend, each of its layers in its place", got, fix
+
+
+def _parents(path: str) -> set[str]:
+    """The paths of what an object is a part of."""
+    steps = path.split("/") if path else []
+    return {"/".join(steps[:i]) for i in range(len(steps))}
 
 
 def _problems(candidate: Candidate) -> str:

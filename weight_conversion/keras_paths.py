@@ -239,7 +239,7 @@ def _of_layer(role: str, name: str, layer: Layer, shapes: Mapping[str, Shape]) -
     if role == "_head":
         arrays = {_last(each): key for each, key in layer.arrays.items()}
         return Layer("dense", {}, arrays, scope=next(iter(layer.arrays), ""))
-    return layer
+    return Layer(layer.kind, {each: Layer(each) for each in _POOL}, layer.arrays)
 
 
 def frontend_by_layer(layer: Layer, shapes: Mapping[str, Shape]) -> Layer:
@@ -323,7 +323,9 @@ def _flat_encoder(name: str, layer: Layer) -> Layer:
     return _numbered("conv_net", blocks)
 
 
-# The layers without weights that stand in a block, of what a file by layers does not list.
+# What a file by layers does not list: the layers of the pooling, and of a block those without
+# weights.
+_POOL = ("global_max_pooling2d", "flatten")
 _UNLISTED = {
     "conv_block": ("activation",) * 2,
     "pann_conv_block": ("re_lu",) * 2 + ("average_pooling2d",),
