@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from leaf_port.errors import LeafError
 from leaf_port.pretrained import read_config
 from weight_conversion.mapping import Row
-from weight_conversion.optimizers import ADAMW, CONVERTED, Optimizer
+from weight_conversion.optimizers import ADAMW, AMSGRAD, AVERAGES, CONVERTED, Optimizer
 from weight_conversion.source import Source
 
 FILE = "optimizer.safetensors"
@@ -99,12 +99,13 @@ def choose(source: Source, wanted: str | None = None) -> Chosen:
     if kind is None:
         left = "the optimiser: the file does not say which it is (--optimizer adam or adamw does)"
         return Chosen(None, {}, (left,))
-    if kind not in CONVERTED or "amsgrad" in optimizer.notes:
-        variant = " with amsgrad" if kind in CONVERTED else ""
-        left = f"the optimiser, {kind}{variant}: only Adam and AdamW are"
+    mixed = AVERAGES in optimizer.notes and not (optimizer.names or optimizer.referred)
+    odd = AMSGRAD if AMSGRAD in optimizer.notes else AVERAGES if mixed else ""
+    if kind not in CONVERTED or odd:
+        left = f"{kind} with {odd}" if kind in CONVERTED else kind
         if said is not None:
-            raise _refusal(source, f"{said} without amsgrad", f"{kind}{variant}")
-        return Chosen(None, {}, (left,))
+            raise _refusal(source, f"plain {said}", left)
+        return Chosen(None, {}, (f"the optimiser, {left}: only plain Adam and AdamW are",))
     return Chosen(kind, moments(source), tuple(f"{each} of {kind}" for each in optimizer.notes))
 
 

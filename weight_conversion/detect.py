@@ -245,8 +245,14 @@ class _Frontend:
     def _compression(self) -> Tree | None:
         if self.has("_compress_fn/alpha"):
             return self._pcen()
-        kind = self.settings.need("compression", "log or none: PCEN would have weights")
-        return self._without_weights(kind)
+        kind = self.settings.take("compression", None)
+        if kind is None:  # no default is: the official one, PCEN, would have weights
+            what, fix = (
+                "log or none: PCEN would have weights",
+                "give --compression, or the .gin file",
+            )
+            raise LeafError("convert", "--compression", what, "nothing: no checkpoint tells", fix)
+        return self._without_weights(str(kind))
 
     def _pcen(self) -> Tree:
         channels = self.shape("_compress_fn/alpha")

@@ -19,6 +19,7 @@ from typing import Any
 from weight_conversion._malformed import MalformedError
 from weight_conversion._proto import BYTES, Schema, message, parts, text
 from weight_conversion.object_graph import ObjectGraph
+from weight_conversion.optimizers import AMSGRAD, AVERAGES
 
 METADATA = "keras_metadata.pb"
 WEIGHTS, CONFIG, VERSION = "model.weights.h5", "config.json", "metadata.json"
@@ -28,6 +29,7 @@ _CHUNK = 1 << 20
 _SAVED: Schema = {1: ("nodes", BYTES)}
 _OBJECT: Schema = {3: ("path", BYTES), 5: ("metadata", BYTES)}
 _NUMBERS = ("learning_rate", "beta_1", "beta_2", "epsilon", "weight_decay")
+_CLIPPING = ("clipnorm", "global_clipnorm", "clipvalue")
 _FIX = "save the weights instead: model.save_weights(prefix)"
 
 
@@ -74,21 +76,31 @@ def _json(data: bytes, name: str) -> dict[str, Any]:
     return found
 
 
-def optimizer(training: dict[str, Any]) -> tuple[str, dict[str, object]]:
-    """Kind and arguments of the optimiser that a training configuration names; empty for none."""
+def optimizer(training: dict[str, Any]) -> tuple[str, dict[str, object], tuple[str, ...]]:
+    """Kind, numbers and what else is on of the optimiser that a training configuration names.
+
+    Empty where it names none.
+    """
     told = training.get("optimizer_config", training.get("optimizer"))
     if not isinstance(told, dict) or not isinstance(told.get("class_name"), str):
-        return "", {}
+        return "", {}, ()
     config = told.get("config")
     config = config if isinstance(config, dict) else {}
-    if told["class_name"].endswith("LossScaleOptimizer"):
+    if told["class_name"].rpartition(">")[2].startswith("LossScaleOptimizer"):
         return optimizer({"optimizer": config.get("inner_optimizer", config.get("optimizer"))})
     numbers: dict[str, object] = {
-        name: config[name]
-        for name in _NUMBERS
-        if isinstance(config.get(name), (int, float)) and not isinstance(config[name], bool)
+        name: config[name] for name in _NUMBERS if _is_number(config.get(name))
     }
-    return told["class_name"].rpartition(">")[2], numbers
+    flags = {"amsgrad": AMSGRAD, "use_ema": AVERAGES}
+    notes = [note for flag, note in flags.items() if config.get(flag) is True]
+    notes += [f"{name} {config[name]}" for name in _CLIPPING if _is_number(config.get(name))]
+    if isinstance(config.get("learning_rate"), dict):
+        notes.append("the schedule of the learning rate")
+    return told["class_name"].rpartition(">")[2], numbers, tuple(notes)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 @contextmanager

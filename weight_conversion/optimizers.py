@@ -17,6 +17,8 @@ from weight_conversion.object_graph import ObjectGraph
 
 ADAM, ADAMW = "Adam", "AdamW"
 CONVERTED = (ADAM, ADAMW)
+AMSGRAD = "amsgrad"
+AVERAGES = "moving averages of the weights (EMA)"
 KINDS = (
     *(ADAM, ADAMW, "Nadam", "Adamax", "Adadelta", "Adagrad", "Adafactor", "Ftrl", "Lion"),
     *("RMSprop", "SGD", "LAMB", "LazyAdam", "NovoGrad", "Yogi"),
@@ -31,6 +33,7 @@ _SCALARS = {
 }
 _KEPT = frozenset(
     {"_variables", "_index_dict", "_momentums", "_velocities", "_velocity_hats", "loss_scale"}
+    | {"_update_step_xla"}  # a function, in SavedModels
     | {"_model_variables_moving_average", "_optimizer", "base_optimizer", "inner_optimizer"}
     | {*_SCALARS, "epsilon"}
 )
@@ -124,7 +127,7 @@ def _kind(edges: Mapping[str, int], slots: list[str], names: list[str]) -> str:
     if all(parts) and {"_momentums", "_velocities"} <= edges.keys() and not edges.keys() - _KEPT:
         return told if told in CONVERTED else ""
     if told in CONVERTED:  # somebody's name for another kind
-        others = sorted(edges.keys() - {"_variables", "_index_dict", *_SCALARS})
+        others = sorted(edges.keys() - {"_variables", "_index_dict", "_update_step_xla", *_SCALARS})
         return f"an optimiser that is called {told} and keeps {', '.join(others)}"
     return told or "an unknown optimiser"
 
@@ -143,9 +146,9 @@ def _told(names: list[str]) -> str:
 def _notes(edges: Mapping[str, int], lists: Mapping[str, dict[str, str]]) -> tuple[str, ...]:
     told = []
     if lists.get("_velocity_hats"):
-        told.append("amsgrad")
+        told.append(AMSGRAD)
     if lists.get("_model_variables_moving_average"):
-        told.append("moving averages of the weights (EMA)")
+        told.append(AVERAGES)
     if "loss_scale" in edges:
         told.append("the scale of the loss")
     if "_current_learning_rate" in edges:
@@ -170,5 +173,5 @@ def _legacy(
         kind = told
     elif not kind:
         kind = told if told not in CONVERTED else f"an optimiser with {', '.join(sorted(slots))}"
-    notes = ("amsgrad",) if "vhat" in slots else ()
+    notes = (AMSGRAD,) if "vhat" in slots else ()
     return Optimizer(scalars, [], [], referred, kind, notes)

@@ -216,12 +216,13 @@ def _of_graph(
 
 def _with_config(optimizer: Optimizer | None, training: dict[str, Any]) -> Optimizer | None:
     """The optimiser with what the training configuration tells: kind and arguments."""
-    kind, config = keras_metadata.optimizer(training)
+    kind, config, notes = keras_metadata.optimizer(training)
     if optimizer is None or not kind:
         return optimizer
     if optimizer.kind not in ("", kind):
         kind = f"{kind} by its configuration, {optimizer.kind} by its variables"
-    return replace(optimizer, kind=kind, config=config)
+    notes = tuple(dict.fromkeys([*optimizer.notes, *notes]))
+    return replace(optimizer, kind=kind, config=config, notes=notes)
 
 
 def _newest(path: Path, reader: Checkpoint) -> tuple[str, ...]:
