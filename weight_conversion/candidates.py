@@ -270,6 +270,7 @@ class Surroundings:
         for step in chosen.path.split("/") if chosen.path else []:
             for name, child in self.graph.nodes[at].children:
                 if name != step and name not in KERAS and child not in own:
+                    own.add(child)  # told once, by its first name
                     names.append(f"{above}{name}")
                     harmless &= self._harmless(child, 0)
             at = next(child for name, child in self.graph.nodes[at].children if name == step)
