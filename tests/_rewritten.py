@@ -78,17 +78,19 @@ class Graph:
         beside["save_counter"] = self.variable(np.int64(1), "save_counter")
         self.objects[0] = Object({name: number, **beside})
 
-    def copied(self, number: int) -> int:
+    def copied(self, number: int, done: dict[int, int] | None = None) -> int:
         """A copy of an object and of all below it, with variables of its own."""
+        done = {} if done is None else done
+        if number in done:
+            return done[number]
         old = self.objects[number]
-        made = self.add()
         if old.variable is not None:
             full, key = old.variable
-            again = self.variable(self.tensors[key] + 1, full)
-            self.objects[made] = self.objects[again]
-        else:
-            children = {n: c for n, c in old.children.items() if n not in ("root", "optimizer")}
-            self.objects[made].children = {n: self.copied(c) for n, c in children.items()}
+            done[number] = self.variable(self.tensors[key] + 1, full)
+            return done[number]
+        done[number] = made = self.add()
+        children = {n: c for n, c in old.children.items() if c != number and n != "optimizer"}
+        self.objects[made].children = {n: self.copied(c, done) for n, c in children.items()}
         return made
 
     def renamed(self, old: str, new: str) -> None:

@@ -41,7 +41,7 @@ Moments = dict[str, tuple[str, str]]
 """Keys of the first and second moment by official path of the weight."""
 
 _FIX = "copy the whole checkpoint, or leave the optimiser out: --no-optimizer"
-_NAME = re.compile(r"(?:^|/)[^/]+/([mv])/(.+)$")
+_NAME = re.compile(r"^(?:cond(?:_\d+)?/)?[^/]+/([mv])/(.+)$")
 _ORDER = {
     name: i
     for names in (

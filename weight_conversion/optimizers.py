@@ -24,7 +24,7 @@ KINDS = (
     *("RMSprop", "SGD", "LAMB", "LazyAdam", "NovoGrad", "Yogi"),
 )
 
-_NAME = re.compile(r"(?:^|/)([^/]+)/(m|v|vhat)/(.+)$")
+_NAME = re.compile(r"^(?:cond(?:_\d+)?/)?[^/]+/[mv]/.+$")
 _SCALARS = {
     **{"_iterations": "iterations", "iter": "iter", "decay": "decay"},
     **{"_learning_rate": "learning_rate", "learning_rate": "learning_rate"},

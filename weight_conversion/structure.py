@@ -161,7 +161,7 @@ def _is_conv_net(layer: Layer) -> bool:
 
 
 def _conv_block(normalised: bool, dropout: bool, pooled: bool) -> tuple[str, ...]:
-    half = ("conv2d", "activation")
+    half: tuple[str, ...] = ("conv2d", "activation")
     half += ("batch_normalization",) if normalised else ()
     half += ("dropout",) if dropout else ()
     return half * 2 + (("max_pooling2d",) if pooled else ())
