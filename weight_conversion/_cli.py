@@ -105,7 +105,7 @@ def _model(path: Path) -> dict[str, Any]:
     settings = Settings({"frontend": None}, defaults=True)
     try:
         source = open_source(path)
-        tree = detect(source, settings, frozenset(adam.moments(source)))
+        tree = detect(source, settings, adam.trained(source))
     except LeafError as error:
         return {"model": None, "asked": [], "no_model": str(error)}
     asked = [f"--{name.replace('_', '-')}" for name in dict.fromkeys(settings.defaulted)]
@@ -175,7 +175,16 @@ def convert(
     learn_filters: bool | None = None,
     learn_pooling: bool | None = None,
     spec_augment: bool | None = None,
-    optimizer: Annotated[bool, typer.Option(help="Convert Adam's moments too.")] = True,
+    optimizer: Annotated[
+        str | None, typer.Option(help="adam or adamw, where the checkpoint does not tell.")
+    ] = None,
+    no_optimizer: Annotated[
+        bool, typer.Option("--no-optimizer", help="Leave the optimiser's state out.")
+    ] = False,
+    object_: Annotated[
+        str | None,
+        typer.Option("--object", help="The part to convert, by its name in the file: model."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace an earlier conversion of this name.")
     ] = False,
@@ -194,10 +203,12 @@ def convert(
     given = locals()
     settings = Settings({name: given[name] for name in ARGUMENTS}, gin, defaults)
     with _verified(source, verify) as check:
-        made = converter.convert(
-            source, folder, settings, force=force, optimizer=optimizer, check=check
-        )
+        kind = False if no_optimizer else optimizer or True
+        options: dict[str, Any] = {"force": force, "optimizer": kind, "wanted": object_}
+        made = converter.convert(source, folder, settings, check=check, **options)
         Console().print(_weights(made))
+        for line in _told(made):
+            Console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -259,11 +270,19 @@ def _weights(made: Converted) -> Table:
     for column in table.columns[:2]:
         column.overflow = "fold"
     table.columns[0].footer = f"{made.kind}: {len(made.rows)} weights"
-    table.columns[1].footer = f"{made.moments} with Adam's moments"
+    table.columns[1].footer = f"{made.moments} with {made.optimizer or 'Adam'}'s moments"
     for row in made.rows:
         axes = "" if row.axes is None else str(row.axes)
         table.add_row(_plain(row.path), _plain(row.key), axes, str(row.shape))
     return table
+
+
+def _told(made: Converted) -> list[str]:
+    """Which part of the file was converted, and what was not."""
+    part = [] if made.object == "." else [made.object]
+    lines = [f"converted: {', '.join([*made.notes, *part])}"] if made.notes or part else []
+    lines += [f"not converted: {each}" for each in made.left_out]
+    return [line if line.isprintable() else ascii(line) for line in lines]
 
 
 @app.command()

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from weight_conversion._malformed import MalformedError
 
 TOP_LEVEL = "top_level_model_weights"
+MODEL = "model_weights"
 MAX_DEPTH = 64
 MAX_NAMES = 65536
 SPARE_MEMORY = 4 << 30
@@ -39,15 +40,42 @@ def read(path: Path) -> tuple[dict[str, Any], Iterator[Array]]:
         file = h5py.File(path, "r")
         found = _datasets(file)
         _check_places(found, path.stat().st_size)
-        by_layer = "layer_names" in file.attrs or "layer_names0" in file.attrs
-        names = _listed(file) if by_layer else sorted(found)
+        base = file if _by_layer(file) or MODEL not in file else file[MODEL]
+        by_layer = _by_layer(base)
+        layers = _names(base, "layer_names") if by_layer else []
+        names = _listed(base, layers) if by_layer else sorted(found)
+        if base is not file:  # a whole model: its optimiser's are in another group
+            names = [f"{MODEL}/{name}" for name in names]
+            layers = [f"{MODEL}/{layer}" for layer in layers]
+            found = {name: each for name, each in found.items() if name.startswith(f"{MODEL}/")}
         _check_listed(names, found)
+        groups = [] if by_layer else _groups(file)
     except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise MalformedError("an HDF5 file", str(error), FIX) from error
     arrays = [
         {"name": name, "dtype": found[name].dtype.str, "shape": found[name].shape} for name in names
     ]
-    return {"by_layer": by_layer, "arrays": arrays}, (_array(found[name]) for name in names)
+    head = {"by_layer": by_layer, "layers": layers, "groups": groups, "arrays": arrays}
+    return head, (_array(found[name]) for name in names)
+
+
+def _by_layer(group: h5py.Group) -> bool:
+    """Whether its attributes list layers."""
+    if not isinstance(group, h5py.Group):
+        return False
+    return "layer_names" in group.attrs or "layer_names0" in group.attrs
+
+
+def _groups(file: h5py.File) -> list[str]:
+    """All groups by path, the empty ones too, which are layers without weights."""
+    found: list[str] = []
+
+    def visit(name: str, item: h5py.HLObject) -> None:
+        if isinstance(item, h5py.Group):
+            found.append(name)
+
+    file.visititems(visit)
+    return found
 
 
 def _array(found: h5py.Dataset) -> Array:
@@ -121,11 +149,9 @@ def _check_places(found: dict[str, h5py.Dataset], size: int) -> None:
         free = offset + length
 
 
-def _listed(file: h5py.File) -> list[str]:
+def _listed(file: h5py.Group, listed: list[str]) -> list[str]:
     """What the attributes of a file by layers list, in order."""
-    layers = _names(file, "layer_names")
-    if TOP_LEVEL in file:
-        layers.append(TOP_LEVEL)
+    layers = [*listed, TOP_LEVEL] if TOP_LEVEL in file else listed
     made = []
     for layer in layers:
         group = file.get(layer)

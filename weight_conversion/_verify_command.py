@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from leaf_port import pretrained
 from leaf_port.errors import LeafError
 from weight_conversion import verify, verify_clips
 from weight_conversion.convert import VERIFICATION
@@ -89,7 +90,8 @@ def run(
     Raises:
         LeafError: bad input, or a folder that cannot be written to.
     """
-    opened = None if source is None else open_source(source)
+    chosen = pretrained.read_config(folder).get("object")
+    opened = None if source is None else open_source(source, chosen)
     checked = verify.subject(folder, opened)
     subject = checked[0]
     recording = {} if audio is None else _recording(audio, sample_rate(subject.config))

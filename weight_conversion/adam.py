@@ -1,4 +1,4 @@
-"""Adam's moments and step count, so that training can go on in PyTorch.
+"""Adam's or AdamW's moments and step count, so that training can go on in PyTorch.
 
 Keras keeps them as a list, ``m`` and ``v`` in turns, in the order of ``model.trainable_variables``
 (TensorFlow 2.11 and later), or by reference to the variables (``tf.keras.optimizers.legacy``).
@@ -16,7 +16,8 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +29,19 @@ from torch import Tensor, nn
 from leaf_port.errors import LeafError
 from leaf_port.pretrained import read_config
 from weight_conversion.mapping import Row
-from weight_conversion.source import Optimizer, Source
+from weight_conversion.optimizers import ADAMW, AMSGRAD, AVERAGES, CONVERTED, Optimizer
+from weight_conversion.source import Source
 
 FILE = "optimizer.safetensors"
 STEP, FIRST, SECOND = "step", "exp_avg.", "exp_avg_sq."
+EPSILON = 1e-7
+"""Keras' default."""
 
 Moments = dict[str, tuple[str, str]]
 """Keys of the first and second moment by official path of the weight."""
 
 _FIX = "copy the whole checkpoint, or leave the optimiser out: --no-optimizer"
-_NAME = re.compile(r"^[^/]*/([mv])/(.+)$")
+_NAME = re.compile(r"^(?:cond(?:_\d+)?/)?[^/]+/([mv])/(.+)$")
 _ORDER = {
     name: i
     for names in (
@@ -52,6 +56,65 @@ _ORDER = {
 # What the official constructors can leave untrained, and what is never trained.
 _FREEZABLE = (("_preemp_conv/", "_complex_conv/"), ("_pooling/",), ("_compress_fn/",))
 _NEVER = re.compile(r"(^|/)(moving_mean|moving_variance)$|/ema/cell/")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What of a checkpoint's optimiser is converted.
+
+    Attributes:
+        kind: ``"Adam"`` or ``"AdamW"``; None where nothing is.
+        moments: of the weights.
+        notes: what is left out, in words.
+    """
+
+    kind: str | None = None
+    moments: Moments = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def choose(source: Source, wanted: str | None = None) -> Chosen:
+    """Which optimiser it is, and its moments where it is one that torch has.
+
+    Args:
+        source: the checkpoint.
+        wanted: ``"adam"`` or ``"adamw"``, as the user says; None for what the checkpoint says.
+
+    Raises:
+        LeafError: the user says another kind than the checkpoint; the moments are not whole.
+    """
+    names = {kind.lower(): kind for kind in CONVERTED}
+    if wanted is not None and wanted.lower() not in names:
+        expected, fix = f"one of {', '.join(names)}", "give one of them, or --no-optimizer"
+        raise LeafError("convert", "--optimizer", expected, wanted, fix)
+    said = None if wanted is None else names[wanted.lower()]
+    optimizer = source.optimizer
+    if optimizer is None or not (optimizer.listed or optimizer.referred or optimizer.kind):
+        if said is not None:
+            raise _refusal(source, f"the moments of {said}", "none")
+        return Chosen()
+    if optimizer.kind and said not in (None, optimizer.kind):
+        raise _refusal(source, f"{said}, as --optimizer says", optimizer.kind)
+    kind = optimizer.kind or said
+    if kind is None:
+        left = "the optimiser: the file does not say which it is (--optimizer adam or adamw does)"
+        return Chosen(None, {}, (left,))
+    mixed = AVERAGES in optimizer.notes and not (optimizer.names or optimizer.referred)
+    odd = AMSGRAD if AMSGRAD in optimizer.notes else AVERAGES if mixed else ""
+    if kind not in CONVERTED or odd:
+        left = f"{kind} with {odd}" if kind in CONVERTED else kind
+        if said is not None:
+            raise _refusal(source, f"plain {said}", left)
+        return Chosen(None, {}, (f"the optimiser, {left}: only plain Adam and AdamW are",))
+    return Chosen(kind, moments(source), tuple(f"{each} of {kind}" for each in optimizer.notes))
+
+
+def trained(source: Source) -> frozenset[str]:
+    """The weights that an optimiser has slots of; none where that cannot be told."""
+    try:
+        return frozenset(moments(source))
+    except LeafError:
+        return frozenset()
 
 
 def moments(source: Source) -> Moments:
@@ -96,7 +159,7 @@ def _by_name(source: Source, optimizer: Optimizer) -> Moments | None:
         return None
     slots: dict[str, dict[str, str]] = {}
     for full, key in zip(optimizer.names, optimizer.listed, strict=True):
-        parts = _NAME.match(full)
+        parts = _NAME.search(full)
         if parts is None:
             raise _refusal(source, "Adam's slots, Adam/m/... and Adam/v/...", full)
         slots.setdefault(parts[2], {})[parts[1]] = key
@@ -166,29 +229,40 @@ def tensors(source: Source, rows: list[Row], found: Moments) -> dict[str, Tensor
 def described(source: Source) -> dict[str, Any]:
     """The optimiser's numbers, for ``config.json``: learning rate, betas where they are kept."""
     scalars = source.optimizer.scalars if source.optimizer else {}
-    return {name: source.reader.tensor(key).item() for name, key in sorted(scalars.items())}
+    made = {name: source.reader.tensor(key).item() for name, key in sorted(scalars.items())}
+    return (dict(source.optimizer.config) if source.optimizer else {}) | made
 
 
 def restore(
     folder: str | os.PathLike[str],
     model: nn.Module,
     *,
+    lr: float | None = None,
     betas: tuple[float, float] | None = None,
-    eps: float = 1e-7,
+    eps: float | None = None,
+    weight_decay: float | None = None,
 ) -> torch.optim.Adam:
     """An Adam over the trained parameters of ``model`` that goes on where Keras stopped.
+
+    AdamW where the checkpoint's was one. What a checkpoint does not hold and has no default there
+    is asked for: the learning rate, and AdamW's decay of the weights.
 
     Args:
         folder: that ``convert`` wrote.
         model: of ``from_pretrained(folder)``.
+        lr: the learning rate; by default the checkpoint's, of a schedule the last one.
         betas: of Keras; by default those of the checkpoint, or 0.9 and 0.999 where it has none.
-        eps: see the module's docstring.
+        eps: see the module's docstring; by default the checkpoint's, or 1e-7 where it has none.
+        weight_decay: Keras' of AdamW, which is 0.004 where it was not given; by default that of
+            the checkpoint. Keras' Adam has one too, which its checkpoints do not tell: give it
+            where it was used, and AdamW is made.
 
     Returns:
         The optimiser, its parameters in the order of ``model.named_parameters()``.
 
     Raises:
-        LeafError: no optimiser there, or moments of other parameters than the trained ones.
+        LeafError: no optimiser there, moments of other parameters than the trained ones, or
+            a number that is asked for.
     """
     path = Path(folder, FILE)
     told = read_config(Path(folder)).get("optimizer") or {}
@@ -203,8 +277,7 @@ def restore(
         got = f"missing or unexpected: {', '.join(sorted(wanted ^ state.keys()))}"
         fix = "give the model as from_pretrained made it, with the same parameters trained"
         raise LeafError("restore", str(path), "moments of the trained parameters", got, fix)
-    given = betas or (told.get("beta_1", 0.9), told.get("beta_2", 0.999))
-    adam = torch.optim.Adam(named.values(), told.get("learning_rate", 1e-3), given, eps)
+    adam = _made(path, list(named.values()), told, (lr, weight_decay), betas, eps)
     groups = adam.state_dict()["param_groups"]
     step = state[STEP].to(torch.float32)
     states = {
@@ -217,6 +290,34 @@ def restore(
     }
     adam.load_state_dict({"state": states, "param_groups": groups})
     return adam
+
+
+def _made(
+    path: Path,
+    parameters: list[nn.Parameter],
+    told: Mapping[str, Any],
+    given: tuple[float | None, float | None],
+    betas: tuple[float, float] | None,
+    eps: float | None,
+) -> torch.optim.Adam:
+    """The optimiser, new; its numbers as given, or as ``config.json`` tells them."""
+    lr, decay = given
+    lr = told.get("learning_rate", told.get("current_learning_rate")) if lr is None else lr
+    decay = told.get("weight_decay") if decay is None else decay
+    betas = betas or (told.get("beta_1", 0.9), told.get("beta_2", 0.999))
+    eps = told.get("epsilon", EPSILON) if eps is None else eps
+    if lr is None:
+        raise _asked(path, "lr", "the learning rate")
+    if decay is None and told.get("kind") == ADAMW:
+        raise _asked(path, "weight_decay", "AdamW's decay of the weights")
+    if decay is None:
+        return torch.optim.Adam(parameters, lr, betas, eps)
+    return torch.optim.AdamW(parameters, lr, betas, eps, decay)
+
+
+def _asked(path: Path, argument: str, what: str) -> LeafError:
+    fix = f"give it: restore(..., {argument}=...)"
+    return LeafError("restore", f"{path}: {argument}", what, "none: the checkpoint has none", fix)
 
 
 def _refusal(source: Source, expected: str, got: str) -> LeafError:

@@ -45,11 +45,19 @@ class Converted:
         tree: the model's description.
         rows: its table of weights.
         moments: how many weights have Adam's moments.
+        optimizer: the kind of the optimiser that was converted; None where none was.
+        object: the object of the file that is the model, by the file's names; ``"."`` for all.
+        left_out: what of the file was not converted, in words.
+        notes: what to know about the file.
     """
 
     tree: Tree
     rows: list[Row]
     moments: int
+    optimizer: str | None = None
+    object: str = "."
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -63,7 +71,8 @@ def convert(
     settings: Settings,
     *,
     force: bool = False,
-    optimizer: bool = True,
+    optimizer: bool | str = True,
+    wanted: str | None = None,
     check: Callable[[Path], None] | None = None,
 ) -> Converted:
     """Writes a checkpoint as a folder of safetensors files.
@@ -73,7 +82,9 @@ def convert(
         folder: to be made; its parent must exist.
         settings: what the checkpoint cannot tell.
         force: whether an earlier conversion of this name is replaced.
-        optimizer: whether to convert the optimiser's state too.
+        optimizer: whether to convert the optimiser's state too; ``"adam"`` or ``"adamw"`` where
+            the checkpoint does not tell its kind. Another kind is left out, and that is told.
+        wanted: the object of the file that is the model, by the file's names.
         check: called with the finished folder under its temporary name, before it gets its own.
 
     Raises:
@@ -81,13 +92,16 @@ def convert(
             needed, a folder that exists or cannot be written. Then nothing is left behind.
     """
     refuse_existing(folder, force)
-    source = open_source(source_path)
-    slots = adam.moments(source) if optimizer else {}
-    tree = detect(source, settings, frozenset(slots))
+    source = open_source(source_path, wanted)
+    said = optimizer if isinstance(optimizer, str) else None
+    chosen = adam.choose(source, said) if optimizer else adam.Chosen()
+    slots = chosen.moments
+    tree = detect(source, settings, adam.trained(source))
     model = pretrained.build(tree)
     rows = table(model)
     match(rows, source.described(), str(source_path), _title(tree))
-    config = _config(source, tree, slots, optimizer)
+    left_out = (*source.beside, *chosen.notes)
+    config = _config(source, tree, chosen, left_out)
     with new_folder(folder, force) as made:
         write_tensors(
             made,
@@ -101,7 +115,8 @@ def convert(
         _compare(made, model, source, rows, slots)
         if check is not None:
             check(made)
-    return Converted(tree, rows, len(slots))
+    found = (chosen.kind if slots else None, source.chosen, left_out, source.notes)
+    return Converted(tree, rows, len(slots), *found)
 
 
 def _title(tree: Tree) -> str:
@@ -110,13 +125,17 @@ def _title(tree: Tree) -> str:
     return f"{tree['kind']}({', '.join(kinds)})" if kinds else str(tree["kind"])
 
 
-def _config(source: Source, tree: Tree, slots: adam.Moments, optimizer: bool) -> dict[str, Any]:
-    told = adam.described(source) if optimizer else {}
+def _config(
+    source: Source, tree: Tree, chosen: adam.Chosen, left_out: tuple[str, ...]
+) -> dict[str, Any]:
+    told = {"kind": chosen.kind, **adam.described(source)} if chosen.moments else None
     return {
         "format_version": pretrained.FORMAT_VERSION,
         **tree,
-        "optimizer": {"kind": "Adam", **told} if slots else (told or None),
+        "optimizer": told,
         "source": {path.name: sha256(path) for path in source.files},
+        "object": source.chosen,
+        "not_converted": list(left_out),
         "versions": versions(),
     }
 

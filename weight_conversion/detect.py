@@ -14,12 +14,18 @@ from typing import Any
 import numpy as np
 
 from leaf_port.errors import LeafError
+from weight_conversion import structure
+from weight_conversion.layers import Layer
 from weight_conversion.settings import FRONTENDS, Settings
 from weight_conversion.source import Source
 
 Tree = dict[str, Any]
 
 _OFFICIAL_RATE = 16000
+_ACTIVATIONS = {"Leaf": "squared_modulus", "TimeDomainFilterbanks": "squared_modulus"}
+_CLASSES = {"sinc_net": "SincNet", "sinc_net_plus": "SincNetPlus", "leaf": "Leaf"} | {
+    **{"time_domain_filterbanks": "TimeDomainFilterbanks", "mel_filterbanks": "MelFilterbanks"}
+}
 # A Gabor filter's centre lies in [0, pi]; the edge of a sinc filter is in Hz, by the thousand.
 _HIGHEST_RADIANS = 2 * math.pi
 
@@ -132,10 +138,38 @@ class _Frontend:
             expected = f"one of {', '.join(FRONTENDS)}"
             raise LeafError("convert", "--frontend", expected, repr(name), "give one of them")
         kind = FRONTENDS[name]
+        self._check_layers(kind)
         if kind is None:
             return None
         arguments = self._mel() if kind == "MelFilterbanks" else self._leaf(kind)
         return {"kind": kind, "arguments": arguments}
+
+    def _check_layers(self, kind: str | None) -> None:
+        """The layers without weights are those of the class too.
+
+        Raises:
+            LeafError: the class, or the activation, is another.
+        """
+        layer = self._layer()
+        if layer is None and kind is not None:
+            self._refuse(kind, "no frontend")
+        if layer is None:
+            return
+        if kind is None:
+            self._refuse("no frontend", f"one{f' of the class {layer.kind}' if layer.kind else ''}")
+        elif layer.kind and _CLASSES.get(layer.kind) != kind:
+            self._refuse(kind, f"the class {layer.kind}")
+        elif kind != "MelFilterbanks" and self.source.whole:
+            expected = _ACTIVATIONS.get(kind, "leaky_re_lu")
+            if structure.activation(layer) != expected:
+                self._refuse(f"{expected} in _activation", structure.activation(layer))
+
+    def _layer(self) -> Layer | None:
+        return self.source.layers.members.get("_frontend") if self.prefix else self.source.layers
+
+    def _refuse(self, expected: str, got: str) -> None:
+        fix = "give the --frontend that it is; layers of one's own are not converted"
+        raise LeafError("convert", f"{self.source.path}: frontend", expected, got, fix)
 
     def has(self, path: str) -> bool:
         """Whether there is such a weight."""
@@ -211,8 +245,14 @@ class _Frontend:
     def _compression(self) -> Tree | None:
         if self.has("_compress_fn/alpha"):
             return self._pcen()
-        kind = self.settings.need("compression", "log or none: PCEN would have weights")
-        return self._without_weights(kind)
+        kind = self.settings.take("compression", None)
+        if kind is None:  # no default is: the official one, PCEN, would have weights
+            what, fix = (
+                "log or none: PCEN would have weights",
+                "give --compression, or the .gin file",
+            )
+            raise LeafError("convert", "--compression", what, "nothing: no checkpoint tells", fix)
+        return self._without_weights(str(kind))
 
     def _pcen(self) -> Tree:
         channels = self.shape("_compress_fn/alpha")

@@ -54,6 +54,8 @@ class KerasWeights:
     Attributes:
         path: the file.
         by_layer: whether it is of the layout by layer names (``.h5``) rather than by attributes.
+        layers: of a file by layer names, all of them in order, those without weights too.
+        groups: of a file by attributes, all of its groups, those without weights too.
 
     Raises:
         LeafError: not such a file, one that holds what is not followed, or one that HDF5's library
@@ -65,9 +67,12 @@ class KerasWeights:
         size = size_of(self.path)
         _check_signature(self.path)
         try:
-            self.by_layer, self._found = _read(self.path, size)
+            head, self._found = _read(self.path, size)
         except MalformedError as error:
             raise error.of(self.path) from None
+        self.by_layer = bool(head["by_layer"])
+        self.layers: list[str] = head["layers"]
+        self.groups: list[str] = head["groups"]
 
     def keys(self) -> list[str]:
         """Paths of the datasets: in Keras' order in a file by layers, else sorted."""
@@ -114,7 +119,7 @@ def _check_signature(path: Path) -> None:
         raise refusal(path, None, "an HDF5 file", found, _FIX)
 
 
-def _read(path: Path, size: int) -> tuple[bool, dict[str, Array]]:
+def _read(path: Path, size: int) -> tuple[dict[str, Any], dict[str, Array]]:
     """What the child finds in the file."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [*_CHILD, str(path.absolute())]
@@ -139,7 +144,7 @@ def _read(path: Path, size: int) -> tuple[bool, dict[str, Array]]:
     return made
 
 
-def _received(stream: IO[bytes], size: int) -> tuple[bool, dict[str, Array]] | None:
+def _received(stream: IO[bytes], size: int) -> tuple[dict[str, Any], dict[str, Array]] | None:
     """What the child says; None where it ends before it has said all."""
     line = stream.readline()
     if not line.endswith(b"\n"):
@@ -158,7 +163,7 @@ def _received(stream: IO[bytes], size: int) -> tuple[bool, dict[str, Array]] | N
             return None
         array = raw.view(dtype).reshape(shape)
         found[one["name"]] = array.astype(dtype.newbyteorder("="), copy=False)
-    return bool(head["by_layer"]), found
+    return head, found
 
 
 def _fill(raw: npt.NDArray[np.uint8], stream: IO[bytes]) -> bool:

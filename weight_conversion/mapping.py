@@ -56,10 +56,10 @@ class Row:
         return torch.from_numpy(np.array(moved, order="C", copy=True))
 
     def to_official(self, tensor: Tensor) -> Array:
-        """The official array of a PyTorch tensor."""
+        """The official array of a PyTorch tensor, contiguous and of its own."""
         value: Array = tensor.detach().cpu().numpy()
         moved = value if self.axes is None else value.transpose(np.argsort(self.axes))
-        return np.ascontiguousarray(moved).reshape(self.shape)
+        return np.array(moved, order="C", copy=True).reshape(self.shape)
 
 
 def table(model: nn.Module) -> list[Row]:

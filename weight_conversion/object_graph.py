@@ -84,13 +84,18 @@ class ObjectGraph:
 
     def child(self, path: str) -> Node | None:
         """The node at a path of names, ``"_frontend/_pooling/kernel"``; None if there is none."""
+        at = self.at(path)
+        return None if at is None else self.nodes[at]
+
+    def at(self, path: str) -> int | None:
+        """The number of the object at a path of names; the first for ``""``, None for none."""
         at = 0
-        for name in path.split("/"):
+        for name in filter(None, path.split("/")):
             found = next((n for edge, n in self.nodes[at].children if edge == name), None)
             if found is None:
                 return None
             at = found
-        return self.nodes[at]
+        return at
 
     def variables(self) -> dict[str, Attribute]:
         """The variables by the shortest path to each, preferably one without :data:`LISTS`.
@@ -101,7 +106,7 @@ class ObjectGraph:
         Raises:
             MalformedError: paths that would take more than 64 times the graph's own size.
         """
-        paths = self._paths()
+        paths = self.paths()
         found = ((path, self.nodes[node].variable) for node, path in paths.items())
         return {path: variable for path, variable in found if variable is not None}
 
@@ -120,8 +125,12 @@ class ObjectGraph:
                     made.append((variable, slot.name, value))
         return made
 
-    def _paths(self) -> dict[int, str]:
-        """A path to each node: breadth first, edges of :data:`LISTS` when no other is left."""
+    def paths(self) -> dict[int, str]:
+        """A path to each node: breadth first, edges of :data:`LISTS` when no other is left.
+
+        Raises:
+            MalformedError: as :meth:`variables`.
+        """
         paths, left = {0: ""}, _AMPLIFICATION * self.size
         visible, hidden = deque([0]), deque[tuple[str, int]]()
         while visible or hidden:

@@ -1,14 +1,15 @@
 """What a checkpoint of the official code holds, whichever form it is of, by official path.
 
 Weights have the path of their variable in the model, ``"_frontend/_pooling/kernel"``; those of an
-optimiser are apart, in ``weight_conversion.adam``'s terms. Counters of metrics and of saves are no
-part of a model.
+optimiser are apart, in ``weight_conversion.optimizers``' terms. Counters of metrics and of saves
+are no part of a model.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,18 +17,22 @@ import numpy as np
 import numpy.typing as npt
 
 from leaf_port.errors import LeafError
-from weight_conversion import keras_paths
-from weight_conversion._locate import shard_path
+from weight_conversion import candidates, keras_metadata, keras_paths, optimizers
+from weight_conversion._locate import shard_path, unreadable
+from weight_conversion._malformed import MalformedError, shown
+from weight_conversion.candidates import Candidate, Surroundings
 from weight_conversion.keras_h5 import KerasWeights
+from weight_conversion.layers import Layer
+from weight_conversion.object_graph import ObjectGraph
+from weight_conversion.optimizers import Optimizer as Optimizer
+from weight_conversion.structure import FRONTENDS
 from weight_conversion.tensor_bundle import Checkpoint
 from weight_conversion.torch_file import is_torch_file
 
 Array = npt.NDArray[Any]
 
-_OPTIMIZER = "optimizer/"
-_SLOT_LISTS = (f"{_OPTIMIZER}_variables/", f"{_OPTIMIZER}vars/")
-_NO_WEIGHTS = ("keras_api/", "metrics/", "save_counter")
-_HEAD = "_head/kernel"
+_SLOTS = "optimizer/vars/"
+_CLASSIFIER = "audio_classifier"
 
 
 class Reader(Protocol):
@@ -44,23 +49,6 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True)
-class Optimizer:
-    """The optimiser's part.
-
-    Attributes:
-        scalars: keys of its numbers by name: ``{"iterations": ..., "learning_rate": ...}``.
-        listed: of an optimiser that keeps its slots in a list, their keys in order.
-        names: the full names of those, ``"Adam/m/conv2d/kernel"``; empty where the file has none.
-        referred: of one that keeps them by reference, keys by path of the weight and slot name.
-    """
-
-    scalars: dict[str, str] = field(default_factory=dict)
-    listed: list[str] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    referred: dict[tuple[str, str], str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Source:
     """A checkpoint.
 
@@ -71,6 +59,11 @@ class Source:
         names: full names of the weights, by path; empty where the file has none.
         optimizer: None where there is nothing of one.
         reader: of its tensors.
+        layers: the model's, with and without weights, by their official names.
+        chosen: the object that is the model, by the file's names; ``"."`` for the whole file.
+        beside: what else the file holds, in words; it is not converted.
+        notes: what to know about the file.
+        whole: whether layers without weights inside of others are listed too.
     """
 
     path: Path
@@ -79,6 +72,11 @@ class Source:
     names: dict[str, str]
     optimizer: Optimizer | None
     reader: Reader
+    layers: Layer = field(default_factory=Layer)
+    chosen: str = candidates.ITSELF
+    beside: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    whole: bool = True
 
     def shape(self, path: str) -> tuple[int, ...]:
         """The axes of a weight."""
@@ -96,87 +94,193 @@ class Source:
         }
 
 
-def open_source(path: str | os.PathLike[str]) -> Source:
-    """Opens a checkpoint, SavedModel or Keras ``.h5``, by what the path says.
+def open_source(path: str | os.PathLike[str], wanted: str | None = None) -> Source:
+    """Opens a checkpoint, SavedModel, ``.keras`` or ``.h5`` of Keras, by what the path says.
+
+    Args:
+        path: the file or folder.
+        wanted: the object in it that is meant, by the file's names; ``"."`` for all of it.
 
     Raises:
-        LeafError: as the readers do, or an ``.h5`` whose layers are none of the official code.
+        LeafError: as the readers do; layers that are none of the official code; several models, or
+            one in another, of which none was chosen.
     """
     path = Path(path)
     if path.suffix in (".h5", ".hdf5"):
-        return _from_h5(path)
+        return _from_h5(path, KerasWeights(path), wanted)
+    if path.suffix == ".keras":
+        return _from_keras(path, wanted)
     if is_torch_file(path):
         fix = "those of leaf-pytorch and SpeechBrain: python -m weight_conversion import"
         raise LeafError("convert", str(path), "a TensorFlow checkpoint", "a file of PyTorch", fix)
-    return _from_checkpoint(path)
+    return _from_checkpoint(path, wanted)
 
 
-def _from_checkpoint(path: Path) -> Source:
+def _from_checkpoint(path: Path, wanted: str | None) -> Source:
     reader = Checkpoint(path)
-    names = {p: each.full_name for p, each in reader.object_graph().variables().items()}
-    keys = reader.variables()
-    prefix = _model_prefix(list(keys))
+    graph = reader.object_graph()
+    try:
+        kinds, training = keras_metadata.of_saved_model(_folder(reader), graph)
+        chosen, around, attached = _chosen(path, reader, graph, kinds, wanted)
+        weights = dict(chosen.layer.weights())
+        beside, _ = around.beside(chosen)
+        optimizer, spare = _of_graph(around, chosen, weights)
+    except MalformedError as error:
+        raise error.of(reader.index) from None
+    except OSError as error:
+        raise unreadable(path, error) from None
+    for key in weights.values():
+        reader.shape(key)  # it is there
     shards = [
         shard_path(reader.prefix, i, reader.header.num_shards)
         for i in range(reader.header.num_shards)
     ]
-    weights = _weights(keys, prefix)
+    names = {each.variable.key: each.variable.full_name for each in graph.nodes if each.variable}
+    used = spare or ("optimizer",)
     return Source(
         path,
         [reader.index, *shards],
         weights,
-        {path: names[prefix + path] for path in weights},
-        _of_checkpoint(reader, keys, names, weights),
+        {each: names[key] for each, key in weights.items()},
+        _with_config(optimizer, training),
         reader,
+        chosen.layer,
+        chosen.name,
+        tuple(each for each in [*attached, *beside] if each not in used),
+        _newest(path, reader),
     )
 
 
-def _model_prefix(paths: list[str]) -> str:
-    """Where the model is: ``"model/"`` in ``tf.train.Checkpoint(model=...)``, else ``""``."""
-    heads = [path for path in paths if path == _HEAD or path.endswith(f"/{_HEAD}")]
-    return min(heads, key=len).removesuffix(_HEAD) if heads else ""
+def _folder(reader: Checkpoint) -> Path:
+    """Of the SavedModel that a checkpoint is the variables of."""
+    return reader.prefix.parent.parent
 
 
-def _weights(keys: dict[str, str], prefix: str) -> dict[str, str]:
-    """What of all variables is the model's; below another name than the model's nothing is lost."""
-    skipped = (*_NO_WEIGHTS, _OPTIMIZER, f"{prefix}{_OPTIMIZER}", f"{prefix}keras_api/")
-    return {
-        path.removeprefix(prefix): key for path, key in keys.items() if not path.startswith(skipped)
-    }
+def _chosen(
+    path: Path, reader: Checkpoint, graph: ObjectGraph, kinds: dict[int, str], wanted: str | None
+) -> tuple[Candidate, Surroundings, list[str]]:
+    _refuse_exported(path, graph)
+    own = optimizers.nodes(graph)
+    numbers = frozenset(
+        number
+        for number, each in enumerate(graph.nodes)
+        if each.variable is not None and reader.shape(each.variable.key) == ()
+    )
+    around = Surroundings(graph, own, numbers)
+    found, attached = candidates.in_graph(graph, kinds, own)
+
+    def alone(each: Candidate) -> bool:
+        whole = each.title == "AudioClassifier" and around.counts_saves
+        return whole or around.beside(each)[1]
+
+    if wanted is not None and wanted not in {each.name for each in found}:
+        node = graph.at("" if wanted == candidates.ITSELF else wanted)  # by another of its names
+        found = [replace(each, path=wanted) if each.node == node else each for each in found]
+    return candidates.choose(path, found, wanted, alone), around, attached
 
 
-def _of_checkpoint(
-    reader: Checkpoint, keys: dict[str, str], names: dict[str, str], weights: dict[str, str]
-) -> Optimizer | None:
-    """The optimiser's variables, wherever its object hangs."""
-    own = {p[p.index(_OPTIMIZER) :]: p for p in keys if f"/{p}".find(f"/{_OPTIMIZER}") >= 0}
-    listed = [name for name in own if name.startswith(_SLOT_LISTS[0])]
-    listed.sort(key=lambda name: int(name.rpartition("/")[2]))
-    scalars = {
-        name.removeprefix(_OPTIMIZER).removeprefix("_"): keys[path]
-        for name, path in own.items()
-        if name not in listed
-    }
+def _refuse_exported(path: Path, graph: ObjectGraph) -> None:
+    """What ``model.export()`` writes lists variables: no layer, and no name of an attribute."""
+    if any(name == "_endpoint_names" for name, _ in graph.nodes[0].children):
+        expected = "a checkpoint that tells the model's layers"
+        fix = "save the weights: model.save_weights(prefix)"
+        got = "what model.export() writes, a list of variables"
+        raise LeafError("convert", str(path), expected, got, fix)
+
+
+def _of_graph(
+    around: Surroundings, chosen: Candidate, weights: Mapping[str, str]
+) -> tuple[Optimizer | None, tuple[str, ...]]:
+    """The optimiser of the chosen object, and by which names it hangs there."""
+    graph = around.graph
+    if chosen.title != "AudioClassifier" and chosen.path:
+        return None, ()
+    hanging: dict[int, list[str]] = {}
+    at, above = 0, ""
+    for step in [*filter(None, chosen.path.split("/")), ""]:
+        for name, child in graph.nodes[at].children:
+            if child in around.optimizers:
+                hanging.setdefault(child, []).append(f"{above}{name}")
+        if step:
+            at = next(child for name, child in graph.nodes[at].children if name == step)
+            above += f"{step}/"
     paths = {key: path for path, key in weights.items()}
-    referred = {
-        (paths.get(variable.key, variable.key), name): slot.key
-        for variable, name, slot in reader.object_graph().slots()
-    }
-    if not (scalars or listed or referred):
-        return None
-    full_names = [names[own[name]] for name in listed]
-    return Optimizer(scalars, [keys[own[name]] for name in listed], full_names, referred)
+    if not hanging:
+        return None, ()
+    if len(hanging) > 1:
+        told = ", ".join(names[0] for names in hanging.values())
+        return Optimizer(kind=f"one of several: {told}"), ()
+    (node, names) = next(iter(hanging.items()))
+    return optimizers.read(graph, node, paths), tuple(names)
 
 
-def _from_h5(path: Path) -> Source:
-    reader = KerasWeights(path)
-    keys = [key for key in reader.keys() if not key.startswith("metrics/")]  # noqa: SIM118
-    slots = [key for key in keys if key.startswith(_SLOT_LISTS[1])]
+def _with_config(optimizer: Optimizer | None, training: dict[str, Any]) -> Optimizer | None:
+    """The optimiser with what the training configuration tells: kind and arguments."""
+    kind, config, notes = keras_metadata.optimizer(training)
+    if optimizer is None or not kind:
+        return optimizer
+    if optimizer.kind not in ("", kind):
+        kind = f"{kind} by its configuration, {optimizer.kind} by its variables"
+    notes = tuple(dict.fromkeys([*optimizer.notes, *notes]))
+    return replace(optimizer, kind=kind, config=config, notes=notes)
+
+
+def _newest(path: Path, reader: Checkpoint) -> tuple[str, ...]:
+    """Which one it is, where a folder holds several checkpoints."""
+    others = len(list(reader.prefix.parent.glob("*.index")))
+    if path == reader.prefix or path.suffix == ".index" or others < 2:
+        return ()
+    return (f"{reader.prefix.name}, the newest of {others} checkpoints",)
+
+
+def _from_keras(path: Path, wanted: str | None) -> Source:
+    try:
+        with keras_metadata.opened(path) as (weights, config):
+            found = _from_h5(path, KerasWeights(weights), wanted)
+    except MalformedError as error:
+        raise error.of(path) from None
+    except OSError as error:
+        raise unreadable(path, error) from None
+    _check_class(path, found, config.get("class_name"), wanted)
+    compiled = config.get("compile_config")
+    training = compiled if isinstance(compiled, dict) else {}
+    return replace(found, optimizer=_with_config(found.optimizer, training))
+
+
+def _check_class(path: Path, found: Source, name: object, wanted: str | None) -> None:
+    """A ``.keras`` archive tells the name of the model's class."""
+    kind = keras_metadata.snake_case(str(name))
+    official = kind in FRONTENDS if "_head/kernel" not in found.keys else kind == _CLASSIFIER
+    if found.chosen == candidates.ITSELF and wanted is None and not official:
+        expected = "a model of the class AudioClassifier, or an official frontend"
+        fix = "give --object . if your class computes what the official one does"
+        raise LeafError("convert", str(path), expected, f"one of the class {shown(name)}", fix)
+
+
+def _from_h5(path: Path, reader: KerasWeights, wanted: str | None) -> Source:
+    keys = reader.keys()
+    shapes = {key: reader.shape(key) for key in keys}
+    if reader.by_layer:
+        found = candidates.in_layer_file(keras_paths.by_layer(reader.layers, shapes), shapes)
+    else:
+        found = candidates.in_keras_file(keras_paths.by_attribute(reader.groups, shapes))
+    chosen = candidates.choose(path, found, wanted)
+    slots = [key for key in keys if key.startswith(_SLOTS) and key[len(_SLOTS) :].isdecimal()]
     slots.sort(key=lambda key: int(key.rpartition("/")[2]))
-    weights = [key for key in keys if key not in set(slots)]
-    translate = keras_paths.by_layer if reader.by_layer else keras_paths.by_attribute
-    shapes = {key: reader.shape(key) for key in weights}
-    return Source(path, [path], translate(path, shapes), {}, _of_h5(reader, slots), reader)
+    whole = not chosen.path and not reader.by_layer
+    weights = dict(chosen.layer.weights())
+    return Source(
+        path,
+        [path],
+        weights,
+        {},
+        _of_h5(reader, slots) if whole else None,
+        reader,
+        chosen.layer,
+        chosen.name,
+        () if not chosen.path else (f"all that is not {chosen.path}",),
+        whole=not reader.by_layer,
+    )
 
 
 def _of_h5(reader: KerasWeights, slots: list[str]) -> Optimizer | None:
