@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from parity import operations, port, summation
+from parity import kept_units, operations, port, summation
 from parity.compare import Rounded
-from parity.spec import LayerSpec, Question
+from parity.spec import Array, LayerSpec, Question
 
 UNIT_ROUNDOFF = 2.0**-24
 RUNS = 12
@@ -222,6 +222,20 @@ def units(
         ``Answer.arrays()``.
     """
     exact = port.answer(spec, question, port.Run(torch.float64, arithmetic, within)).arrays()
+    asked = spec, question, arithmetic, runs, within
+    made = kept_units.kept(*asked, lambda: _units(*asked, exact))
+    return Rounded(exact, made)
+
+
+def _units(
+    spec: LayerSpec,
+    question: Question,
+    arithmetic: str | None,
+    runs: int,
+    within: Callable[[], AbstractContextManager[Any]],
+    exact: dict[str, Array],
+) -> dict[str, Array]:
+    """The root mean squares of what the disturbances do to each element."""
     total = {name: np.zeros(array.shape) for name, array in exact.items()}
     magnitudes = Magnitudes()
     for seed in range(runs):
@@ -239,4 +253,4 @@ def units(
     # No float32 is nearer to a number than half a unit in its last place.
     least = {name: UNIT_ROUNDOFF * np.abs(array) for name, array in exact.items()}
     spread = {name: np.sqrt(array / runs) for name, array in total.items()}
-    return Rounded(exact, {name: np.maximum(spread[name], least[name]) for name in exact})
+    return {name: np.maximum(spread[name], least[name]) for name in exact}

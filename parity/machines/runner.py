@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from leaf_port.errors import LeafError
+from parity import kept_units
 from parity.machines import outcome
 from parity.machines.outcome import Outcome
 from parity.machines.settings import Setting
@@ -20,15 +21,16 @@ SECONDS = 3600.0  # a run that hangs is told from one that is slow
 
 
 def run(setting: Setting, layers: Sequence[str], folder: Path) -> Outcome:
-    """The outcome of one setting.
+    """The outcome of one setting; ``folder`` keeps it, and the units of rounding for all of them.
 
     Raises:
         LeafError: the process ended without one.
     """
-    path = folder / f"{len(list(folder.iterdir()))}.json"
+    path = folder / f"{len(list(folder.glob('*.json')))}.json"
     only = [part for layer in layers for part in ("--layer", layer)]
     command = [sys.executable, "-P", "-m", "parity", "run", "--backend", "cpu", *only]
-    environment = {**os.environ, **setting.environment}
+    units = {kept_units.FOLDER: str(folder / "units")}
+    environment = {**units, **os.environ, **setting.environment}
     try:
         done = subprocess.run(
             [*command, "--worst", str(path)],

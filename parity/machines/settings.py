@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 import platform
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
+
+from leaf_port.errors import FilterWarning
 
 THREADS, ONEDNN = "PARITY_THREADS", "PARITY_ONEDNN"
 """Environment variables of a process that runs cases: torch's threads, and ``off`` for oneDNN."""
@@ -55,7 +58,11 @@ AS_IT_IS = Setting("as it is")
 
 
 def prepare() -> None:
-    """Makes torch in this process what the environment asks for: threads, oneDNN."""
+    """Makes torch in this process what the environment asks for: threads, oneDNN.
+
+    The port warns of odd filters, which are asked for on purpose.
+    """
+    warnings.filterwarnings("ignore", category=FilterWarning)
     torch.set_num_threads(int(os.environ.get(THREADS, "1")))
     if os.environ.get(ONEDNN) == "off":
         torch.backends.mkldnn.set_flags(False)
@@ -97,6 +104,8 @@ def _torch() -> Iterator[Setting]:
             missing = f"levels of x86; this is {platform.machine()}"
         elif here not in _ATEN or _ATEN.index(level) > _ATEN.index(here):
             missing = f"this processor has no {level}"
+        elif level == here:
+            missing = f"{AS_IT_IS.name}: torch takes it here"
         name = "ATEN_CPU_CAPABILITY"
         yield Setting(f"{name}={level}", {name: level}, missing)
 
@@ -129,10 +138,14 @@ def _numpy() -> Iterator[Setting]:
 def _onednn() -> Iterator[Setting]:
     absent = "" if torch.backends.mkldnn.is_available() else "this torch has no oneDNN"
     flags = _cpuinfo("flags").split()
+    here = [level for level in _ONEDNN if _ONEDNN_FLAGS[level] in flags]
     for level in _ONEDNN:
-        flag = _ONEDNN_FLAGS[level]
-        has = flag in flags
-        missing = absent or ("" if has else f"the system tells of no {flag} in this processor")
+        missing = absent
+        if level not in here:
+            flag = _ONEDNN_FLAGS[level]
+            missing = missing or f"the system tells of no {flag} in this processor"
+        elif level == here[-1]:
+            missing = missing or f"{AS_IT_IS.name}: oneDNN takes it here"
         name = "ONEDNN_MAX_CPU_ISA"
         yield Setting(f"{name}={level}", {name: level}, missing)
     yield Setting("oneDNN off", {ONEDNN: "off"}, absent)
