@@ -226,6 +226,14 @@ def test_what_is_no_archive(content: bytes, tmp_path: Path) -> None:
         convert(tmp_path / "x.keras", tmp_path / "made", settings("leaf"))
 
 
+def test_an_archive_with_broken_weights_is_named(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.keras", "w") as made:
+        made.writestr("config.json", "{}")
+        made.writestr("model.weights.h5", b"none")
+    with pytest.raises(LeafError, match=r"x\.keras: model\.weights\.h5: expected an HDF5 file"):
+        convert(tmp_path / "x.keras", tmp_path / "made", settings("leaf"))
+
+
 def test_a_compressed_archive(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.keras", "w", zipfile.ZIP_DEFLATED) as made:
         made.writestr("config.json", "{}")

@@ -70,6 +70,20 @@ def _counted(name: str, number: int) -> str:
     return f"{name}_{number}" if number else name
 
 
+def _weightless(named: Callable[[str], str]) -> list[str]:
+    """The groups of the layers without weights, which are listed too."""
+    blocks = {f"pre_blocks/layer_with_weights-{i}": "max_pooling1d" for i in range(3)}
+    blocks["last_block"] = "average_pooling2d"
+    made = []
+    for block, pooling in blocks.items():
+        key = named(f"_encoder/{block}/layer_with_weights-0/kernel")
+        above = key.rpartition("/vars/")[0].rpartition("/")[0]
+        made += [f"{above}/{name}/vars" for name in ("re_lu", "re_lu_1", pooling)]
+    head = named("_head/kernel").rpartition("/vars/")[0]
+    pool = "_pool/_layer_checkpoint_dependencies" if head == "_head" else "layers/sequential/layers"
+    return made + [f"{pool}/{name}/vars" for name in ("flatten", "global_max_pooling2d")]
+
+
 @pytest.mark.parametrize("named", [_keras_2_13, _keras_2_21])
 def test_the_weights_find_their_places(named: Callable[[str], str], tmp_path: Path) -> None:
     source = open_source(RECORDINGS / "wavegram")
@@ -77,6 +91,8 @@ def test_the_weights_find_their_places(named: Callable[[str], str], tmp_path: Pa
     with h5py.File(file, "w") as target:
         for path in source.keys:
             target[named(path)] = source.tensor(path)
+        for group in _weightless(named):
+            target.create_group(group)
     converted("wavegram", tmp_path / "new", source=file)
     converted("wavegram", tmp_path / "old")
     new, old = (load_file(tmp_path / each / "model.safetensors") for each in ("new", "old"))

@@ -32,7 +32,7 @@ app = typer.Typer(
 
 app.command("import")(import_)
 
-_SOURCE = typer.Argument(help="A checkpoint, SavedModel folder or .h5 file.")
+_SOURCE = typer.Argument(help="A checkpoint, SavedModel folder, .h5 or .keras file.")
 Given = Annotated[float | None, typer.Option(show_default=False)]
 Count = Annotated[int | None, typer.Option(show_default=False)]
 
@@ -54,7 +54,11 @@ class Source(Protocol):
 
 
 def open_source(path: Path) -> Source:
-    """A checkpoint, SavedModel, Keras ``.h5`` or PyTorch file, by what the path says."""
+    """A checkpoint, SavedModel, ``.keras``, ``.h5`` or PyTorch file, by what the path says."""
+    if path.suffix == ".keras":
+        from weight_conversion.source import open_archive
+
+        return open_archive(path)[0]
     if path.suffix in (".h5", ".hdf5"):
         from weight_conversion.keras_h5 import KerasWeights
 

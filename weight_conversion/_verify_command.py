@@ -90,8 +90,7 @@ def run(
     Raises:
         LeafError: bad input, or a folder that cannot be written to.
     """
-    chosen = pretrained.read_config(folder).get("object")
-    opened = None if source is None else open_source(source, chosen)
+    opened = None if source is None else open_source(source, _object(folder))
     checked = verify.subject(folder, opened)
     subject = checked[0]
     recording = {} if audio is None else _recording(audio, sample_rate(subject.config))
@@ -102,6 +101,12 @@ def run(
     found.about = verify.about(folder, clips, seed, _versions(parts))
     verify.write(folder, found, VERIFICATION)
     return found
+
+
+def _object(folder: Path) -> str | None:
+    """The part of the source that was converted."""
+    found = pretrained.read_config(folder).get("object")
+    return found if isinstance(found, str) else None
 
 
 def check(folder: Path, source: Path) -> Verification:

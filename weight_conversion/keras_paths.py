@@ -168,8 +168,8 @@ def frontend(layer: Layer) -> Layer | None:
 
 
 def _encoder(layer: Layer) -> Layer:
-    kinds = {each.kind for each in layer.members.values()}
-    if {"pre_conv0", "last_block"} <= layer.members.keys() or {"conv1d", "sequential"} <= kinds:
+    own = layer.members.keys() & set(_WAVEGRAM.values())
+    if own or layer.kind == "wave_gram":
         named = {_WAVEGRAM.get(each.kind, name): each for name, each in layer.members.items()}
         return Layer(layer.kind, {n: _sequential(each) for n, each in named.items()}, layer.arrays)
     return _sequential(layer)

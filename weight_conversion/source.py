@@ -233,14 +233,28 @@ def _newest(path: Path, reader: Checkpoint) -> tuple[str, ...]:
     return (f"{reader.prefix.name}, the newest of {others} checkpoints",)
 
 
-def _from_keras(path: Path, wanted: str | None) -> Source:
+def open_archive(path: Path) -> tuple[KerasWeights, dict[str, Any]]:
+    """The weights of a ``.keras`` archive, and its configuration.
+
+    Raises:
+        LeafError: no such archive, or weights that cannot be read.
+    """
     try:
         with keras_metadata.opened(path) as (weights, config):
-            found = _from_h5(path, KerasWeights(weights), wanted)
+            try:
+                return KerasWeights(weights), config
+            except LeafError as error:
+                where = error.argument.replace(str(weights), f"{path}: {weights.name}")
+                raise LeafError(error.where, where, error.expected, error.got, error.fix) from None
     except MalformedError as error:
         raise error.of(path) from None
     except OSError as error:
         raise unreadable(path, error) from None
+
+
+def _from_keras(path: Path, wanted: str | None) -> Source:
+    reader, config = open_archive(path)
+    found = _from_h5(path, reader, wanted)
     _check_class(path, found, config.get("class_name"), wanted)
     compiled = config.get("compile_config")
     training = compiled if isinstance(compiled, dict) else {}
