@@ -39,7 +39,8 @@ EXACT = _names(
     "sign sgn isnan isinf isposinf isneginf isfinite nan_to_num slice_backward select_backward",
     "complex real imag",
     "_conj_physical conj resolve_conj bernoulli native_dropout _unsafe_view eq ne lt le gt ge",
-    "logical_and logical_not logical_or bitwise_and bitwise_not any all rand randn repeat",
+    "logical_and logical_not logical_or logical_xor bitwise_and bitwise_or bitwise_xor bitwise_not",
+    "any all rand randn repeat",
     "_local_scalar_dense _record_function_enter_new _record_function_exit",
 )
 CORRECT = _names(
