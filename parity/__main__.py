@@ -228,6 +228,10 @@ def primitives(
     ] = None,
     examples: Annotated[int, typer.Option(min=1, help="Drawn examples for each.")] = 100,
     case: Annotated[str | None, typer.Option(help="One case, as a failure prints it.")] = None,
+    tight: Annotated[
+        bool,
+        typer.Option("--tight", help="Refuse bounds of more than 3 times what the examples need."),
+    ] = False,
 ) -> None:
     """Compare pieces of the port with TensorFlow's own functions on drawn examples.
 
@@ -242,7 +246,7 @@ def primitives(
     if case is not None and len(chosen) != 1:
         raise LeafError("parity", "--case", "one --primitive beside it", len(chosen), "name it")
     with Official(with_leaf_audio=False) as official:
-        ok = primitives_report.run(chosen, examples, case, report.console(), official)
+        ok = primitives_report.run(chosen, examples, case, report.console(), official, tight)
     raise typer.Exit(0 if ok else 1)
 
 

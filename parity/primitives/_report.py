@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from parity import compare
+from parity import bounds, compare
+from parity.bounds import Used
 from parity.checks import Result
 from parity.live import Stop, stopping
 from parity.oracles.official import NotAnsweredError, NotRunError, Official
 from parity.primitives import _check
 from parity.primitives._common import Primitive
-from parity.spec import Case
+from parity.spec import Case, LayerSpec
 
 _SIDES = {
     compare.DIRECT: "port to TensorFlow",
@@ -34,6 +36,7 @@ class Tally:
         worst: greatest distance in units, forward and gradient, by check.
         failure: the smallest failing example, and how to run it again; else empty.
         not_run: why nothing, or no more, was compared; else empty.
+        used: what the examples used of each bound.
     """
 
     name: str
@@ -41,10 +44,14 @@ class Tally:
     worst: dict[tuple[str, bool], float] = dataclasses.field(default_factory=dict)
     failure: str = ""
     not_run: str = ""
+    used: dict[bounds.Place, Used] = dataclasses.field(default_factory=dict)
 
-    def see(self, _case: Case, results: Sequence[Result]) -> None:
+    def see(self, spec: LayerSpec, case: Case, results: Sequence[Result]) -> None:
         """Takes in an example."""
         self.examples += 1
+        for used in bounds.used(spec, results, [case]):
+            place = used.adverse, used.check, used.kind
+            self.used[place] = max(self.used.get(place, used), used, key=lambda u: u.worst)
         for difference in (each for result in results for each in result.differences):
             kind = difference.check, difference.is_gradient
             self.worst[kind] = max(self.worst.get(kind, 0.0), difference.units)
@@ -73,7 +80,8 @@ def drawn(primitive: Primitive, official: Official, examples: int) -> Tally:
     """Examples of one primitive."""
     tally = Tally(primitive.spec.name)
     try:
-        _check.check(primitive, stopping(official.answer), examples, tally.see)
+        see = functools.partial(tally.see, primitive.spec)
+        _check.check(primitive, stopping(official.answer), examples, see)
     except Stop as stop:
         tally.stop(stop.reason)
     except AssertionError as error:
@@ -86,7 +94,7 @@ def one(primitive: Primitive, official: Official, text: str) -> Tally:
     tally, case = Tally(primitive.spec.name), _check.from_text(text)
     try:
         found = _check.results(primitive, case, official.answer)
-        tally.see(case, found)
+        tally.see(primitive.spec, case, found)
         tally.failure = "\n".join(_check.failures(found))
     except NotRunError as error:
         tally.stop(error)
@@ -126,8 +134,12 @@ def run(
     case: str | None,
     console: Console,
     official: Official,
+    tight: bool = False,
 ) -> bool:
-    """Draws and checks; prints failures and the table; True if nothing is off."""
+    """Draws and checks; prints failures and the table; True if nothing is off.
+
+    With ``tight`` a bound of more than three times what the examples needed is off too.
+    """
     tallies = []
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("primitives", total=len(chosen))
@@ -138,6 +150,9 @@ def run(
             else:
                 tallies.append(one(primitive, official, case))
             progress.advance(task)
+    for tally in tallies if tight else ():
+        loose = [used.message for used in tally.used.values() if used.loose]
+        tally.failure = "\n".join([*([tally.failure] if tally.failure else []), *loose])
     for tally in tallies:
         if tally.failure:
             console.print(tally.failure, markup=False, highlight=False, soft_wrap=True)
