@@ -79,15 +79,15 @@ def inspect(
         found.tensor(key)
     if json:
         listed = {key: {"dtype": dtype, "shape": shape} for key, dtype, shape in rows}
-        print(json_format.dumps({"tensors": listed, **_model(source)}, indent=1))
+        print(json_format.dumps({"tensors": listed, **_model(source, found)}, indent=1))
         return
     console = Console()
     console.print(_table(rows))
-    told = _in_words(_model(source))
+    told = _in_words(_model(source, found))
     console.print(told, highlight=False, markup=False, soft_wrap=True)
 
 
-def _model(path: Path) -> dict[str, Any]:
+def _model(path: Path, found: Source) -> dict[str, Any]:
     """Which model it is, as far as the checkpoint tells.
 
     Returns:
@@ -95,8 +95,8 @@ def _model(path: Path) -> dict[str, Any]:
         needs, answered there by the official defaults; ``no_model``: why there is none, or which
         other port's there is, else None.
     """
-    if is_torch_file(path):
-        return {"model": None, "asked": [], "no_model": _port(path)}
+    if isinstance(found, TorchFile):
+        return {"model": None, "asked": [], "no_model": _port(found)}
     from weight_conversion import adam
     from weight_conversion.detect import detect
     from weight_conversion.settings import Settings
@@ -120,11 +120,11 @@ def _in_words(found: dict[str, Any]) -> str:
     return f"model: {json_format.dumps(found['model'])}{note}"
 
 
-def _port(path: Path) -> str:
+def _port(file: TorchFile) -> str:
     """Which models of other ports a file of PyTorch holds."""
     from weight_conversion.port_import import frontends
 
-    found = [f"Leaf of {each.port.name}: {each}" for each in frontends(TorchFile(path).held)]
+    found = [f"Leaf of {each.port.name}: {each}" for each in frontends(file.held)]
     if not found:
         return "none of leaf-pytorch or SpeechBrain"
     return f"{'; '.join(found)}; see python -m weight_conversion import"

@@ -7,22 +7,21 @@ goes to the standard output: a line of JSON, and then the arrays' bytes one afte
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
+from weight_conversion import _child, _limits
 from weight_conversion._malformed import MalformedError
 
 TOP_LEVEL = "top_level_model_weights"
 MAX_DEPTH = 64
 MAX_NAMES = 65536
-SPARE_MEMORY = 4 << 30
 
 FIX = "save the weights again with Keras: model.save_weights(name)"
 
@@ -40,10 +39,12 @@ def read(path: Path) -> tuple[dict[str, Any], Iterator[Array]]:
         found = _datasets(file)
         _check_places(found, path.stat().st_size)
         by_layer = "layer_names" in file.attrs or "layer_names0" in file.attrs
-        names = _listed(file) if by_layer else sorted(found)
+        names = _listed(file, path.stat().st_size) if by_layer else sorted(found)
         _check_listed(names, found)
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise MalformedError("an HDF5 file", str(error), FIX) from error
+    except MalformedError:
+        raise
+    except Exception as error:  # HDF5's library finds many words
+        raise MalformedError("an HDF5 file", str(error) or type(error).__name__, FIX) from error
     arrays = [
         {"name": name, "dtype": found[name].dtype.str, "shape": found[name].shape} for name in names
     ]
@@ -64,7 +65,7 @@ def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
             raise MalformedError(f"groups at most {MAX_DEPTH} deep", prefix)
         for name in group:
             path = f"{prefix}{name}"
-            child = _child(group, name, path)
+            child = _member(group, name, path)
             if _address(child) in seen:
                 raise MalformedError("a tree", f"{path}, which is met twice", FIX)
             seen.add(_address(child))
@@ -76,7 +77,7 @@ def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
     return found
 
 
-def _child(group: h5py.Group, name: str, path: str) -> h5py.Group | h5py.Dataset:
+def _member(group: h5py.Group, name: str, path: str) -> h5py.Group | h5py.Dataset:
     link = group.get(name, getlink=True)
     if not isinstance(link, h5py.HardLink):
         raise MalformedError(f"{path} in the file itself", type(link).__name__, FIX)
@@ -121,8 +122,8 @@ def _check_places(found: dict[str, h5py.Dataset], size: int) -> None:
         free = offset + length
 
 
-def _listed(file: h5py.File) -> list[str]:
-    """What the attributes of a file by layers list, in order."""
+def _listed(file: h5py.File, size: int) -> list[str]:
+    """What the attributes of a file by layers list, in order; no more than a file can hold."""
     layers = _names(file, "layer_names")
     if TOP_LEVEL in file:
         layers.append(TOP_LEVEL)
@@ -131,7 +132,11 @@ def _listed(file: h5py.File) -> list[str]:
         group = file.get(layer)
         if not isinstance(group, h5py.Group):
             raise MalformedError(f"a group of the layer {layer}", "none", FIX)
-        made += [f"{layer}/{weight}" for weight in _names(group, "weight_names")]
+        weights = _names(group, "weight_names")
+        size -= sum(map(len, weights))
+        if size < 0:
+            raise MalformedError("names that the file holds, each once", "names that share", FIX)
+        made += [f"{layer}/{weight}" for weight in weights]
     return made
 
 
@@ -169,32 +174,16 @@ def _check_listed(names: list[str], found: dict[str, h5py.Dataset]) -> None:
         raise MalformedError(expected, ", ".join(differing[:5]), FIX)
 
 
-def _limit_memory(size: int) -> None:
-    """Whatever HDF5 is made to believe, it gets only so much."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = SPARE_MEMORY + 4 * size
-    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
-
-
-def main() -> None:
-    """Reads the file that the command line names."""
-    path = Path(sys.argv[1])
-    _limit_memory(path.stat().st_size)
-    out = sys.stdout.buffer
+def main(path: Path, out: IO[bytes]) -> None:
+    """Reads a file, and says to ``out`` what is in it."""
+    size = path.stat().st_size
+    _limits.confine(size)
     try:
         head, arrays = read(path)
     except MalformedError as error:
-        head = {"expected": error.expected, "got": error.got, "fix": error.fix}
-        arrays = iter(())
-    out.write(json.dumps(head).encode() + b"\n")
-    for array in arrays:
-        out.write(array.tobytes())
+        head, arrays = _child.refused(error), iter(())
+    _child.answer(head, arrays, out)
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]), sys.stdout.buffer)

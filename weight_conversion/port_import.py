@@ -135,7 +135,7 @@ def _described(held: Any) -> str:
     """What a file without a frontend holds, in short."""
     keys = [key for _, state in torch_file.state_dicts(held) for key in state]
     if not keys:
-        return f"no tensors, but a {type(held).__name__}"
+        return f"no tensors, but a {torch_file.kind(held)}"
     more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
     return f"{', '.join(keys[:3])}{more}"
 
@@ -154,16 +154,15 @@ def _dense(value: Any) -> bool:
     """Whether it is a tensor whose elements are all in the file, in float32."""
     if not isinstance(value, Tensor) or value.dtype != torch.float32:
         return False
-    if value.layout != torch.strided or value.is_meta:
-        return False
-    return value.numel() * value.element_size() <= value.untyped_storage().nbytes()
+    return torch_file.in_full(value)
 
 
 def _kind(value: Any) -> str:
     """Shape and type of an entry, in words."""
     if not isinstance(value, Tensor):
-        return f"a {type(value).__name__}"
-    layout = "" if value.layout == torch.strided else f" {value.layout}"
+        return f"a {torch_file.kind(value)}"
+    named = torch_file.layout(value)
+    layout = "" if named == "torch.strided" else f" {named}"
     return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}{layout}"
 
 
@@ -217,7 +216,7 @@ def _counted(keys: list[str]) -> dict[str, int]:
 def _beside(held: Any, state_dict: str) -> list[str]:
     """What the file holds beside the state dict, if it is not the file itself."""
     first = state_dict.partition("/")[0]
-    return sorted(str(key) for key in held if key != first) if state_dict else []
+    return sorted(getattr(key, "kind", key) for key in held if key != first) if state_dict else []
 
 
 def _config(source: Path, made: Imported) -> dict[str, Any]:
