@@ -21,12 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from leaf_port.errors import LeafError
-from leaf_port.pretrained import read_config
+from leaf_port.pretrained import check_noted, parse_weights, read
+from weight_conversion import _judged
 from weight_conversion.mapping import Row
 from weight_conversion.source import Optimizer, Source
 
@@ -113,6 +112,8 @@ def _by_name(source: Source, optimizer: Optimizer) -> Moments | None:
 
 def _by_order(source: Source, optimizer: Optimizer) -> Moments:
     keys = optimizer.listed
+    if len(keys) % 2:
+        raise _refusal(source, "slots m and v in turns", f"{len(keys)} slots")
     shapes = [source.reader.shape(key) for key in keys]
     ways = {tuple(paths) for paths in _ways(source)}
     fitting = [
@@ -139,7 +140,7 @@ def _ways(source: Source) -> Iterator[list[str]]:
 def keras_order(path: str) -> list[int]:
     """A key that sorts paths as ``model.trainable_variables`` does."""
     return [
-        int(part.rpartition("-")[2]) if part.startswith("layer_with") else _ORDER.get(part, 0)
+        _judged.numbered(part, path) if part.startswith("layer_with") else _ORDER.get(part, 0)
         for part in path.split("/")
     ]
 
@@ -154,7 +155,8 @@ def tensors(source: Source, rows: list[Row], found: Moments) -> dict[str, Tensor
     key = scalars.get("iterations", scalars.get("iter"))
     if key is None:
         raise _refusal(source, "the step count, optimizer/iterations", "none")
-    made = {STEP: torch.tensor(int(source.reader.tensor(key)), dtype=torch.int64)}
+    count = _judged.step(source.reader.tensor(key), source.path, key)
+    made = {STEP: torch.tensor(count, dtype=torch.int64)}
     for row in rows:
         if row.path in found:
             first, second = found[row.path]
@@ -166,7 +168,10 @@ def tensors(source: Source, rows: list[Row], found: Moments) -> dict[str, Tensor
 def described(source: Source) -> dict[str, Any]:
     """The optimiser's numbers, for ``config.json``: learning rate, betas where they are kept."""
     scalars = source.optimizer.scalars if source.optimizer else {}
-    return {name: source.reader.tensor(key).item() for name, key in sorted(scalars.items())}
+    return {
+        name: _judged.scalar(source.reader.tensor(key), source.path, key)
+        for name, key in sorted(scalars.items())
+    }
 
 
 def restore(
@@ -191,12 +196,10 @@ def restore(
         LeafError: no optimiser there, or moments of other parameters than the trained ones.
     """
     path = Path(folder, FILE)
-    told = read_config(Path(folder)).get("optimizer") or {}
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError) as error:
-        fix = "convert a checkpoint that holds Adam's moments"
-        raise LeafError("restore", str(path), "a safetensors file", error, fix) from error
+    config, data = read(Path(folder), FILE)
+    check_noted(config, data, path)
+    told = config.get("optimizer") or {}
+    state = parse_weights(data, path)
     named = {name: each for name, each in model.named_parameters() if each.requires_grad}
     wanted = {prefix + name for name in named for prefix in (FIRST, SECOND)} | {STEP}
     if wanted != state.keys():

@@ -20,13 +20,11 @@ from torch import Tensor
 from leaf_port import Leaf, pretrained
 from leaf_port.errors import LeafError
 from weight_conversion import ports, torch_file
-from weight_conversion.convert import (
-    new_folder,
-    refuse_existing,
-    versions,
-    write_tensors,
-)
+from weight_conversion._boundary import reading
+from weight_conversion._judged import check_finite
+from weight_conversion.convert import versions, write_tensors
 from weight_conversion.folder import sha256
+from weight_conversion.place import new_folder, refuse_existing
 from weight_conversion.ports import DIFFERENCES, Found, Tree
 from weight_conversion.settings import Settings
 
@@ -84,13 +82,15 @@ def import_port(
             left behind.
     """
     refuse_existing(folder, force)
-    held = torch_file.read(source)
-    found = _chosen(source, held, state_dict, prefix)
-    own = found.own
-    compressed = any(key.startswith(found.port.compression) for key in own)
-    tree = ports.tree(_filters(source, found), compressed, settings)
-    keys = found.port.table(compressed)
-    _match(source, found, keys, _shapes(tree))
+    with reading("import", source):
+        held = torch_file.read(source)
+        found = _chosen(source, held, state_dict, prefix)
+        own = found.own
+        compressed = any(key.startswith(found.port.compression) for key in own)
+        tree = ports.tree(_filters(source, found), compressed, settings)
+        keys = found.port.table(compressed)
+        _match(source, found, keys, _shapes(tree))
+        check_finite("import", source, {found.prefix + name: own[name] for name in keys})
     rows = [(found.prefix + name, ours, tuple(own[name].shape)) for name, ours in keys.items()]
     made = Imported(
         tree,
@@ -172,8 +172,7 @@ def _shapes(tree: Tree) -> dict[str, tuple[int, ...]]:
     Raises:
         LeafError: an argument out of its domain, or a window that the ports treat otherwise.
     """
-    with torch.device("meta"):
-        model = pretrained.build(tree)
+    model = pretrained.skeleton(tree)
     taps = int(model.get_submodule("pooling").kernel_size)  # type: ignore[arg-type]
     if taps < _SHORTEST:
         expected = f"a window of at least {_SHORTEST} samples"

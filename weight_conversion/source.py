@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaf_port.errors import LeafError
-from weight_conversion import keras_paths
+from weight_conversion import _judged, keras_paths
 from weight_conversion._locate import shard_path
 from weight_conversion.keras_h5 import KerasWeights
 from weight_conversion.tensor_bundle import Checkpoint
@@ -126,7 +126,7 @@ def _from_checkpoint(path: Path) -> Source:
         [reader.index, *shards],
         weights,
         {path: names[prefix + path] for path in weights},
-        _of_checkpoint(reader, keys, names, weights),
+        _of_checkpoint(reader, keys, names, weights, path),
         reader,
     )
 
@@ -146,20 +146,24 @@ def _weights(keys: dict[str, str], prefix: str) -> dict[str, str]:
 
 
 def _of_checkpoint(
-    reader: Checkpoint, keys: dict[str, str], names: dict[str, str], weights: dict[str, str]
+    reader: Checkpoint,
+    keys: dict[str, str],
+    names: dict[str, str],
+    weights: dict[str, str],
+    path: Path,
 ) -> Optimizer | None:
     """The optimiser's variables, wherever its object hangs."""
     own = {p[p.index(_OPTIMIZER) :]: p for p in keys if f"/{p}".find(f"/{_OPTIMIZER}") >= 0}
     listed = [name for name in own if name.startswith(_SLOT_LISTS[0])]
-    listed.sort(key=lambda name: int(name.rpartition("/")[2]))
+    listed.sort(key=lambda name: _judged.numbered(name, path))
     scalars = {
-        name.removeprefix(_OPTIMIZER).removeprefix("_"): keys[path]
-        for name, path in own.items()
+        name.removeprefix(_OPTIMIZER).removeprefix("_"): keys[full]
+        for name, full in own.items()
         if name not in listed
     }
-    paths = {key: path for path, key in weights.items()}
+    of_key = {key: name for name, key in weights.items()}
     referred = {
-        (paths.get(variable.key, variable.key), name): slot.key
+        (of_key.get(variable.key, variable.key), name): slot.key
         for variable, name, slot in reader.object_graph().slots()
     }
     if not (scalars or listed or referred):
@@ -172,7 +176,7 @@ def _from_h5(path: Path) -> Source:
     reader = KerasWeights(path)
     keys = [key for key in reader.keys() if not key.startswith("metrics/")]  # noqa: SIM118
     slots = [key for key in keys if key.startswith(_SLOT_LISTS[1])]
-    slots.sort(key=lambda key: int(key.rpartition("/")[2]))
+    slots.sort(key=lambda key: _judged.numbered(key, path))
     weights = [key for key in keys if key not in set(slots)]
     translate = keras_paths.by_layer if reader.by_layer else keras_paths.by_attribute
     shapes = {key: reader.shape(key) for key in weights}
