@@ -29,6 +29,8 @@ _HERE = -100  # AT_FDCWD of Linux
 _MAC_EXCHANGE, _MAC_NO_REPLACE = 2, 4
 _ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 
+_fsync = os.fsync
+
 Ours = Callable[[Path], bool]
 """Says whether a folder is one that this project wrote, whole or in part."""
 
@@ -150,7 +152,7 @@ def _lock(path: Path) -> int | None:
         import fcntl
 
         fcntl.flock(found, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(found), os.stat(path, follow_symlinks=False)):
+        if os.path.samestat(os.fstat(found), path.lstat()):
             return found
     except ImportError:  # Windows
         return found
@@ -221,6 +223,51 @@ def discard_files(folder: Path, name: str) -> None:
                 os.close(lock)
 
 
+class Marks:
+    """Temporary files of one run, by their names: each folder has one lock for all of them."""
+
+    def __init__(self) -> None:
+        self._token = secrets.token_hex(4)
+        self._locks: dict[Path, int] = {}
+        self._count = 0
+
+    def name(self, folder: Path) -> Path:
+        """A name in ``folder``, of which the next run knows whether this one lives.
+
+        Raises:
+            OSError: the system refuses.
+        """
+        if folder not in self._locks:
+            _discard_marked(folder)
+            lock = folder / f".leaf-{self._token}.lock"
+            self._locks[folder] = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
+            _lock_file(self._locks[folder])
+        self._count += 1
+        return folder / f".leaf-{self._token}-{self._count}.tmp"
+
+    def close(self) -> None:
+        """Gives the locks up; the files are gone by then."""
+        for folder, lock in self._locks.items():
+            (folder / f".leaf-{self._token}.lock").unlink(missing_ok=True)
+            os.close(lock)
+        self._locks.clear()
+
+
+def _discard_marked(folder: Path) -> None:
+    """Removes what runs of :class:`Marks` left that were killed."""
+    for path in _children(folder):
+        if not re.fullmatch(r"\.leaf-[0-9a-f]{8}\.lock", path.name) or not path.is_file():
+            continue
+        lock = _lock(path)
+        if lock is None or sys.platform == "win32":
+            continue
+        pattern = re.compile(rf"{re.escape(path.stem)}-[0-9]+\.tmp")
+        for left in [*filter(lambda each: pattern.fullmatch(each.name), _children(folder)), path]:
+            with contextlib.suppress(OSError):
+                left.unlink()
+        os.close(lock)
+
+
 def _lock_file(file: int) -> None:
     with contextlib.suppress(ImportError, OSError):
         import fcntl
@@ -241,7 +288,7 @@ def sync(folder: Path) -> None:
 def sync_file(path: Path) -> None:
     """Has the system write a file to the disk."""
     with path.open("rb+") as file:
-        os.fsync(file.fileno())
+        _fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
@@ -249,7 +296,7 @@ def sync_folder(folder: Path) -> None:
     with contextlib.suppress(OSError):  # Windows opens no folders, some file systems sync none
         opened = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(opened)
+            _fsync(opened)
         finally:
             os.close(opened)
 

@@ -408,8 +408,11 @@ class MelFilterbanks(FromPretrained, nn.Module):
 
     def _reserve_constants(self, like: Tensor) -> None:
         """The same on the meta device, where nothing is computed."""
-        shapes = {"mel_filters": (self.n_fft // 2 + 1, self.n_filters), "window": self.window_size}
-        for name, shape in shapes.items():
+        bins = self.n_fft // 2 + 1
+        for name, shape in (
+            ("mel_filters", (bins, self.n_filters)),
+            ("window", (self.window_size,)),
+        ):
             value = torch.empty(shape, dtype=like.dtype, device="meta")
             self.register_buffer(name, value, persistent=False)
 

@@ -6,6 +6,7 @@ import importlib
 import os
 import signal
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,9 @@ def started(module: str, path: Path, seconds: float) -> Iterator[tuple[IO[bytes]
     main = importlib.import_module(module).main
     out, out_end = os.pipe()
     err, err_end = os.pipe()
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which the child needs not
+        child = os.fork()
     if child == 0:
         os.close(out)
         os.close(err)

@@ -13,18 +13,26 @@ _FIX = "it is damaged, or of a kind that is not known here: report it with the f
 
 
 @contextmanager
-def reading(where: str, path: Path, key: str = "") -> Iterator[None]:
+def reading(where: str, path: Path, key: str = "", *, writes: bool = False) -> Iterator[None]:
     """What is raised within is a LeafError of ``where`` about ``path``, and ``key`` in it.
 
-    An OSError passes: it is about the file system, and who writes there knows better. So does a
-    package that is missing.
+    A MalformedError has its own way there; a package that is missing is told elsewhere.
+
+    Args:
+        where: the command.
+        path: the file.
+        key: of a tensor in it.
+        writes: whether files are written within: then an OSError passes.
     """
     try:
         yield
-    except (LeafError, OSError, ModuleNotFoundError):
+    except (LeafError, MalformedError, ModuleNotFoundError):
         raise
-    except MalformedError as error:
-        raise error.of(path, key or None) from None
+    except OSError as error:
+        if writes:
+            raise
+        got, fix = error.strerror or error, "check its name and its permissions"
+        raise LeafError(where, shown(str(path)), "a file that can be read", got, fix) from error
     except Exception as error:
         place = f"{shown(str(path))}: {shown(key)}" if key else shown(str(path))
         got = f"{type(error).__name__}: {shown(str(error))}".removesuffix(": ")

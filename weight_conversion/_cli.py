@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from leaf_port.errors import LeafError
+from weight_conversion._boundary import reading
 from weight_conversion._import_cli import import_
 from weight_conversion.tensor_bundle import Checkpoint
 from weight_conversion.torch_file import TorchFile, is_torch_file
@@ -73,18 +74,25 @@ def inspect(
     json: Annotated[bool, typer.Option(help="As JSON, for other programs.")] = False,
 ) -> None:
     """List the tensors of a checkpoint, each read and its checksum verified, and tell its model."""
-    found = open_source(source)
-    rows = [(key, found.dtype(key), found.shape(key)) for key in found.keys()]  # noqa: SIM118
-    for key, _, _ in rows:
-        found.tensor(key)
+    rows, model = look(source)
     if json:
         listed = {key: {"dtype": dtype, "shape": shape} for key, dtype, shape in rows}
-        print(json_format.dumps({"tensors": listed, **_model(source, found)}, indent=1))
+        print(json_format.dumps({"tensors": listed, **model}, indent=1))
         return
     console = Console()
     console.print(_table(rows))
-    told = _in_words(_model(source, found))
+    told = _in_words(model)
     console.print(told, highlight=False, markup=False, soft_wrap=True)
+
+
+def look(path: Path) -> tuple[list[tuple[str, str, tuple[int, ...]]], dict[str, Any]]:
+    """Name, type and shape of each tensor, all of them read; and which model it is."""
+    with reading("inspect", path):
+        found = open_source(path)
+        rows = [(key, found.dtype(key), found.shape(key)) for key in found.keys()]  # noqa: SIM118
+        for key, _, _ in rows:
+            found.tensor(key)
+        return rows, _model(path, found)
 
 
 def _model(path: Path, found: Source) -> dict[str, Any]:

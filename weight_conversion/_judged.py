@@ -122,6 +122,43 @@ def check_finite(where: str, path: Path, weights: Mapping[str, Tensor]) -> None:
         raise LeafError(where, str(path), "finite weights", got, fix)
 
 
+def rate(told: Mapping[str, Any], name: str, default: float, path: Path) -> float:
+    """A number of ``config.json`` that is finite and not negative, or the default.
+
+    Raises:
+        LeafError: another value.
+    """
+    found = told.get(name, default)
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 <= found < 2.0**64:
+        got = ascii(found)[:80]
+        raise LeafError("restore", f"{path}: {name}", "a number from 0 on", got, DAMAGED)
+    return float(found)
+
+
+def share(told: Mapping[str, Any], name: str, default: float, path: Path) -> float:
+    """The same of a number below 1."""
+    found = rate(told, name, default, path)
+    if found >= 1:
+        raise LeafError("restore", f"{path}: {name}", "a number below 1", found, DAMAGED)
+    return found
+
+
+def moments_fit(
+    path: Path, state: Mapping[str, Tensor], named: Mapping[str, Tensor], kinds: Sequence[str]
+) -> None:
+    """Refuses moments of other shapes or types than their weights.
+
+    Raises:
+        LeafError: naming the first.
+    """
+    for name, weight in named.items():
+        for key in (kind + name for kind in kinds):
+            if state[key].shape != weight.shape or state[key].dtype != weight.dtype:
+                expected = f"{weight.dtype} of shape {tuple(weight.shape)}"
+                got = f"{state[key].dtype} of shape {tuple(state[key].shape)}"
+                raise LeafError("restore", f"{path}: {_short(key)}", expected, got, DAMAGED)
+
+
 def _short(text: str) -> str:
     shown = text if text.isprintable() else ascii(text)
     return shown if len(shown) <= 80 else f"{shown[:80]}..."

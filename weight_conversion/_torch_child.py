@@ -111,7 +111,7 @@ class Described:
         self._left = size
         self._storages: dict[int, int] = {}
         self._bytes: list[npt.NDArray[np.uint8]] = []
-        self.head = {"held": self._value(held, 0), "arrays": []}
+        self.head: dict[str, Any] = {"held": self._value(held, 0)}
         self.head["arrays"] = [{"dtype": "|u1", "shape": [len(each)]} for each in self._bytes]
 
     def arrays(self) -> Iterator[npt.NDArray[np.uint8]]:

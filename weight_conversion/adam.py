@@ -198,7 +198,8 @@ def restore(
     path = Path(folder, FILE)
     config, data = read(Path(folder), FILE)
     check_noted(config, data, path)
-    told = config.get("optimizer") or {}
+    found = config.get("optimizer")
+    told = found if isinstance(found, dict) else {}
     state = parse_weights(data, path)
     named = {name: each for name, each in model.named_parameters() if each.requires_grad}
     wanted = {prefix + name for name in named for prefix in (FIRST, SECOND)} | {STEP}
@@ -206,10 +207,16 @@ def restore(
         got = f"missing or unexpected: {', '.join(sorted(wanted ^ state.keys()))}"
         fix = "give the model as from_pretrained made it, with the same parameters trained"
         raise LeafError("restore", str(path), "moments of the trained parameters", got, fix)
-    given = betas or (told.get("beta_1", 0.9), told.get("beta_2", 0.999))
-    adam = torch.optim.Adam(named.values(), told.get("learning_rate", 1e-3), given, eps)
+    _judged.moments_fit(path, state, named, (FIRST, SECOND))
+    given = betas or (
+        _judged.share(told, "beta_1", 0.9, path),
+        _judged.share(told, "beta_2", 0.999, path),
+    )
+    rate = _judged.rate(told, "learning_rate", 1e-3, path)
+    adam = torch.optim.Adam(named.values(), rate, given, eps)
     groups = adam.state_dict()["param_groups"]
-    step = state[STEP].to(torch.float32)
+    count = _judged.step(state[STEP].numpy(), path, STEP)
+    step = torch.tensor(count, dtype=torch.float32)
     states = {
         i: {
             "step": step.clone(),

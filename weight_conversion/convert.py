@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from leaf_port import pretrained
 from leaf_port.errors import LeafError
@@ -90,7 +90,7 @@ def convert(
         match(rows, source.described(), str(source_path), _title(tree))
         check_size(source, rows)
         config = _config(source, tree, slots, optimizer)
-    with new_folder(folder, force) as made, reading("convert", source_path):
+    with new_folder(folder, force) as made, reading("convert", source_path, writes=True):
         weights = {row.key: row.to_torch(source.tensor(row.path)) for row in rows}
         check_finite("convert", source_path, {row.path: weights[row.key] for row in rows})
         write_tensors(made, pretrained.WEIGHTS, weights)
@@ -170,5 +170,3 @@ def _wrong_moments(path: Path, source: Source, rows: list[Row], slots: adam.Mome
 def _same(row: Row, tensor: Tensor, value: Any) -> bool:
     """Whether both are the same bits, NaN included."""
     return row.to_official(tensor).tobytes() == np.ascontiguousarray(value).tobytes()
-
-

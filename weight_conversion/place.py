@@ -1,4 +1,4 @@
-"""Where a conversion is put: a folder that appears whole, and replaces earlier conversions alone."""
+"""Where a conversion is put: a folder that appears whole, and replaces conversions alone."""
 
 from __future__ import annotations
 

@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from leaf_port.errors import LeafError
 from weight_conversion import _judged, keras_paths
-from weight_conversion._locate import shard_path
 from weight_conversion.keras_h5 import KerasWeights
 from weight_conversion.tensor_bundle import Checkpoint
 from weight_conversion.torch_file import is_torch_file
@@ -116,14 +115,10 @@ def _from_checkpoint(path: Path) -> Source:
     names = {p: each.full_name for p, each in reader.object_graph().variables().items()}
     keys = reader.variables()
     prefix = _model_prefix(list(keys))
-    shards = [
-        shard_path(reader.prefix, i, reader.header.num_shards)
-        for i in range(reader.header.num_shards)
-    ]
     weights = _weights(keys, prefix)
     return Source(
         path,
-        [reader.index, *shards],
+        reader.files(),
         weights,
         {path: names[prefix + path] for path in weights},
         _of_checkpoint(reader, keys, names, weights, path),

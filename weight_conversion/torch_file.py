@@ -21,6 +21,8 @@ from torch import Tensor
 
 from leaf_port.errors import LeafError
 from weight_conversion import _child
+from weight_conversion._boundary import reading
+from weight_conversion._locate import size_of
 from weight_conversion._malformed import MalformedError, shown
 from weight_conversion._torch_child import AGAIN, DEEPEST, cause
 
@@ -67,13 +69,13 @@ def read(path: Path) -> Any:
         got = "a folder" if path.is_dir() else "nothing of that name"
         fix = "give a file of torch.save or safetensors"
         raise LeafError("import", str(path), "a file", got, fix)
+    size_of(path)
     if path.suffix == SAFETENSORS:
         return _safetensors(path)
     try:
-        return _saved(path)
-    except (MalformedError, OSError) as error:
-        if isinstance(error, OSError):
-            error = MalformedError("a file that can be read", error.strerror or error, AGAIN)
+        with reading("import", path):
+            return _saved(path)
+    except MalformedError as error:
         raise LeafError("import", str(path), error.expected, error.got, error.fix) from None
 
 
@@ -107,7 +109,8 @@ def _tensor(told: dict[str, Any], storages: list[npt.NDArray[np.uint8]]) -> Tens
         setattr(made, _LAYOUT, told["layout"])
         return made
     raw = storages[told["storage"]]
-    whole = torch.from_numpy(raw[: raw.size - raw.size % dtype.itemsize]).view(dtype)
+    count = raw.size // dtype.itemsize
+    whole = torch.frombuffer(raw, dtype=dtype, count=count) if count else torch.empty(0, dtype=dtype)
     return whole.as_strided(told["shape"], told["stride"], told["offset"])
 
 

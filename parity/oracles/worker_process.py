@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import subprocess
 from types import ModuleType
 from typing import Any
 
 import execnet
+
+from weight_conversion import _isolated
 
 OLDEST = (3, 9)
 CHECK_SECONDS = 60.0
@@ -27,7 +28,7 @@ def no_interpreter(python: str) -> str:
     """
     try:
         done = subprocess.run(
-            [python, "-c", _VERSION],
+            [python, "-I", "-c", _VERSION],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=CHECK_SECONDS,
@@ -56,7 +57,7 @@ class WorkerProcess:
 
     def __init__(self, python: str, source: ModuleType) -> None:
         spec = execnet.XSpec("popen")
-        spec.python = shlex.quote(python)  # execnet splits it like a shell
+        spec.python = _isolated.command(python)  # execnet splits it like a shell
         self._group = execnet.Group()
         gateway = self._group.makegateway(spec)
         # execnet keeps the process to itself; exit code and end are asked of it.
