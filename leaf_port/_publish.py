@@ -322,7 +322,10 @@ def ended_cleanly() -> Iterator[None]:
     The process ends with exit code 128 and the signal's number, without a traceback.
     """
 
+    met: list[int] = []
+
     def ended(number: int, _: FrameType | None) -> None:
+        met.append(number)
         raise SystemExit(128 + number)
 
     before = {}
@@ -334,6 +337,10 @@ def ended_cleanly() -> Iterator[None]:
                 before[number] = signal.signal(number, ended)
     try:
         yield
+    except BaseException:
+        if met:  # whatever a library in C made of it
+            raise SystemExit(128 + met[0]) from None
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

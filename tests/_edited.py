@@ -138,7 +138,7 @@ def _other(rng: Random, value: Any) -> Any:
     if kind == 7:
         return {"kind": rng.choice(("Leaf", "PCEN", "WaveGram", "ConvNet", "PANN")), "arguments": {}}
     if kind == 8:
-        return _nested(rng.choice((3, 30, 900)), value)
+        return _nested(rng.choice((3, 30, 150)), value)
     if kind == 9 and isinstance(value, (int, float)):
         return value * rng.choice((2, 10, 1000, 10**6, -1))
     if kind == 10:

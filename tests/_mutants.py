@@ -237,7 +237,10 @@ def _edited_tensors(rng: Random, found: dict[str, np.ndarray[Any, Any]]) -> byte
     if kind == 3:
         header = spoil(rng, header, header)
     else:
-        header = json.dumps(edited_json(rng, json.loads(header))).encode()
+        try:
+            header = json.dumps(edited_json(rng, json.loads(header))).encode()
+        except (RecursionError, ValueError):
+            header = b'{"a":' * 100_000
     return len(header).to_bytes(8, "little") + header + rest
 
 
@@ -265,7 +268,10 @@ def folder(rng: Random) -> Files:
         noted = config.get("weights") if isinstance(config, dict) else None
         if isinstance(noted, dict) and rng.random() < 0.9:
             noted[one] = hashlib.sha256(files[one]).hexdigest()
-    files["config.json"] = json.dumps(config).encode()
+    try:
+        files["config.json"] = json.dumps(config).encode()
+    except (RecursionError, ValueError):  # deeper, or of more digits, than Python writes
+        files["config.json"] = b"[" * 100_000
     if rng.random() < 0.1:
         files["config.json"] = spoil(rng, files["config.json"], files["config.json"])
     if rng.random() < 0.02:

@@ -40,7 +40,7 @@ from weight_conversion.settings import Settings
 SECONDS = 2.0  # of the processor's time: other load on the machine is no hang
 STOPPED = 10.0
 SPARE, TIMES = 300_000_000, 10
-CHUNK = 2000  # of a process
+CHUNK = 500  # of a process
 
 PORT = {"sample_rate": 8000, "window_len": 20.0, "window_stride": 5.0}
 FORMATS = list(MUTANTS)
@@ -91,7 +91,7 @@ def path_of(place: Path, form: str, files: dict[str, bytes]) -> Path:
 def whole_way(form: str, path: Path, out: Path, number: int) -> None:
     """All that the project does with such a file."""
     if form == "folder":
-        config, model = folders.load(path)
+        _, model = folders.load(path)
         adam.restore(path, model)
         return
     if number % 3 == 0:

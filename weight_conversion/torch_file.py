@@ -110,7 +110,8 @@ def _tensor(told: dict[str, Any], storages: list[npt.NDArray[np.uint8]]) -> Tens
         return made
     raw = storages[told["storage"]]
     count = raw.size // dtype.itemsize
-    whole = torch.frombuffer(raw, dtype=dtype, count=count) if count else torch.empty(0, dtype=dtype)
+    empty = torch.empty(0, dtype=dtype)
+    whole = torch.frombuffer(raw, dtype=dtype, count=count) if count else empty
     return whole.as_strided(told["shape"], told["stride"], told["offset"])
 
 
