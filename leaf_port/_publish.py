@@ -321,7 +321,6 @@ def ended_cleanly() -> Iterator[None]:
 
     The process ends with exit code 128 and the signal's number, without a traceback.
     """
-
     met: list[int] = []
 
     def ended(number: int, _: FrameType | None) -> None:

@@ -10,7 +10,21 @@ import numpy as np
 Random = random.Random
 
 EDGES = (0, 1, 2, 3, 7, 16, 255, 256, 65535, 2**31 - 1, 2**31, 2**40, 2**62, 2**63 - 1, -1)
-DIGITS = ("0", "1", "7", "99", "007", "4294967296", "9" * 400, "9" * 5000, "", "x", "-1", "٣", "1e5")
+DIGITS = (
+    "0",
+    "1",
+    "7",
+    "99",
+    "007",
+    "4294967296",
+    "9" * 400,
+    "9" * 5000,
+    "",
+    "x",
+    "-1",
+    "٣",
+    "1e5",
+)
 NAMES = ("kernel", "gamma", "bias", "m", "v", "alpha", "optimizer", "_variables", "layers", "", "/")
 KINDS = ("float32", "float64", "float16", "int64", "int32", "uint8", "bool", "complex64")
 
@@ -136,7 +150,10 @@ def _other(rng: Random, value: Any) -> Any:
     if kind == 6:
         return [value] * rng.choice((0, 1, 2, 1000))
     if kind == 7:
-        return {"kind": rng.choice(("Leaf", "PCEN", "WaveGram", "ConvNet", "PANN")), "arguments": {}}
+        return {
+            "kind": rng.choice(("Leaf", "PCEN", "WaveGram", "ConvNet", "PANN")),
+            "arguments": {},
+        }
     if kind == 8:
         return _nested(rng.choice((3, 30, 150)), value)
     if kind == 9 and isinstance(value, (int, float)):
