@@ -18,6 +18,7 @@ from leaf_port import LeafError
 from weight_conversion import object_graph
 from weight_conversion._boundary import reading
 from weight_conversion.convert import convert
+from weight_conversion.record import RECORDINGS
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -124,6 +125,15 @@ def test_whatever_else_is_raised_names_the_file(tmp_path: Path) -> None:
 def test_what_is_not_about_a_file_passes(error: BaseException, tmp_path: Path) -> None:
     with pytest.raises(type(error)), reading("convert", tmp_path):
         raise error
+
+
+def test_what_a_check_of_the_user_raises_passes(tmp_path: Path) -> None:
+    def check(_: Path) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        convert(RECORDINGS / "mel", tmp_path / "made", settings("mel"), check=check)
+    assert not (tmp_path / "made").exists()
 
 
 def test_a_short_run_of_the_fuzzer(tmp_path: Path) -> None:

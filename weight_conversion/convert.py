@@ -90,19 +90,28 @@ def convert(
         match(rows, source.described(), str(source_path), _title(tree))
         check_size(source, rows)
         config = _config(source, tree, slots, optimizer)
-    with new_folder(folder, force) as made, reading("convert", source_path, writes=True):
-        weights = {row.key: row.to_torch(source.tensor(row.path)) for row in rows}
-        check_finite("convert", source_path, {row.path: weights[row.key] for row in rows})
-        write_tensors(made, pretrained.WEIGHTS, weights)
-        config["weights"] = {pretrained.WEIGHTS: sha256(made / pretrained.WEIGHTS)}
-        if slots:
-            write_tensors(made, adam.FILE, adam.tensors(source, rows, slots))
-            config["weights"][adam.FILE] = sha256(made / adam.FILE)
-        (made / pretrained.CONFIG).write_text(f"{json.dumps(config, indent=1)}\n", encoding="utf-8")
-        _compare(made, source, rows, slots)
+    with new_folder(folder, force) as made:
+        with reading("convert", source_path, writes=True):
+            _write(made, source, rows, slots, config)
+            _compare(made, source, rows, slots)
         if check is not None:
             check(made)
     return Converted(tree, rows, len(slots))
+
+
+def _write(
+    made: Path, source: Source, rows: list[Row], slots: adam.Moments, config: dict[str, Any]
+) -> None:
+    weights = {row.key: row.to_torch(source.tensor(row.path)) for row in rows}
+    check_finite("convert", source.path, {row.path: weights[row.key] for row in rows})
+    files = {pretrained.WEIGHTS: weights}
+    if slots:
+        files[adam.FILE] = adam.tensors(source, rows, slots)
+    for name, tensors in files.items():
+        write_tensors(made, name, tensors)
+    noted = {"weights": {name: sha256(made / name) for name in files}}
+    text = json.dumps(config | noted, indent=1)
+    (made / pretrained.CONFIG).write_text(f"{text}\n", encoding="utf-8")
 
 
 def _title(tree: Tree) -> str:
