@@ -31,14 +31,17 @@ def read_together(folder: Path, limits: Sequence[tuple[str, int | None]], fix: s
     """
     for left in reversed(range(_ATTEMPTS)):
         with contextlib.ExitStack() as stack:
+            at = None
             try:
-                files = _opened(folder, [name for name, _ in limits], stack)
+                at = _entered(folder, stack)
+                files = [_opened(folder, name, at, stack) for name, _ in limits]
             except OSError as error:
-                path = Path(error.filename or folder)
-                if left and _moved(folder, stack):
+                if left and at is not None and _moved(folder, at):
                     continue
+                name = error.filename or folder
+                path = Path(folder, name) if at is not None else Path(name)
                 got = error.strerror or error
-                raise _refusal(folder / path.name, "a file that can be read", got, fix) from error
+                raise _refusal(path, "a file that can be read", got, fix) from error
             return [
                 _whole(file, folder / name, most)
                 for file, (name, most) in zip(files, limits, strict=True)
@@ -46,28 +49,25 @@ def read_together(folder: Path, limits: Sequence[tuple[str, int | None]], fix: s
     raise AssertionError
 
 
-def _opened(folder: Path, names: Sequence[str], stack: contextlib.ExitStack) -> list[int]:
-    """Descriptors of the files, by way of the folder's own, which stays what it is."""
-    if os.open not in os.supports_dir_fd:  # Windows, where no open folder is replaced
-        return [_descriptor(str(folder / name), None, stack) for name in names]
-    flags = os.O_RDONLY | os.O_DIRECTORY
-    at = os.open(folder, flags)
+def _entered(folder: Path, stack: contextlib.ExitStack) -> int | None:
+    """A descriptor of the folder, which stays what it is; None on Windows, where folders do."""
+    if os.open not in os.supports_dir_fd:
+        return None
+    at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     stack.callback(os.close, at)
-    stack.at = at  # type: ignore[attr-defined]
-    return [_descriptor(name, at, stack) for name in names]
+    return at
 
 
-def _descriptor(name: str, at: int | None, stack: contextlib.ExitStack) -> int:
-    found = os.open(name, os.O_RDONLY | _NO_WAIT, dir_fd=at)
+def _opened(folder: Path, name: str, at: int | None, stack: contextlib.ExitStack) -> int:
+    """A descriptor of a file, by way of the folder's own."""
+    path = str(folder / name) if at is None else name
+    found = os.open(path, os.O_RDONLY | _NO_WAIT, dir_fd=at)
     stack.callback(os.close, found)
     return found
 
 
-def _moved(folder: Path, stack: contextlib.ExitStack) -> bool:
+def _moved(folder: Path, at: int) -> bool:
     """Whether the folder of this name is another one by now."""
-    at = getattr(stack, "at", None)
-    if at is None:
-        return False
     try:
         return not os.path.samestat(os.fstat(at), folder.stat())
     except OSError:

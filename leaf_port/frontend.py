@@ -390,7 +390,7 @@ class MelFilterbanks(FromPretrained, nn.Module):
 
     def _make_constants(self, like: Tensor) -> None:
         """Window and mel matrix in the dtype of ``like``; no part of the state."""
-        if like.is_meta or torch.get_default_device().type == "meta":
+        if like.is_meta:
             self._reserve_constants(like)
             return
         dtype = np.float64 if like.dtype == torch.float64 else np.float32

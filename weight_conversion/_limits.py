@@ -6,6 +6,7 @@ does so in a process of its own (``weight_conversion._child``), which calls :fun
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def _lower(kind: int, wanted: int) -> None:
 
     _, hard = resource.getrlimit(kind)
     limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(kind, (limit, hard))
+    with contextlib.suppress(ValueError, OSError):  # a system that knows the limit by name alone
+        resource.setrlimit(kind, (limit, hard))
 
 
 def _address_space() -> int:

@@ -87,7 +87,7 @@ def _pann(source: Source, settings: Settings, depth: int) -> Tree:
 def _conv_net(source: Source, settings: Settings, blocks: int) -> Tree:
     kernels = [
         _shape(source, f"_encoder/layer_with_weights-{i}/layer_with_weights-0/kernel")
-        for i in range(blocks)
+        for i in range(max(1, blocks))
     ]
     what = "the activation of ConvNet's blocks, by Keras' name"
     arguments: Tree = {"filters": [shape[-1] for shape in kernels]}
