@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import _forked
 import h5py
 import numpy as np
 import pytest
@@ -26,12 +27,19 @@ from _ports import GIVEN, imported, state
 from safetensors.torch import save_file
 
 import leaf_port as lp
+from weight_conversion import _child
 from weight_conversion.convert import convert
 from weight_conversion.keras_h5 import KerasWeights
 from weight_conversion.tensor_bundle import Checkpoint
 
 VALUE = ".ATTRIBUTES/VARIABLE_VALUE"
 SPARE = 300_000_000
+
+
+@pytest.fixture(autouse=True)
+def _forked_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading torch anew for each file takes a hundred times as long as reading it."""
+    monkeypatch.setattr(_child, "started", _forked.started)
 
 
 def within(attempt: Callable[[], object], seconds: int = 20) -> str:
