@@ -340,6 +340,9 @@ def ended_cleanly() -> Iterator[None]:
         if met:  # whatever a library in C made of it
             raise SystemExit(128 + met[0]) from None
         raise
+    else:
+        if met:  # a library in C swallowed it
+            raise SystemExit(128 + met[0])
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
