@@ -17,7 +17,6 @@ from _bad_checkpoints import (
     spoiled,
 )
 from _bundle_writer import (
-    MAGIC,
     Bundle,
     strings,
     varint,
