@@ -11,9 +11,11 @@ _EXTRAS = {"matplotlib", "rich", "safetensors", "soundfile", "typer"}
 def main() -> None:
     """Runs the command line; says in one line which package to install if one is missing."""
     try:
+        from leaf_port import _publish
         from leaf_port._cli import app
 
-        app.app(prog_name="python -m leaf_port")
+        with _publish.ended_cleanly():
+            app.app(prog_name="python -m leaf_port")
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing not in _EXTRAS:

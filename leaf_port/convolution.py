@@ -316,7 +316,10 @@ class SincConv1d(_Conv1d):
 
     def _make_window(self) -> None:
         """The Hamming window in the kernel's dtype; from the arguments, so no part of the state."""
-        window = torch.from_numpy(utils.window(utils.WindowType.HAMMING, self.kernel_size))
+        if self.kernel.is_meta:
+            window = self.kernel.new_empty(self.kernel_size)
+        else:
+            window = torch.from_numpy(utils.window(utils.WindowType.HAMMING, self.kernel_size))
         self.register_buffer("window", window.to(self.kernel), persistent=False)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> SincConv1d:

@@ -155,7 +155,7 @@ class Leaf(FromPretrained, nn.Module):
             trainable=learn_filters,
         )
         self.activation = SquaredModulus() if activation is None else activation
-        channels = self._channels(max(window_size, 2))
+        channels = self._channels(n_filters, max(window_size, 2))
         self.pooling = pooling_cls(
             num_channels=channels,
             kernel_size=window_size,
@@ -172,9 +172,11 @@ class Leaf(FromPretrained, nn.Module):
         self.spec_augment_fn = SpecAugment() if spec_augment else None
 
     @torch.no_grad()
-    def _channels(self, samples: int) -> int:
+    def _channels(self, n_filters: int, samples: int) -> int:
         """How many channels convolution and activation give, found out on a window of silence."""
         weight = next(self.complex_conv.parameters(), torch.empty(0))
+        if weight.is_meta and isinstance(self.activation, (SquaredModulus, nn.LeakyReLU)):
+            return n_filters  # torch takes seconds to load what it computes with there
         silence = torch.zeros(1, samples, 1, dtype=weight.dtype, device=weight.device)
         modes = {module: module.training for module in self.modules()}
         self.eval()  # so that no statistics of the user's activation move
@@ -401,6 +403,9 @@ class MelFilterbanks(FromPretrained, nn.Module):
 
     def _make_constants(self, like: Tensor) -> None:
         """Window and mel matrix in the dtype of ``like``; no part of the state."""
+        if like.is_meta:
+            self._reserve_constants(like)
+            return
         dtype = np.float64 if like.dtype == torch.float64 else np.float32
         window = periodic_hann(self.window_size, dtype)
         for name, value in (("mel_filters", self._matrix(dtype)), ("window", window)):
@@ -412,6 +417,16 @@ class MelFilterbanks(FromPretrained, nn.Module):
         return melfilters.linear_to_mel_weight_matrix(
             self.n_filters, bins, rate, self.min_freq, self.max_freq, dtype
         )
+
+    def _reserve_constants(self, like: Tensor) -> None:
+        """Both on the meta device, where nothing is computed."""
+        bins = self.n_fft // 2 + 1
+        for name, shape in (
+            ("mel_filters", (bins, self.n_filters)),
+            ("window", (self.window_size,)),
+        ):
+            value = torch.empty(shape, dtype=like.dtype, device="meta")
+            self.register_buffer(name, value, persistent=False)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> MelFilterbanks:
         super()._apply(fn, recurse)

@@ -35,6 +35,9 @@ def parameter(
         LeafError: the initialiser gave another shape, or values that are not finite.
     """
     dtype = _checks.parameter_dtype()
+    if torch.get_default_device().type == "meta":  # no values there, and none are computed
+        values = torch.empty(tuple(shape), dtype=dtype, device="meta")
+        return nn.Parameter(values, requires_grad=trainable)
     values = torch.as_tensor(initializer(tuple(shape), dtype)).to(dtype)
     if tuple(values.shape) != tuple(shape):
         fix = "make the initialiser's window or filter count the layer's"

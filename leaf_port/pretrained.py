@@ -4,22 +4,30 @@ The files' names are those of Hugging Face's conventions. ``config.json`` holds 
 ``kind`` (the class) and ``arguments`` (of its constructor, as data: a layer among them is again a
 ``kind`` with ``arguments``); what else stands in it tells where the weights come from. Only the
 classes listed here are built, nothing is unpickled. ``python -m weight_conversion convert`` makes
-such folders from official checkpoints.
+such folders from official checkpoints, and notes the SHA-256 of the weights, which is checked.
+
+A folder may be damaged or hostile. Both files are read from one folder, even while another one is
+put in its place. The model is built without memory (on the meta device), and gets some only when
+its weights have the names and shapes of those in the file.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
+import math
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
+from leaf_port import _stored
 from leaf_port.errors import InitialFilterWarning, LeafError
 
 CONFIG = "config.json"
@@ -27,6 +35,10 @@ WEIGHTS = "model.safetensors"
 FORMAT_VERSION = 1
 
 _PARTS = frozenset({"conv1d_cls", "pooling_cls"})
+_LARGEST_CONFIG = 1 << 20
+_GREATEST = 2.0**40
+_MOST_KINDS = 8
+_MOST_CONSTANTS = 1 << 22
 _FIX = "convert the checkpoint again: python -m weight_conversion convert"
 
 
@@ -44,16 +56,135 @@ class FromPretrained:
             LeafError: a file that is missing or damaged, another version of the format, a model of
                 another class, or weights that are not exactly those of the model.
         """
-        config = read_config(Path(folder))
+        path = Path(folder, CONFIG)
+        config, data = read(Path(folder))
         if config["kind"] != cls.__name__:
             fix = f"call {config['kind']}.from_pretrained"
-            path = Path(folder, CONFIG)
             raise _refusal(path, f"a model of kind {cls.__name__}", config["kind"], fix)
-        module = build(config)
+        check_noted(config, data, Path(folder, WEIGHTS))
+        module = loaded(config, data, Path(folder))
         if not isinstance(module, cls):
             raise AssertionError
-        load_exactly(module, read_weights(Path(folder, WEIGHTS)), Path(folder, WEIGHTS))
         return module.eval()
+
+
+def read(folder: Path, *names: str) -> Any:
+    """What ``config.json`` says, and the bytes of ``model.safetensors``, both of one conversion.
+
+    Args:
+        folder: of both.
+        *names: other files than ``model.safetensors``, whose bytes come in its place.
+
+    Raises:
+        LeafError: a file that is missing or damaged, or another version of the format.
+    """
+    wanted = [(name, None) for name in names or (WEIGHTS,)]
+    fix = "give a folder that holds config.json and model.safetensors"
+    text, *data = _stored.read_together(folder, [(CONFIG, _LARGEST_CONFIG), *wanted], fix)
+    return _config(folder / CONFIG, text), *data
+
+
+def check_noted(config: Mapping[str, Any], data: bytes, path: Path) -> None:
+    """Refuses weights that are not those of which ``config.json`` notes the SHA-256, if it does.
+
+    Raises:
+        LeafError: other bytes.
+    """
+    noted = config.get("weights")
+    expected = noted.get(path.name) if isinstance(noted, dict) else None
+    found = hashlib.sha256(data).hexdigest()
+    if expected is not None and expected != found:
+        fix = f"convert again; if you changed them, take {path.name} out of its 'weights'"
+        raise _refusal(path, f"SHA-256 {expected!r:.80}, which {CONFIG} notes", found, fix)
+
+
+def loaded(config: Mapping[str, Any], data: bytes, folder: Path) -> nn.Module:
+    """The model that a configuration describes, with the weights of a safetensors file.
+
+    Raises:
+        LeafError: weights that are not exactly those of the model.
+    """
+    path = folder / WEIGHTS
+    weights = parse_weights(data, path)
+    with _told(folder / CONFIG):
+        module = skeleton(config, len(weights))
+    _check_exactly(module, weights, path)
+    with _told(folder / CONFIG):
+        _check_constants(module, len(data))
+        module = materialised(module)
+    load_exactly(module, weights, path)
+    return module
+
+
+def skeleton(tree: Mapping[str, Any], tensors: int | None = None) -> nn.Module:
+    """The model of a description, without values and without memory for them: on the meta device.
+
+    Args:
+        tree: its ``kind`` and ``arguments``.
+        tensors: of how many the file tells that it is built for; None where there is no file.
+
+    Raises:
+        LeafError: as :func:`build`, or a model of more layers than there are tensors.
+    """
+    _check_sizes(tree, tensors)
+    with torch.device("meta"):
+        return build(tree)
+
+
+def _check_constants(module: nn.Module, size: int) -> None:
+    """What is computed from the description alone, such as mel filters, must not be huge either."""
+    kept = module.state_dict()
+    count = sum(each.numel() for name, each in module.named_buffers() if name not in kept)
+    most = max(_MOST_CONSTANTS, size)
+    if count > most:
+        expected = f"mel filters and windows of at most {most} numbers"
+        raise LeafError(CONFIG, "arguments", expected, count, _FIX)
+
+
+def materialised(module: nn.Module) -> nn.Module:
+    """A :func:`skeleton` with memory on the CPU, its weights still to be filled in."""
+    # Not to_empty, for which torch loads five hundred modules.
+    return module._apply(lambda each: torch.empty(each.shape, dtype=each.dtype, device="cpu"))
+
+
+def _check_sizes(tree: Mapping[str, Any], tensors: int | None) -> None:
+    """No more layers than the file has weights, and no greater numbers than any model has."""
+    kinds = 0
+    stack: list[tuple[str, Any]] = [("arguments", tree.get("arguments"))]
+    while stack:
+        name, value = stack.pop()
+        if isinstance(value, dict):
+            kinds += 1
+            stack += value.items()
+        elif isinstance(value, (list, tuple)):
+            _check_count(name, len(value), tensors)
+            stack += ((name, each) for each in value)
+        elif isinstance(value, (int, float)):
+            if not math.isfinite(value) or abs(value) >= _GREATEST:
+                got, fix = str(value)[:40] if isinstance(value, float) else "a greater one", _FIX
+                raise LeafError(CONFIG, name, f"a number below {_GREATEST:g}", got, fix)
+            if name == "depth":
+                _check_count(name, int(value), tensors)
+    if kinds > _MOST_KINDS:
+        raise LeafError(CONFIG, "arguments", f"at most {_MOST_KINDS} layers", kinds, _FIX)
+
+
+def _check_count(name: str, count: int, tensors: int | None) -> None:
+    if tensors is not None and count > tensors:
+        expected = f"at most {tensors} layers, as the file has so many tensors"
+        raise LeafError(CONFIG, name, expected, count, _FIX)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Whatever goes wrong with what a file says is an error that names the file."""
+    try:
+        yield
+    except LeafError:
+        raise
+    except Exception as error:
+        got = f"{type(error).__name__}: {str(error)[:200]}"
+        raise _refusal(path, "a model that can be built", ascii(got)[1:-1], _FIX) from error
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -62,14 +193,16 @@ def read_config(folder: Path) -> dict[str, Any]:
     Raises:
         LeafError: no such file, not JSON, or of another version.
     """
-    path = folder / CONFIG
+    fix = "give a folder that holds config.json and model.safetensors"
+    text = _stored.read_together(folder, [(CONFIG, _LARGEST_CONFIG)], fix)[0]
+    return _config(folder / CONFIG, text)
+
+
+def _config(path: Path, text: bytes) -> dict[str, Any]:
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        fix = "give a folder that holds config.json and model.safetensors"
-        raise _refusal(path, "a file that can be read", error.strerror or error, fix) from error
-    except ValueError as error:
-        raise _refusal(path, "JSON", error, _FIX) from error
+        config = json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise _refusal(path, "JSON", f"{type(error).__name__}: {error}", _FIX) from error
     version = config.get("format_version") if isinstance(config, dict) else None
     if version != FORMAT_VERSION:
         fix = "convert the checkpoint again with this version, or update leaf_port"
@@ -85,14 +218,30 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         LeafError: no such file, or one of another kind.
     """
+    return parse_weights(_stored.read_together(path.parent, [(path.name, None)], _FIX)[0], path)
+
+
+def parse_weights(data: bytes, path: Path) -> dict[str, Tensor]:
+    """The tensors that the bytes of a safetensors file hold.
+
+    Raises:
+        LeafError: a file of another kind.
+    """
     # Here, so that whoever loads no weights needs no safetensors.
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     try:
-        return dict(load_file(path))
-    except (SafetensorError, OSError) as error:
-        raise _refusal(path, "a safetensors file", error, _FIX) from error
+        return dict(load(data))
+    except Exception as error:  # what its reader raises is of many kinds
+        got = f"{type(error).__name__}: {str(error)[:200]}"
+        raise _refusal(path, "a safetensors file", got, _FIX) from error
+
+
+def _check_exactly(module: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    problems = differences(module.state_dict(), weights)
+    if problems:
+        expected = f"the weights of the {type(module).__name__} that {CONFIG} describes"
+        raise _refusal(path, expected, problems, _FIX)
 
 
 def load_exactly(module: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
@@ -102,10 +251,7 @@ def load_exactly(module: nn.Module, weights: Mapping[str, Tensor], path: Path) -
         LeafError: naming, sorted, what is missing, what is unexpected and what has another shape or
             dtype.
     """
-    problems = differences(module.state_dict(), weights)
-    if problems:
-        expected = f"the weights of the {type(module).__name__} that {CONFIG} describes"
-        raise _refusal(path, expected, problems, _FIX)
+    _check_exactly(module, weights, path)
     module.load_state_dict(dict(weights), strict=True)
 
 
@@ -150,7 +296,7 @@ def _made(tree: Mapping[str, Any]) -> Any:
     arguments = {name: _value(name, value) for name, value in given.items()}
     try:
         return kinds[kind](**arguments)
-    except TypeError as error:
+    except (TypeError, OverflowError) as error:
         raise LeafError(CONFIG, "arguments", f"those of {kind}", error, _FIX) from error
 
 

@@ -63,7 +63,7 @@ def _does_not_start(device: str) -> str:
 
     A process of its own: a device that is not there may abort the one that asks.
     """
-    line = [sys.executable, "-c", _START]
+    line = [sys.executable, "-P", "-c", _START]
     try:
         done = subprocess.run(
             line, capture_output=True, text=True, timeout=_START_SECONDS, check=False

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from leaf_port import _publish
 from parity.oracles import official
 
 LIVE_REASON = f"needs {official.PYTHON} and {official.CHECKOUT}: a live official implementation"
@@ -21,3 +22,9 @@ def live_module() -> None:
 @pytest.fixture
 def live(live_module: None) -> None:
     """The same for one test."""
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' files need not outlast a power cut; a busy disk takes seconds to sync each."""
+    monkeypatch.setattr(_publish, "_fsync", lambda _: None)

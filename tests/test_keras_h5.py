@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from leaf_port.errors import LeafError
-from weight_conversion import _h5_child, keras_h5
+from weight_conversion import _child, _h5_child
 from weight_conversion._malformed import MalformedError
 from weight_conversion.keras_h5 import KerasWeights
 
@@ -106,7 +106,7 @@ def test_a_flipped_bit_gives_arrays_or_an_error_of_ours(
     tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """HDF5 keeps no checksums, so not each is noticed; some make its library hang."""
-    monkeypatch.setattr(keras_h5, "SECONDS", 20.0)
+    monkeypatch.setattr(_child, "SECONDS", 20.0)
     data = bytearray(by_layer(tmp_path / "w.h5").read_bytes())
     data[at] ^= 1 << (at % 8)
     (tmp_path / "w.h5").write_bytes(data)
@@ -123,8 +123,8 @@ def test_a_flipped_bit_gives_arrays_or_an_error_of_ours(
 def test_a_child_that_hangs_or_crashes(
     tmp_path: Path, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keras_h5, "_CHILD", [sys.executable, "-c", code])
-    monkeypatch.setattr(keras_h5, "SECONDS", 5.0)
+    monkeypatch.setattr(_child, "interpreter", lambda: [sys.executable, "-c", code])
+    monkeypatch.setattr(_child, "SECONDS", 5.0)
     path = by_layer(tmp_path / "w.h5")
     refused(lambda: KerasWeights(path), str(path), "HDF5's library")
 

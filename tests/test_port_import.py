@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import _forked
 import numpy as np
 import pytest
 import torch
@@ -18,10 +19,17 @@ from test_conversion_command import run
 from torch import Tensor
 
 import leaf_port as lp
+from weight_conversion import _child
 from weight_conversion.export import official_tree
 from weight_conversion.ports import PORTS
 
 State = dict[str, Tensor]
+
+
+@pytest.fixture(autouse=True)
+def _forked_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading torch anew for each file takes a hundred times as long as reading it."""
+    monkeypatch.setattr(_child, "started", _forked.started)
 
 
 def prefixed(prefix: str, weights: State) -> State:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import _forked
 import numpy as np
 import pytest
 import torch
@@ -18,9 +19,16 @@ from test_conversion_command import run
 from torch import Tensor, nn
 
 from leaf_port import LeafError
+from weight_conversion import _child
 from weight_conversion import convert as convert_module
 
 State = dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def _forked_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading torch anew for each file takes a hundred times as long as reading it."""
+    monkeypatch.setattr(_child, "started", _forked.started)
 
 
 def fails(source: Path, folder: Path, *told: str, **options: Any) -> None:

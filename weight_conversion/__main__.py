@@ -11,9 +11,11 @@ _EXTRAS = {"execnet", "google_crc32c", "h5py", "rich", "safetensors", "soundfile
 def main() -> None:
     """Runs the command line; says in one line which package to install if one is missing."""
     try:
+        from leaf_port import _publish
         from weight_conversion import _cli
 
-        _cli.run()
+        with _publish.ended_cleanly():
+            _cli.run()
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing not in _EXTRAS:

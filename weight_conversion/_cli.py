@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from leaf_port.errors import LeafError
+from weight_conversion._boundary import reading
 from weight_conversion._import_cli import import_
 from weight_conversion.tensor_bundle import Checkpoint
 from weight_conversion.torch_file import TorchFile, is_torch_file
@@ -77,21 +78,28 @@ def inspect(
     json: Annotated[bool, typer.Option(help="As JSON, for other programs.")] = False,
 ) -> None:
     """List the tensors of a checkpoint, each read and its checksum verified, and tell its model."""
-    found = open_source(source)
-    rows = [(key, found.dtype(key), found.shape(key)) for key in found.keys()]  # noqa: SIM118
-    for key, _, _ in rows:
-        found.tensor(key)
+    rows, model = look(source)
     if json:
         listed = {key: {"dtype": dtype, "shape": shape} for key, dtype, shape in rows}
-        print(json_format.dumps({"tensors": listed, **_model(source)}, indent=1))
+        print(json_format.dumps({"tensors": listed, **model}, indent=1))
         return
     console = Console()
     console.print(_table(rows))
-    told = _in_words(_model(source))
+    told = _in_words(model)
     console.print(told, highlight=False, markup=False, soft_wrap=True)
 
 
-def _model(path: Path) -> dict[str, Any]:
+def look(path: Path) -> tuple[list[tuple[str, str, tuple[int, ...]]], dict[str, Any]]:
+    """Name, type and shape of each tensor, all of them read; and which model it is."""
+    with reading("inspect", path):
+        found = open_source(path)
+        rows = [(key, found.dtype(key), found.shape(key)) for key in found.keys()]  # noqa: SIM118
+        for key, _, _ in rows:
+            found.tensor(key)
+        return rows, _model(path, found)
+
+
+def _model(path: Path, found: Source) -> dict[str, Any]:
     """Which model it is, as far as the checkpoint tells.
 
     Returns:
@@ -99,8 +107,8 @@ def _model(path: Path) -> dict[str, Any]:
         needs, answered there by the official defaults; ``no_model``: why there is none, or which
         other port's there is, else None.
     """
-    if is_torch_file(path):
-        return {"model": None, "asked": [], "no_model": _port(path)}
+    if isinstance(found, TorchFile):
+        return {"model": None, "asked": [], "no_model": _port(found)}
     from weight_conversion import adam
     from weight_conversion.detect import detect
     from weight_conversion.settings import Settings
@@ -124,11 +132,11 @@ def _in_words(found: dict[str, Any]) -> str:
     return f"model: {json_format.dumps(found['model'])}{note}"
 
 
-def _port(path: Path) -> str:
+def _port(file: TorchFile) -> str:
     """Which models of other ports a file of PyTorch holds."""
     from weight_conversion.port_import import frontends
 
-    found = [f"Leaf of {each.port.name}: {each}" for each in frontends(TorchFile(path).held)]
+    found = [f"Leaf of {each.port.name}: {each}" for each in frontends(file.held)]
     if not found:
         return "none of leaf-pytorch or SpeechBrain"
     return f"{'; '.join(found)}; see python -m weight_conversion import"

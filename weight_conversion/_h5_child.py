@@ -7,23 +7,22 @@ goes to the standard output: a line of JSON, and then the arrays' bytes one afte
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
+from weight_conversion import _child, _limits
 from weight_conversion._malformed import MalformedError
 
 TOP_LEVEL = "top_level_model_weights"
 MODEL = "model_weights"
 MAX_DEPTH = 64
 MAX_NAMES = 65536
-SPARE_MEMORY = 4 << 30
 
 FIX = "save the weights again with Keras: model.save_weights(name)"
 
@@ -43,15 +42,17 @@ def read(path: Path) -> tuple[dict[str, Any], Iterator[Array]]:
         base = file if _by_layer(file) or MODEL not in file else file[MODEL]
         by_layer = _by_layer(base)
         layers = _names(base, "layer_names") if by_layer else []
-        names = _listed(base, layers) if by_layer else sorted(found)
+        names = _listed(base, layers, path.stat().st_size) if by_layer else sorted(found)
         if base is not file:  # a whole model: its optimiser's are in another group
             names = [f"{MODEL}/{name}" for name in names]
             layers = [f"{MODEL}/{layer}" for layer in layers]
             found = {name: each for name, each in found.items() if name.startswith(f"{MODEL}/")}
         _check_listed(names, found)
         groups = [] if by_layer else _groups(file)
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise MalformedError("an HDF5 file", str(error), FIX) from error
+    except MalformedError:
+        raise
+    except Exception as error:  # HDF5's library finds many words
+        raise MalformedError("an HDF5 file", str(error) or type(error).__name__, FIX) from error
     arrays = [
         {"name": name, "dtype": found[name].dtype.str, "shape": found[name].shape} for name in names
     ]
@@ -92,7 +93,7 @@ def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
             raise MalformedError(f"groups at most {MAX_DEPTH} deep", prefix)
         for name in group:
             path = f"{prefix}{name}"
-            child = _child(group, name, path)
+            child = _member(group, name, path)
             if _address(child) in seen:
                 raise MalformedError("a tree", f"{path}, which is met twice", FIX)
             seen.add(_address(child))
@@ -104,7 +105,7 @@ def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
     return found
 
 
-def _child(group: h5py.Group, name: str, path: str) -> h5py.Group | h5py.Dataset:
+def _member(group: h5py.Group, name: str, path: str) -> h5py.Group | h5py.Dataset:
     link = group.get(name, getlink=True)
     if not isinstance(link, h5py.HardLink):
         raise MalformedError(f"{path} in the file itself", type(link).__name__, FIX)
@@ -149,15 +150,19 @@ def _check_places(found: dict[str, h5py.Dataset], size: int) -> None:
         free = offset + length
 
 
-def _listed(file: h5py.Group, listed: list[str]) -> list[str]:
-    """What the attributes of a file by layers list, in order."""
+def _listed(file: h5py.Group, listed: list[str], size: int) -> list[str]:
+    """What the attributes of a file by layers list, in order; no more than a file can hold."""
     layers = [*listed, TOP_LEVEL] if TOP_LEVEL in file else listed
     made = []
     for layer in layers:
         group = file.get(layer)
         if not isinstance(group, h5py.Group):
             raise MalformedError(f"a group of the layer {layer}", "none", FIX)
-        made += [f"{layer}/{weight}" for weight in _names(group, "weight_names")]
+        weights = _names(group, "weight_names")
+        size -= sum(map(len, weights))
+        if size < 0:
+            raise MalformedError("names that the file holds, each once", "names that share", FIX)
+        made += [f"{layer}/{weight}" for weight in weights]
     return made
 
 
@@ -195,32 +200,16 @@ def _check_listed(names: list[str], found: dict[str, h5py.Dataset]) -> None:
         raise MalformedError(expected, ", ".join(differing[:5]), FIX)
 
 
-def _limit_memory(size: int) -> None:
-    """Whatever HDF5 is made to believe, it gets only so much."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = SPARE_MEMORY + 4 * size
-    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
-
-
-def main() -> None:
-    """Reads the file that the command line names."""
-    path = Path(sys.argv[1])
-    _limit_memory(path.stat().st_size)
-    out = sys.stdout.buffer
+def main(path: Path, out: IO[bytes]) -> None:
+    """Reads a file, and says to ``out`` what is in it."""
+    size = path.stat().st_size
+    _limits.confine(size)
     try:
         head, arrays = read(path)
     except MalformedError as error:
-        head = {"expected": error.expected, "got": error.got, "fix": error.fix}
-        arrays = iter(())
-    out.write(json.dumps(head).encode() + b"\n")
-    for array in arrays:
-        out.write(array.tobytes())
+        head, arrays = _child.refused(error), iter(())
+    _child.answer(head, arrays, out)
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]), sys.stdout.buffer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from weight_conversion._malformed import refusal, shown
 
 STATE = "checkpoint"
 _STATE_LIMIT = 1 << 20
+_SMALL, _HOLES = 64 << 20, 16
 _LATEST = re.compile(rb'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\\n]|\\.)*)"\s*$', re.MULTILINE)
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|(.))")
 _LETTERS = {b"n": b"\n", b"t": b"\t", b"r": b"\r"}
@@ -121,12 +123,22 @@ def size_of(path: Path) -> int:
     """
     try:
         if path.is_file():
-            return path.stat().st_size
+            found = path.stat()
+            _check_holes(path, found)
+            return found.st_size
     except OSError as error:
         raise unreadable(path, error) from None
     got = "something else" if path.exists() else "nothing there"
     fix = "copy all of the checkpoint's files: the .index and every .data"
     raise refusal(path, None, "a file of the checkpoint", got, fix)
+
+
+def _check_holes(path: Path, found: os.stat_result) -> None:
+    """Refuses a large file that is nearly all holes: it would take memory that no disk holds."""
+    stored = 512 * getattr(found, "st_blocks", found.st_size)
+    if found.st_size > _SMALL and stored * _HOLES < found.st_size:
+        got = f"{found.st_size} bytes, of which {stored} are there"
+        raise refusal(path, None, "a file without holes", got)
 
 
 def unreadable(path: Path, error: OSError) -> LeafError:

@@ -22,12 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from leaf_port.errors import LeafError
-from leaf_port.pretrained import read_config
+from leaf_port.pretrained import check_noted, parse_weights, read
+from weight_conversion import _judged
 from weight_conversion.mapping import Row
 from weight_conversion.optimizers import ADAMW, AMSGRAD, AVERAGES, CONVERTED, Optimizer
 from weight_conversion.source import Source
@@ -176,6 +175,8 @@ def _by_name(source: Source, optimizer: Optimizer) -> Moments | None:
 
 def _by_order(source: Source, optimizer: Optimizer) -> Moments:
     keys = optimizer.listed
+    if len(keys) % 2:
+        raise _refusal(source, "slots m and v in turns", f"{len(keys)} slots")
     shapes = [source.reader.shape(key) for key in keys]
     ways = {tuple(paths) for paths in _ways(source)}
     fitting = [
@@ -202,7 +203,7 @@ def _ways(source: Source) -> Iterator[list[str]]:
 def keras_order(path: str) -> list[int]:
     """A key that sorts paths as ``model.trainable_variables`` does."""
     return [
-        int(part.rpartition("-")[2]) if part.startswith("layer_with") else _ORDER.get(part, 0)
+        _judged.numbered(part, path) if part.startswith("layer_with") else _ORDER.get(part, 0)
         for part in path.split("/")
     ]
 
@@ -217,7 +218,8 @@ def tensors(source: Source, rows: list[Row], found: Moments) -> dict[str, Tensor
     key = scalars.get("iterations", scalars.get("iter"))
     if key is None:
         raise _refusal(source, "the step count, optimizer/iterations", "none")
-    made = {STEP: torch.tensor(int(source.reader.tensor(key)), dtype=torch.int64)}
+    count = _judged.step(source.reader.tensor(key), source.path, key)
+    made = {STEP: torch.tensor(count, dtype=torch.int64)}
     for row in rows:
         if row.path in found:
             first, second = found[row.path]
@@ -229,7 +231,10 @@ def tensors(source: Source, rows: list[Row], found: Moments) -> dict[str, Tensor
 def described(source: Source) -> dict[str, Any]:
     """The optimiser's numbers, for ``config.json``: learning rate, betas where they are kept."""
     scalars = source.optimizer.scalars if source.optimizer else {}
-    made = {name: source.reader.tensor(key).item() for name, key in sorted(scalars.items())}
+    made = {
+        name: _judged.scalar(source.reader.tensor(key), source.path, key)
+        for name, key in sorted(scalars.items())
+    }
     return (dict(source.optimizer.config) if source.optimizer else {}) | made
 
 
@@ -265,21 +270,22 @@ def restore(
             a number that is asked for.
     """
     path = Path(folder, FILE)
-    told = read_config(Path(folder)).get("optimizer") or {}
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError) as error:
-        fix = "convert a checkpoint that holds Adam's moments"
-        raise LeafError("restore", str(path), "a safetensors file", error, fix) from error
+    config, data = read(Path(folder), FILE)
+    check_noted(config, data, path)
+    found = config.get("optimizer")
+    told = found if isinstance(found, dict) else {}
+    state = parse_weights(data, path)
     named = {name: each for name, each in model.named_parameters() if each.requires_grad}
     wanted = {prefix + name for name in named for prefix in (FIRST, SECOND)} | {STEP}
     if wanted != state.keys():
         got = f"missing or unexpected: {', '.join(sorted(wanted ^ state.keys()))}"
         fix = "give the model as from_pretrained made it, with the same parameters trained"
         raise LeafError("restore", str(path), "moments of the trained parameters", got, fix)
+    _judged.moments_fit(path, state, named, (FIRST, SECOND))
     adam = _made(path, list(named.values()), told, (lr, weight_decay), betas, eps)
     groups = adam.state_dict()["param_groups"]
-    step = state[STEP].to(torch.float32)
+    count = _judged.step(state[STEP].numpy(), path, STEP)
+    step = torch.tensor(count, dtype=torch.float32)
     states = {
         i: {
             "step": step.clone(),
@@ -302,10 +308,16 @@ def _made(
 ) -> torch.optim.Adam:
     """The optimiser, new; its numbers as given, or as ``config.json`` tells them."""
     lr, decay = given
-    lr = told.get("learning_rate", told.get("current_learning_rate")) if lr is None else lr
-    decay = told.get("weight_decay") if decay is None else decay
-    betas = betas or (told.get("beta_1", 0.9), told.get("beta_2", 0.999))
-    eps = told.get("epsilon", EPSILON) if eps is None else eps
+    if lr is None:
+        lr = _told(told, "learning_rate", path)
+    if lr is None:
+        lr = _told(told, "current_learning_rate", path)
+    decay = _told(told, "weight_decay", path) if decay is None else decay
+    betas = betas or (
+        _judged.share(told, "beta_1", 0.9, path),
+        _judged.share(told, "beta_2", 0.999, path),
+    )
+    eps = _judged.rate(told, "epsilon", EPSILON, path) if eps is None else eps
     if lr is None:
         raise _asked(path, "lr", "the learning rate")
     if decay is None and told.get("kind") == ADAMW:
@@ -313,6 +325,11 @@ def _made(
     if decay is None:
         return torch.optim.Adam(parameters, lr, betas, eps)
     return torch.optim.AdamW(parameters, lr, betas, eps, decay)
+
+
+def _told(told: Mapping[str, Any], name: str, path: Path) -> float | None:
+    """A number of ``config.json``; None where it has none."""
+    return None if told.get(name) is None else _judged.rate(told, name, 0.0, path)
 
 
 def _asked(path: Path, argument: str, what: str) -> LeafError:

@@ -9,10 +9,7 @@ with the checkpoint's bit by bit, or not at all.
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -21,19 +18,22 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from leaf_port import pretrained
 from leaf_port.errors import LeafError
 from weight_conversion import adam
+from weight_conversion._boundary import reading
+from weight_conversion._judged import check_finite, check_size
 from weight_conversion.detect import Tree, detect
 from weight_conversion.folder import sha256
 from weight_conversion.mapping import Row, match, table
+from weight_conversion.place import VERIFICATION, new_folder, refuse_existing
 from weight_conversion.settings import Settings
 from weight_conversion.source import Source, open_source
 
-VERIFICATION = "verification.json"
-_OURS = frozenset({pretrained.CONFIG, pretrained.WEIGHTS, adam.FILE, VERIFICATION})
+__all__ = ["VERIFICATION", "Converted", "convert", "new_folder", "refuse_existing"]
+
 _PACKAGES = ("leaf-port", "torch", "numpy", "safetensors")
 
 
@@ -92,31 +92,41 @@ def convert(
             needed, a folder that exists or cannot be written. Then nothing is left behind.
     """
     refuse_existing(folder, force)
-    source = open_source(source_path, wanted)
-    said = optimizer if isinstance(optimizer, str) else None
-    chosen = adam.choose(source, said) if optimizer else adam.Chosen()
-    slots = chosen.moments
-    tree = detect(source, settings, adam.trained(source))
-    model = pretrained.build(tree)
-    rows = table(model)
-    match(rows, source.described(), str(source_path), _title(tree))
-    left_out = (*source.beside, *chosen.notes)
-    config = _config(source, tree, chosen, left_out)
+    with reading("convert", source_path):
+        source = open_source(source_path, wanted)
+        said = optimizer if isinstance(optimizer, str) else None
+        chosen = adam.choose(source, said) if optimizer else adam.Chosen()
+        slots = chosen.moments
+        tree = detect(source, settings, adam.trained(source))
+        model = pretrained.skeleton(tree, len(source.keys))
+        rows = table(model)
+        match(rows, source.described(), str(source_path), _title(tree))
+        check_size(source, rows)
+        left_out = (*source.beside, *chosen.notes)
+        config = _config(source, tree, chosen, left_out)
     with new_folder(folder, force) as made:
-        write_tensors(
-            made,
-            pretrained.WEIGHTS,
-            {row.key: row.to_torch(source.tensor(row.path)) for row in rows},
-        )
-        if slots:
-            write_tensors(made, adam.FILE, adam.tensors(source, rows, slots))
-        config["weights"] = {pretrained.WEIGHTS: sha256(made / pretrained.WEIGHTS)}
-        (made / pretrained.CONFIG).write_text(f"{json.dumps(config, indent=1)}\n", encoding="utf-8")
-        _compare(made, model, source, rows, slots)
+        with reading("convert", source_path, writes=True):
+            _write(made, source, rows, slots, config)
+            _compare(made, source, rows, slots)
         if check is not None:
             check(made)
     found = (chosen.kind if slots else None, source.chosen, left_out, source.notes)
     return Converted(tree, rows, len(slots), *found)
+
+
+def _write(
+    made: Path, source: Source, rows: list[Row], slots: adam.Moments, config: dict[str, Any]
+) -> None:
+    weights = {row.key: row.to_torch(source.tensor(row.path)) for row in rows}
+    check_finite("convert", source.path, {row.path: weights[row.key] for row in rows})
+    files = {pretrained.WEIGHTS: weights}
+    if slots:
+        files[adam.FILE] = adam.tensors(source, rows, slots)
+    for name, tensors in files.items():
+        write_tensors(made, name, tensors)
+    noted = {"weights": {name: sha256(made / name) for name in files}}
+    text = json.dumps(config | noted, indent=1)
+    (made / pretrained.CONFIG).write_text(f"{text}\n", encoding="utf-8")
 
 
 def _title(tree: Tree) -> str:
@@ -161,13 +171,10 @@ def write_tensors(folder: Path, name: str, tensors: dict[str, Tensor]) -> None:
         raise OSError(str(error)) from error
 
 
-def _compare(
-    folder: Path, model: nn.Module, source: Source, rows: list[Row], slots: adam.Moments
-) -> None:
+def _compare(folder: Path, source: Source, rows: list[Row], slots: adam.Moments) -> None:
     """Loads what was written as its users will, and compares it with the checkpoint, bit by bit."""
-    path = folder / pretrained.WEIGHTS
-    pretrained.load_exactly(model, pretrained.read_weights(path), path)
-    state = model.state_dict()
+    config, data = pretrained.read(folder)
+    state = pretrained.loaded(config, data, folder).state_dict()
     wrong = [row.path for row in rows if not _same(row, state[row.key], source.tensor(row.path))]
     if slots:
         wrong += _wrong_moments(folder / adam.FILE, source, rows, slots)
@@ -191,61 +198,3 @@ def _wrong_moments(path: Path, source: Source, rows: list[Row], slots: adam.Mome
 def _same(row: Row, tensor: Tensor, value: Any) -> bool:
     """Whether both are the same bits, NaN included."""
     return row.to_official(tensor).tobytes() == np.ascontiguousarray(value).tobytes()
-
-
-def refuse_existing(folder: Path, force: bool) -> None:
-    """Refuses a place that is taken, or where there is none.
-
-    Raises:
-        LeafError: no parent folder; something of this name, unless it is an earlier conversion
-            and ``force`` is given.
-    """
-    if not folder.parent.is_dir():
-        fix = "make the folder above it first"
-        raise LeafError("convert", str(folder), "a path in a folder that exists", "none", fix)
-    if not os.path.lexists(folder):
-        return
-    if not force:
-        fix = "give another name, or --force to replace an earlier conversion"
-        raise LeafError("convert", str(folder), "a name that is free", "one that is taken", fix)
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if folder.is_symlink() or pretrained.CONFIG not in names or not names <= _OURS:
-        fix = "give another name: --force replaces earlier conversions alone"
-        raise LeafError("convert", str(folder), "an earlier conversion", "something else", fix)
-
-
-@contextmanager
-def new_folder(folder: Path, force: bool) -> Iterator[Path]:
-    """A folder under a temporary name, which gets its own when the block ends well.
-
-    Raises:
-        LeafError: the system refuses (permissions, a full disk).
-    """
-    made = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    try:
-        made.mkdir()
-        try:
-            yield made
-            _publish(made, folder, force)
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
-    except OSError as error:
-        fix = "check the folder's permissions and the free space"
-        got = error.strerror or error
-        raise LeafError("convert", str(folder), "a place to write to", got, fix) from error
-
-
-def _publish(made: Path, folder: Path, force: bool) -> None:
-    """Gives the new folder its name; an older one of that name goes when the new one stands."""
-    refuse_existing(folder, force)  # again: it may have come since
-    old = made.with_suffix(".old")
-    taken = folder.exists()
-    if taken:
-        folder.rename(old)
-    try:
-        made.rename(folder)
-    except OSError:
-        if taken:
-            old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

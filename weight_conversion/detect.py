@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from leaf_port.errors import LeafError
-from weight_conversion import structure
+from weight_conversion import _judged, structure
 from weight_conversion.layers import Layer
 from weight_conversion.settings import FRONTENDS, Settings
 from weight_conversion.source import Source
@@ -62,6 +62,7 @@ def _classifier(source: Source, settings: Settings, trained: frozenset[str]) -> 
     part = _Frontend(source, settings, trained, "_frontend/")
     frontend = None if wavegram else part.tree()
     shape = source.shape("_head/kernel")
+    _judged.axes(shape, (2,), source.path, "_head/kernel")
     arguments: Tree = {"num_outputs": shape[-1], "frontend": frontend, "encoder": encoder}
     if encoder is None and frontend is None:
         arguments["num_features"] = shape[0]
@@ -91,7 +92,7 @@ def _pann(source: Source, settings: Settings, depth: int) -> Tree:
 def _conv_net(source: Source, settings: Settings, blocks: int) -> Tree:
     kernels = [
         _shape(source, f"_encoder/layer_with_weights-{i}/layer_with_weights-0/kernel")
-        for i in range(blocks)
+        for i in range(max(1, blocks))
     ]
     what = "the activation of ConvNet's blocks, by Keras' name"
     arguments: Tree = {"filters": [shape[-1] for shape in kernels]}
@@ -107,8 +108,9 @@ def _conv_net(source: Source, settings: Settings, blocks: int) -> Tree:
 def _count(source: Source, prefix: str) -> int:
     """How many members with weights a Sequential has."""
     member = re.compile(re.escape(prefix) + r"layer_with_weights-(\d+)/")
-    numbers = [int(found[1]) for path in source.keys if (found := member.match(path))]
-    return max(numbers, default=-1) + 1
+    found = [match[1] for path in source.keys if (match := member.match(path))]
+    numbers = [_judged.numbered(each, source.path) for each in found]
+    return _judged.count(numbers, source.path, prefix)
 
 
 def _shape(source: Source, path: str) -> tuple[int, ...]:
@@ -118,8 +120,7 @@ def _shape(source: Source, path: str) -> tuple[int, ...]:
     if path not in source.keys:
         raise LeafError("convert", str(source.path), expected, "none", fix)
     shape = source.shape(path)
-    if path.endswith("kernel") and len(shape) < 2:
-        raise LeafError("convert", str(source.path), expected, f"shape {shape}", fix)
+    _judged.axes(shape, (2, 3, 4) if path.endswith("kernel") else (1,), source.path, path)
     return shape
 
 
@@ -185,7 +186,9 @@ class _Frontend:
             return str(self.settings.need("frontend", what))
         if len(self.shape("_complex_conv/kernel")) == 3:
             return "tfbanks" if self.has("_pooling/pool/kernel") else "leaf"
-        centres = self.source.tensor(f"{self.prefix}_complex_conv/kernel")[..., 0]
+        path = f"{self.prefix}_complex_conv/kernel"
+        _judged.axes(self.source.shape(path), (2,), self.source.path, path)
+        centres = self.source.tensor(path)[..., 0]
         if np.max(np.abs(centres), initial=0.0) <= _HIGHEST_RADIANS:
             return "leaf"
         return "sincnet_plus" if self.has("_pooling/kernel") else "sincnet"
@@ -203,6 +206,8 @@ class _Frontend:
     def _filters(self) -> int:
         """Filters: rows of ``(filters, 2)``, or half of the channels of ``(taps, 1, channels)``."""
         shape = self.shape("_complex_conv/kernel")
+        if self.has("_complex_conv/kernel"):
+            _judged.axes(shape, (2, 3), self.source.path, f"{self.prefix}_complex_conv/kernel")
         if not shape:
             return int(self.settings.need("n_filters", "the number of filters"))
         return shape[0] if len(shape) == 2 else shape[-1] // 2

@@ -15,19 +15,24 @@ from leaf_port.pretrained import FromPretrained
 WAVEFORM_RATE = 16000  # Hz, where a model of the waveform itself (WaveGram) knows none
 
 
-def load(folder: Path) -> tuple[dict[str, Any], nn.Module]:
+def load(folder: Path, *, noted: bool = True) -> tuple[dict[str, Any], nn.Module]:
     """What ``config.json`` says, and the model in evaluation mode.
+
+    Args:
+        folder: of both files; both come from one conversion.
+        noted: whether the weights must have the SHA-256 that is noted.
 
     Raises:
         LeafError: a folder of something else, a damaged file, another version of the format.
     """
-    config = pretrained.read_config(folder)
-    model = pretrained.build(config)
     path = folder / pretrained.WEIGHTS
+    config, data = pretrained.read(folder)
+    if noted:
+        pretrained.check_noted(config, data, path)
+    model = pretrained.loaded(config, data, folder)
     if not isinstance(model, FromPretrained):
         expected, fix = "a frontend or an AudioClassifier", "convert the checkpoint again"
         raise LeafError("from_pretrained", str(path.parent), expected, config["kind"], fix)
-    pretrained.load_exactly(model, pretrained.read_weights(path), path)
     return config, model.eval()
 
 

@@ -19,28 +19,18 @@ in this process but in a child, since damaged files can crash or hang it (``_h5_
 
 from __future__ import annotations
 
-import json
-import math
 import os
-import subprocess
-import sys
-import threading
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from weight_conversion import _child
 from weight_conversion._locate import size_of, unreadable
 from weight_conversion._malformed import MalformedError, refusal
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-SECONDS = 60.0
-BYTES_PER_SECOND = 10e6
-"""How long the child may take: so long, and as long as a slow disk takes for the file."""
-
 _FIX = "save the weights again with Keras: model.save_weights(name)"
-_CHILD = [sys.executable, "-m", "weight_conversion._h5_child"]
 
 Array = npt.NDArray[Any]
 
@@ -121,58 +111,7 @@ def _check_signature(path: Path) -> None:
 
 def _read(path: Path, size: int) -> tuple[dict[str, Any], dict[str, Array]]:
     """What the child finds in the file."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [*_CHILD, str(path.absolute())]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    ) as child:
-        timer = threading.Timer(SECONDS + size / BYTES_PER_SECOND, child.kill)
-        timer.start()
-        try:
-            if child.stdout is None or child.stderr is None:
-                raise AssertionError
-            made = _received(child.stdout, size)
-            told = child.stderr.read() if made is None else b""
-        finally:
-            timer.cancel()
-            child.kill()
-    if made is None:
-        last = (told.decode(errors="replace").strip().splitlines() or ["it crashed, or hung"])[-1]
-        if "No module named" in last:
-            raise ModuleNotFoundError(last, name="h5py")
-        raise MalformedError("a file that HDF5's library can read", last, _FIX)
-    return made
-
-
-def _received(stream: IO[bytes], size: int) -> tuple[dict[str, Any], dict[str, Array]] | None:
-    """What the child says; None where it ends before it has said all."""
-    line = stream.readline()
-    if not line.endswith(b"\n"):
-        return None
-    head = json.loads(line)
-    if "expected" in head:
-        raise MalformedError(head["expected"], head["got"], head["fix"])
-    found = {}
-    for one in head["arrays"]:
-        dtype, shape = np.dtype(one["dtype"]), tuple(one["shape"])
-        size -= math.prod(shape) * dtype.itemsize
-        if size < 0:
-            raise MalformedError("arrays within the file", one["name"], _FIX)
-        raw = np.empty(math.prod(shape) * dtype.itemsize, np.uint8)
-        if not _fill(raw, stream):
-            return None
-        array = raw.view(dtype).reshape(shape)
-        found[one["name"]] = array.astype(dtype.newbyteorder("="), copy=False)
-    return head, found
-
-
-def _fill(raw: npt.NDArray[np.uint8], stream: IO[bytes]) -> bool:
-    """Whether as many bytes came as there is room for."""
-    view, done = memoryview(raw.data), 0
-    while done < raw.size:
-        part = stream.read(min(1 << 20, raw.size - done))
-        if not part:
-            return False
-        view[done : done + len(part)] = part
-        done += len(part)
-    return True
+    expected = "a file that HDF5's library can read"
+    head, arrays = _child.ask("weight_conversion._h5_child", path, size, expected, _FIX)
+    names = [one["name"] for one in head["arrays"]]
+    return head, dict(zip(names, arrays, strict=True))

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaf_port.errors import LeafError
-from weight_conversion import _official_worker
+from weight_conversion import _isolated, _official_worker
 from weight_conversion._official_worker import pack, unpack
 
 PYTHON = "LEAF_REFERENCE_PYTHON"
@@ -50,9 +50,9 @@ class Official:
         python = _environment(PYTHON, "an interpreter that has TensorFlow")
         checkout = _environment(CHECKOUT, "a checkout of google-research/leaf-audio")
         self._group = execnet.Group()
-        self._channel = self._group.makegateway(f"popen//python={python}").remote_exec(
-            _official_worker
-        )
+        spec = execnet.XSpec("popen")
+        spec.python = _isolated.command(python)
+        self._channel = self._group.makegateway(spec).remote_exec(_official_worker)
         self._channel.send(checkout)
         hello = self._receive()
         self.versions = dict(hello["versions"], leaf_audio=_commit(checkout))

@@ -20,13 +20,11 @@ from torch import Tensor
 from leaf_port import Leaf, pretrained
 from leaf_port.errors import LeafError
 from weight_conversion import ports, torch_file
-from weight_conversion.convert import (
-    new_folder,
-    refuse_existing,
-    versions,
-    write_tensors,
-)
+from weight_conversion._boundary import reading
+from weight_conversion._judged import check_finite
+from weight_conversion.convert import versions, write_tensors
 from weight_conversion.folder import sha256
+from weight_conversion.place import new_folder, refuse_existing
 from weight_conversion.ports import DIFFERENCES, Found, Tree
 from weight_conversion.settings import Settings
 
@@ -84,13 +82,15 @@ def import_port(
             left behind.
     """
     refuse_existing(folder, force)
-    held = torch_file.read(source)
-    found = _chosen(source, held, state_dict, prefix)
-    own = found.own
-    compressed = any(key.startswith(found.port.compression) for key in own)
-    tree = ports.tree(_filters(source, found), compressed, settings)
-    keys = found.port.table(compressed)
-    _match(source, found, keys, _shapes(tree))
+    with reading("import", source):
+        held = torch_file.read(source)
+        found = _chosen(source, held, state_dict, prefix)
+        own = found.own
+        compressed = any(key.startswith(found.port.compression) for key in own)
+        tree = ports.tree(_filters(source, found), compressed, settings)
+        keys = found.port.table(compressed)
+        _match(source, found, keys, _shapes(tree))
+        check_finite("import", source, {found.prefix + name: own[name] for name in keys})
     rows = [(found.prefix + name, ours, tuple(own[name].shape)) for name, ours in keys.items()]
     made = Imported(
         tree,
@@ -135,7 +135,7 @@ def _described(held: Any) -> str:
     """What a file without a frontend holds, in short."""
     keys = [key for _, state in torch_file.state_dicts(held) for key in state]
     if not keys:
-        return f"no tensors, but a {type(held).__name__}"
+        return f"no tensors, but a {torch_file.kind(held)}"
     more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
     return f"{', '.join(keys[:3])}{more}"
 
@@ -154,16 +154,15 @@ def _dense(value: Any) -> bool:
     """Whether it is a tensor whose elements are all in the file, in float32."""
     if not isinstance(value, Tensor) or value.dtype != torch.float32:
         return False
-    if value.layout != torch.strided or value.is_meta:
-        return False
-    return value.numel() * value.element_size() <= value.untyped_storage().nbytes()
+    return torch_file.in_full(value)
 
 
 def _kind(value: Any) -> str:
     """Shape and type of an entry, in words."""
     if not isinstance(value, Tensor):
-        return f"a {type(value).__name__}"
-    layout = "" if value.layout == torch.strided else f" {value.layout}"
+        return f"a {torch_file.kind(value)}"
+    named = torch_file.layout(value)
+    layout = "" if named == "torch.strided" else f" {named}"
     return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}{layout}"
 
 
@@ -173,8 +172,7 @@ def _shapes(tree: Tree) -> dict[str, tuple[int, ...]]:
     Raises:
         LeafError: an argument out of its domain, or a window that the ports treat otherwise.
     """
-    with torch.device("meta"):
-        model = pretrained.build(tree)
+    model = pretrained.skeleton(tree)
     taps = int(model.get_submodule("pooling").kernel_size)  # type: ignore[arg-type]
     if taps < _SHORTEST:
         expected = f"a window of at least {_SHORTEST} samples"
@@ -217,7 +215,7 @@ def _counted(keys: list[str]) -> dict[str, int]:
 def _beside(held: Any, state_dict: str) -> list[str]:
     """What the file holds beside the state dict, if it is not the file itself."""
     first = state_dict.partition("/")[0]
-    return sorted(str(key) for key in held if key != first) if state_dict else []
+    return sorted(getattr(key, "kind", key) for key in held if key != first) if state_dict else []
 
 
 def _config(source: Path, made: Imported) -> dict[str, Any]:

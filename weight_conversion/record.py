@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ import numpy as np
 from rich.console import Console
 from safetensors.numpy import save_file
 
+from leaf_port import _publish
 from leaf_port.errors import LeafError
 from weight_conversion._official_worker import unpack
 from weight_conversion.official import Official, packed
@@ -56,13 +55,11 @@ def record(names: Iterable[str], folder: Path, console: Console) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with Official() as official:
         for name in wanted:
-            with tempfile.TemporaryDirectory(dir=folder, prefix=".") as scratch:
-                made = Path(scratch, name)
-                made.mkdir()
+            with _publish.new_folder(folder / name, _is_part) as made:
                 manifest = _shards(official, made) if name == SHARDS else None
                 manifest = manifest or _model(official, recipes[name], made)
                 _write_manifest(made, {**manifest, "versions": official.versions})
-                _replace(made, folder / name)
+                _publish.publish(made, folder / name, _refuse_others)
             size = sum(path.stat().st_size for path in _files(folder / name))
             console.print(f"{name}: {size / 1e3:.0f} kB")
 
@@ -144,10 +141,13 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def _replace(made: Path, final: Path) -> None:
-    """Puts a whole recording in the place of an older one."""
-    old = made.with_name("old")
-    if final.exists():
-        final.rename(old)
-    made.rename(final)
-    shutil.rmtree(old, ignore_errors=True)
+def _is_part(folder: Path) -> bool:
+    """Whether a folder of a run that was killed is a recording, whole or in part."""
+    return not any(path.is_symlink() for path in folder.rglob("*"))
+
+
+def _refuse_others(folder: Path) -> None:
+    """Refuses to replace what is no recording."""
+    if folder.is_symlink() or not (folder / MANIFEST).is_file():
+        fix = "move it away: recordings alone are replaced"
+        raise LeafError("record", str(folder), "an earlier recording", "something else", fix)

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from leaf_port.errors import LeafError
-from weight_conversion import candidates, keras_metadata, keras_paths, optimizers
-from weight_conversion._locate import shard_path, unreadable
+from weight_conversion import _judged, candidates, keras_metadata, keras_paths, optimizers
+from weight_conversion._locate import unreadable
 from weight_conversion._malformed import MalformedError, shown
 from weight_conversion.candidates import Candidate, Surroundings
 from weight_conversion.keras_h5 import KerasWeights
@@ -131,15 +131,11 @@ def _from_checkpoint(path: Path, wanted: str | None) -> Source:
         raise unreadable(path, error) from None
     for key in weights.values():
         reader.shape(key)  # it is there
-    shards = [
-        shard_path(reader.prefix, i, reader.header.num_shards)
-        for i in range(reader.header.num_shards)
-    ]
     names = {each.variable.key: each.variable.full_name for each in graph.nodes if each.variable}
     used = spare or ("optimizer",)
     return Source(
         path,
-        [reader.index, *shards],
+        reader.files(),
         weights,
         {each: names[key] for each, key in weights.items()},
         _with_config(optimizer, training),
@@ -280,7 +276,7 @@ def _from_h5(path: Path, reader: KerasWeights, wanted: str | None) -> Source:
         found = candidates.in_keras_file(keras_paths.by_attribute(reader.groups, shapes))
     chosen = candidates.choose(path, found, wanted)
     slots = [key for key in keys if key.startswith(_SLOTS) and key[len(_SLOTS) :].isdecimal()]
-    slots.sort(key=lambda key: int(key.rpartition("/")[2]))
+    slots.sort(key=lambda key: _judged.numbered(key, path))
     whole = not chosen.path and not reader.by_layer
     weights = dict(chosen.layer.weights())
     return Source(

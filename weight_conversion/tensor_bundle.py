@@ -28,6 +28,9 @@ from weight_conversion.object_graph import ObjectGraph
 
 Array = npt.NDArray[Any]
 
+MOST_INDEX = 16 << 20
+"""Bytes of an index; 200,000 tensors take as many."""
+
 
 class Checkpoint:
     """A TF2 object checkpoint, a SavedModel's variables, or a TF1 checkpoint of the V2 format.
@@ -54,6 +57,11 @@ class Checkpoint:
     def keys(self) -> list[str]:
         """The names of all tensors, sorted, the object graph's among them."""
         return list(self._entries)
+
+    def files(self) -> list[Path]:
+        """The index, and the data files that hold a tensor."""
+        shards = sorted({entry.shard for _, entry in self._stored()})
+        return [self.index, *map(self._shard, shards)]
 
     def shape(self, key: str) -> tuple[int, ...]:
         """A tensor's axes; ``()`` for a scalar.
@@ -216,6 +224,8 @@ class _Index:
             with self.path.open("rb") as file:
                 # The footer first: a huge file of another kind is never read.
                 size = file.seek(0, os.SEEK_END)
+                if size > MOST_INDEX:
+                    raise MalformedError(f"an index of at most {MOST_INDEX} bytes", size)
                 file.seek(max(0, size - _table.FOOTER))
                 _table.check_footer(file.read(_table.FOOTER))
                 file.seek(0)

@@ -1,38 +1,57 @@
 """Tensors in files that PyTorch programs write: ``torch.save`` and safetensors.
 
 Nothing in a file is run: ``torch.load(weights_only=True)`` builds tensors, numbers, texts and
-containers, and refuses what else a pickle names. NumPy's numbers are let through, since training
-scripts put their mean losses beside the weights.
+containers, and refuses what else a pickle names. It does so in a process of its own, with little
+memory (``weight_conversion._torch_child``). NumPy's numbers are let through, since training scripts
+put their mean losses beside the weights; what is no tensor is told by its kind alone.
 """
 
 from __future__ import annotations
 
-import re
-import warnings
-import zipfile
+import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from leaf_port.errors import LeafError
+from weight_conversion import _child
+from weight_conversion._boundary import reading
+from weight_conversion._locate import size_of
+from weight_conversion._malformed import MalformedError, shown
+from weight_conversion._torch_child import AGAIN, DEEPEST, cause
 
 SAFETENSORS = ".safetensors"
 _SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".bin", SAFETENSORS})
-# Containers within containers; deeper ones hold no state dict, and a pickle may hold itself.
-_DEEPEST = 4
-_NUMBERS = tuple(type(np.dtype(kind)) for kind in "?bBhHiIlLqQefd")
-_SCALAR: Any = np.float64(0.0).__reduce__()[0]
-# By the names of NumPy 1 and NumPy 2.
-_NUMPY: list[Any] = [
-    *((_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
-    np.dtype,
-    *_NUMBERS,
-]
-_SAVE_ALONE = "save the weights alone: torch.save(model.state_dict(), path)"
+_LAYOUT = "_leaf_port_layout"
+
+
+@dataclass(frozen=True)
+class Other:
+    """What is no tensor and no container: its kind, ``"int"``."""
+
+    kind: str
+
+
+class Held(dict[Any, Any]):
+    """A container of a file; its kind, ``"OrderedDict"``."""
+
+    kind = "dict"
+
+
+def kind(value: Any) -> str:
+    """The name of the class that a value of a file has there."""
+    return str(getattr(value, "kind", type(value).__name__))
+
+
+def layout(value: Tensor) -> str:
+    """``"torch.strided"``, or as the file has it."""
+    return str(getattr(value, _LAYOUT, value.layout))
 
 
 def is_torch_file(path: Path) -> bool:
@@ -50,64 +69,60 @@ def read(path: Path) -> Any:
         got = "a folder" if path.is_dir() else "nothing of that name"
         fix = "give a file of torch.save or safetensors"
         raise LeafError("import", str(path), "a file", got, fix)
+    size_of(path)
     if path.suffix == SAFETENSORS:
         return _safetensors(path)
     try:
-        _check_sums(path)
-        with warnings.catch_warnings(), torch.serialization.safe_globals(_NUMPY):
-            warnings.simplefilter("ignore")  # what it says of TorchScript, it also raises
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle may raise anything
-        raise _unread(path, error) from error
+        with reading("import", path):
+            return _saved(path)
+    except MalformedError as error:
+        raise LeafError("import", str(path), error.expected, error.got, error.fix) from None
 
 
-def _check_sums(path: Path) -> None:
-    """Checks the CRC-32 of each record of a zip archive, which torch does not.
+def _saved(path: Path) -> Any:
+    """What the child finds in a file of ``torch.save``."""
+    expected = "a file of torch.save"
+    size = path.stat().st_size
+    head, storages = _child.ask("weight_conversion._torch_child", path, size, expected, AGAIN)
+    return _value(head["held"], storages)
 
-    Raises:
-        zipfile.BadZipFile: naming the record that is damaged or compressed: torch stores all.
-    """
-    if not zipfile.is_zipfile(path):  # the old format, without sums
-        return
-    with zipfile.ZipFile(path) as archive:
-        stored = all(each.compress_type == zipfile.ZIP_STORED for each in archive.infolist())
-        bad = archive.testzip() if stored else "a compressed record"
-    if bad is not None:
-        raise zipfile.BadZipFile(f"the CRC-32 of {bad} differs" if stored else bad)
+
+def _value(told: dict[str, Any], storages: list[npt.NDArray[np.uint8]]) -> Any:
+    if "shape" in told:
+        return _tensor(told, storages)
+    if "items" not in told:
+        return Other(told["kind"])
+    made = Held(
+        (key if text else Other(key), _value(each, storages)) for key, text, each in told["items"]
+    )
+    made.kind = told["kind"]
+    return made
+
+
+def _tensor(told: dict[str, Any], storages: list[npt.NDArray[np.uint8]]) -> Tensor:
+    """A tensor of a storage; on the meta device where it has none."""
+    dtype = getattr(torch, told["dtype"], None)
+    if not isinstance(dtype, torch.dtype):
+        raise MalformedError("tensors of a type that torch has", told["dtype"], AGAIN)
+    if "storage" not in told:
+        made = torch.empty(told["shape"], dtype=dtype, device="meta")
+        setattr(made, _LAYOUT, told["layout"])
+        return made
+    raw = storages[told["storage"]]
+    count = raw.size // dtype.itemsize
+    empty = torch.empty(0, dtype=dtype)
+    whole = torch.frombuffer(raw, dtype=dtype, count=count) if count else empty
+    return whole.as_strided(told["shape"], told["stride"], told["offset"])
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         return dict(load_file(path))
-    except (SafetensorError, OSError) as error:
+    except Exception as error:  # its reader has many words for a damaged file
         expected, fix = "a safetensors file", "fetch or save it again"
-        raise LeafError("import", str(path), expected, _cause(error), fix) from error
-
-
-def _unread(path: Path, error: Exception) -> LeafError:
-    """The error of a file that torch cannot read."""
-    named = re.search(r"(?:GLOBAL|global|type|function):? ?([\w.]+\.\w+)", str(error))
-    if "Weights only load failed" in str(error) and named:
-        got = f"a pickle that asks for {named[1]}, which is not run"
-        return LeafError("import", str(path), "tensors and numbers alone", got, _SAVE_ALONE)
-    if "TorchScript" in str(error):
-        expected, fix = "a state dict", "load it with torch.jit.load, and save its state_dict()"
-        return LeafError("import", str(path), expected, "a TorchScript program", fix)
-    got = f"one that is damaged, cut off or of another kind ({_cause(error)})"
-    return LeafError("import", str(path), "a file of torch.save", got, "fetch or save it again")
-
-
-def _cause(error: Exception) -> str:
-    """The first sentence of what went wrong, without torch's advice to run the file's code."""
-    said = str(error)
-    if "Weights only load failed" in said:
-        found = re.search(r"WeightsUnpickler error: (.*)", said)
-        said = found[1] if found else ""
-    first = re.split(r"\. |\n", said, maxsplit=1)[0].strip()
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+        raise LeafError("import", str(path), expected, shown(cause(error)), fix) from error
 
 
 def state_dicts(held: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -115,13 +130,20 @@ def state_dicts(held: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str
 
     ``""`` is the file's own; names of containers within containers are joined by slashes.
     """
-    if not isinstance(held, Mapping) or depth > _DEEPEST:
+    if not isinstance(held, Mapping) or depth > DEEPEST:
         return
     named = {key: value for key, value in held.items() if isinstance(key, str)}
     if any(isinstance(value, Tensor) for value in named.values()):
         yield name, named
     for key, value in named.items():
         yield from state_dicts(value, f"{name}/{key}" if name else key, depth + 1)
+
+
+def in_full(value: Tensor) -> bool:
+    """Whether all elements of a tensor are in the file."""
+    if value.layout != torch.strided or value.is_meta:
+        return False
+    return math.prod(value.shape) * value.element_size() <= value.untyped_storage().nbytes()
 
 
 class TorchFile:

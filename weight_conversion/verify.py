@@ -16,7 +16,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from leaf_port import pretrained
+from leaf_port import _publish, pretrained
 from leaf_port.errors import LeafError
 from weight_conversion import folder as folders
 from weight_conversion import weights_check
@@ -189,7 +188,7 @@ def subject(folder: Path, source: Source | None) -> tuple[Subject, WeightsRow]:
     Raises:
         LeafError: no folder that ``convert`` made, a damaged one, or another checkpoint.
     """
-    config, model = folders.load(folder)
+    config, model = folders.load(folder, noted=False)  # another hash is told in the table
     if source is None:
         return Subject(config, model, official_weights(model)), weights_check.by_hash(
             folder, config
@@ -327,14 +326,10 @@ def write(folder: Path, found: Verification, name: str) -> None:
     Raises:
         LeafError: the system refuses.
     """
-    temporary = folder / f".{name}.{os.getpid()}.tmp"
     try:
-        try:
-            text = json.dumps(found.as_dict(), indent=1, allow_nan=False)
-            temporary.write_text(f"{text}\n", encoding="utf-8")
-            temporary.replace(folder / name)
-        finally:
-            temporary.unlink(missing_ok=True)
+        text = json.dumps(found.as_dict(), indent=1, allow_nan=False)
+        with _publish.new_file(folder / name) as made:
+            made.write_text(f"{text}\n", encoding="utf-8")
     except OSError as error:
         fix = "check the folder's permissions and the free space"
         got = error.strerror or error

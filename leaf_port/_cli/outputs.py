@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from leaf_port._cli.audio import Source
 from leaf_port._cli.refusal import refusal
+from leaf_port._publish import Marks, sync_file, sync_folder, undisturbed
 from leaf_port.errors import LeafError
 
 
@@ -83,6 +84,7 @@ class Staging:
     """
 
     def __init__(self) -> None:
+        self._marks = Marks()
         self._temporaries: dict[Path, Path] = {}
         self._folders: list[Path] = []
 
@@ -95,12 +97,13 @@ class Staging:
         Raises:
             LeafError: the system refuses (permissions, a full disk).
         """
-        temporary = path.with_name(f".leaf-{os.getpid()}-{len(self._temporaries)}.tmp")
         try:
             self._make_folder(path.parent)
+            temporary = self._marks.name(path.parent)
             with temporary.open("xb") as stream:
                 self._temporaries[temporary] = path
                 write(stream)
+            sync_file(temporary)
         except OSError as error:
             raise _refusal(path, error) from error
 
@@ -121,21 +124,27 @@ class Staging:
             if kind is None:
                 self._publish()
         finally:
-            self._discard()
+            with undisturbed():
+                self._discard()
 
     def _publish(self) -> None:
+        folders: set[Path] = set()
         for temporary, path in list(self._temporaries.items()):
             try:
                 temporary.replace(path)
             except OSError as error:
                 raise _refusal(path, error) from error
             del self._temporaries[temporary]
+            folders.add(path.parent)
+        for folder in folders:
+            sync_folder(folder)
         self._folders.clear()
 
     def _discard(self) -> None:
         """Removes what was not published; a folder only if nothing else has come to lie in it."""
         for temporary in self._temporaries:
             temporary.unlink(missing_ok=True)
+        self._marks.close()
         for folder in reversed(self._folders):
             try:
                 folder.rmdir()

@@ -28,6 +28,9 @@ SEND_SECONDS = 60.0  # until a message has been taken from the pipe
 END_SECONDS = 5.0  # until a worker that was told to end is killed
 _MOST_SAID = 1 << 16  # bytes; what a program prints beyond them is not read
 _VERSION = "import sys; print('Python', *sys.version_info[:2])"
+# Before anything is imported: the folder in which the user happens to be is no place of modules.
+# So does -P from 3.11 on; -I, which older ones know, would leave PYTHONPATH out too.
+_NOT_HERE = "import sys; sys.path[:] = filter(None, sys.path); "
 _READY = b"the worker is ready\n"
 
 
@@ -130,7 +133,7 @@ class WorkerProcess:
     def __init__(self, python: str, source: ModuleType, seconds: float | None = None) -> None:
         seconds = HANDSHAKE_SECONDS if seconds is None else seconds
         try:
-            self._pipe = _Pipe([python, "-u", "-c", gateway_io.popen_bootstrapline])
+            self._pipe = _Pipe([python, "-u", "-c", _NOT_HERE + gateway_io.popen_bootstrapline])
         except OSError as error:
             raise WorkerLostError(f"it cannot be executed ({error.strerror})") from error
         self._process = self._pipe.popen
