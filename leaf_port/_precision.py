@@ -57,11 +57,14 @@ class _Product(torch.autograd.Function):
         a, b = inputs
         of_a, of_b = ctx.needs_input_grad
         ctx.kinds = [(tuple(each.shape), each.dtype) for each in inputs]
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(a if of_b else None, b if of_a else None)
         ctx.save_for_forward(a, b)
 
     @staticmethod
-    def backward(ctx: Any, change: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def backward(ctx: Any, change: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        if change is None:
+            return None, None
         a, b = ctx.saved_tensors
         with autocast_off(change.device.type):
             left = None if b is None else product(change, b.to(change.dtype).mT)
@@ -69,9 +72,14 @@ class _Product(torch.autograd.Function):
         return _like(left, *ctx.kinds[0]), _like(right, *ctx.kinds[1])
 
     @staticmethod
-    def jvp(ctx: Any, change_of_a: Tensor, change_of_b: Tensor) -> Tensor:
+    def jvp(ctx: Any, change_of_a: Tensor | None, change_of_b: Tensor | None) -> Tensor | None:
         a, b = ctx.saved_tensors
-        return change_of_a @ b + a @ change_of_b
+        # torch 2.9 makes some tangents of float32 numbers float64.
+        left = None if change_of_a is None else change_of_a.to(a.dtype) @ b
+        right = None if change_of_b is None else a @ change_of_b.to(b.dtype)
+        if left is None or right is None:
+            return right if left is None else left
+        return left + right
 
 
 def _like(gradient: Tensor | None, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor | None:
