@@ -37,7 +37,7 @@ EXACT = _names(
     "sort argsort max_pool2d_with_indices relu hardtanh hardtanh_backward masked_fill",
     "masked_fill_ threshold_backward amax amin maximum minimum clamp roll flip floor ceil round",
     "sign sgn isnan isinf isposinf isneginf isfinite nan_to_num slice_backward select_backward",
-    "complex real imag",
+    "complex real imag remainder fmod",
     "_conj_physical conj resolve_conj bernoulli native_dropout _unsafe_view eq ne lt le gt ge",
     "logical_and logical_not logical_or logical_xor bitwise_and bitwise_or bitwise_xor bitwise_not",
     "any all rand randn repeat",
@@ -51,7 +51,7 @@ LIBRARY = _names(
     "exp expm1 log log1p log2 log10 pow sin cos tan tanh tanh_backward sigmoid sigmoid_backward",
     "erf rsqrt lerp lerp_ addcmul addcmul_ elu elu_backward gelu gelu_backward mish mish_backward",
     "silu silu_backward softplus softplus_backward _softmax _softmax_backward_data _log_softmax",
-    "_log_softmax_backward_data log_sigmoid_forward log_sigmoid_backward",
+    "_log_softmax_backward_data log_sigmoid_forward log_sigmoid_backward linspace",
 )
 ADDITIONS = _names("add sub add_ sub_ rsub")
 SUMS = _names(

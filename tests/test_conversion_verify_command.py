@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 from _conversion import converted
+from safetensors.torch import save_file
 from test_conversion_verify import without_sign
 
-from leaf_port import impulse_responses
+from leaf_port import PCEN, impulse_responses
 from weight_conversion import _cli
 from weight_conversion.record import RECORDINGS
 
@@ -48,8 +49,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def copied(folder: Path, to: Path) -> Path:
     to.mkdir()
-    for name in ("config.json", "model.safetensors"):
-        (to / name).write_bytes((folder / name).read_bytes())
+    for path in folder.iterdir():
+        if path.name != "verification.json":
+            (to / path.name).write_bytes(path.read_bytes())
     return to
 
 
@@ -152,6 +154,7 @@ def later(folder: Path) -> None:
 def a_part(folder: Path) -> None:
     told = {"format_version": 1, "kind": "PCEN", "arguments": {"num_channels": 8}}
     (folder / "config.json").write_text(json.dumps(told))
+    save_file(PCEN(8).state_dict(), folder / "model.safetensors")
 
 
 @pytest.mark.parametrize(

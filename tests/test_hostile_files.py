@@ -23,6 +23,7 @@ import torch
 from _bundle_writer import Bundle, header, node, table
 from _conversion import settings
 from _ports import GIVEN, imported, state
+from _rewritten import Graph
 from safetensors.torch import save_file
 
 import leaf_port as lp
@@ -64,22 +65,20 @@ def within(attempt: Callable[[], object], seconds: int = 20) -> str:
     return told
 
 
-def model(prefix: Path, **shapes: tuple[int, ...]) -> Path:
-    """A checkpoint of a frontend and a head, of such shapes."""
-    names = {"kernel": "_head/kernel", "bias": "_head/bias", "gabor": "_complex_conv/kernel"}
-    objects: dict[str, dict[str, int]] = {}
-    nodes, made = [b""], Bundle()
-    for name, shape in shapes.items():
-        owner, _, leaf = names[name].partition("/")
-        objects.setdefault(owner, {})[leaf] = len(nodes)
-        nodes.append(node(variable=(name, f"{names[name]}/{VALUE}")))
-        made.add(f"{names[name]}/{VALUE}", np.zeros(shape, np.float32))
-    children = {}
-    for owner, members in objects.items():
-        children[owner] = len(nodes)
-        nodes.append(node(members))
-    nodes[0] = node(children)
-    return made.add_graph(nodes).write(prefix)
+KEYS = {
+    "kernel": f"_head/kernel/{VALUE}",
+    "bias": f"_head/bias/{VALUE}",
+    "gabor": f"_frontend/_complex_conv/kernel/{VALUE}",
+}
+
+
+def model(prefix: Path, **arrays: np.ndarray[Any, Any]) -> Path:
+    """The recorded checkpoint of a classifier with other arrays in it."""
+    graph = Graph()
+    for name, array in arrays.items():
+        assert KEYS[name] in graph.tensors
+        graph.tensors[KEYS[name]] = array
+    return graph.write(prefix)
 
 
 @pytest.mark.parametrize("count", [2**31 - 1, 2**62])
@@ -109,9 +108,9 @@ def test_shards_that_are_not_there(count: int, tmp_path: Path) -> None:
     ],
 )
 def test_axes_of_nothing(shapes: dict[str, tuple[int, ...]], tmp_path: Path) -> None:
-    source = model(tmp_path / "c", **shapes)
-    given = settings("", compression="log", frontend="leaf" if "gabor" in shapes else "none")
-    told = within(lambda: convert(source, tmp_path / "made", given))
+    empty = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    source = model(tmp_path / "c", **empty)
+    told = within(lambda: convert(source, tmp_path / "made", settings("leaf")))
     assert told.startswith("LeafError: convert"), told
     assert "/kernel" in told
     assert str(source) in told
@@ -330,14 +329,8 @@ def test_weights_that_are_no_numbers_are_not_imported(
 
 
 def test_weights_that_are_no_numbers_are_not_converted(tmp_path: Path) -> None:
-    source = model(tmp_path / "c", kernel=(1, 3), bias=(3,))
-    found = Checkpoint(source)
-    made = Bundle()
-    made.entries, made.shards = {}, [bytearray()]
-    for key in found.keys():  # noqa: SIM118
-        value = found.tensor(key)
-        made.add(key, np.full_like(value, np.nan) if "bias" in key else value)
-    made.write(source)
-    with pytest.raises(lp.LeafError, match="3 NaN or infinite in _head/bias"):
-        convert(source, tmp_path / "made", settings("", frontend="none"))
+    biases = np.full_like(Graph().tensors[KEYS["bias"]], np.nan)
+    source = model(tmp_path / "c", bias=biases)
+    with pytest.raises(lp.LeafError, match=f"{len(biases)} NaN or infinite in _head/bias"):
+        convert(source, tmp_path / "made", settings("leaf"))
     assert not (tmp_path / "made").exists()

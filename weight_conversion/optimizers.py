@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from weight_conversion._malformed import MalformedError
 from weight_conversion.object_graph import ObjectGraph
 
 ADAM, ADAMW = "Adam", "AdamW"
@@ -37,6 +38,7 @@ _KEPT = frozenset(
     | {"_model_variables_moving_average", "_optimizer", "base_optimizer", "inner_optimizer"}
     | {*_SCALARS, "epsilon"}
 )
+_LISTS = {"_variables", "_momentums", "_velocities"}
 _OF_OTHERS = {"_u_product": "Nadam", "momentum_cache": "Nadam", "_u": "Adamax"}
 
 
@@ -95,6 +97,8 @@ def read(graph: ObjectGraph, node: int, paths: Mapping[str, str]) -> Optimizer:
     own = graph.nodes[node].slots
     if own or "_iterations" not in edges:
         return _legacy(graph, node, scalars, paths)
+    for name in _LISTS & edges.keys():
+        _check_list(graph, edges[name], name)
     lists = {name: _variables(graph, child) for name, child in edges.items()}
     first, second = lists.get("_momentums", {}), lists.get("_velocities", {})
     listed = [pair for both in zip(first.items(), second.items(), strict=False) for pair in both]
@@ -106,12 +110,25 @@ def read(graph: ObjectGraph, node: int, paths: Mapping[str, str]) -> Optimizer:
     return Optimizer(scalars, keys, full, {}, kind, _notes(edges, lists))
 
 
+def _check_list(graph: ObjectGraph, node: int, name: str) -> None:
+    """A list with a member less would pass for one of fewer trained weights.
+
+    Raises:
+        MalformedError: its members are not numbered from 0 without a gap.
+    """
+    members = {member for member, _ in graph.nodes[node].children}
+    odd = members ^ {str(index) for index in range(len(members))}
+    if odd:
+        expected = f"a list {name} whose members are numbered from 0"
+        raise MalformedError(expected, f"the member {min(odd)!r}, there or missing")
+
+
 def _variables(graph: ObjectGraph, node: int) -> dict[str, str]:
     """Full names by key of a list of variables."""
     children = sorted(
         (int(name), child)
         for name, child in graph.nodes[node].children
-        if name.isdecimal() and len(name) < 10
+        if name.isascii() and name.isdecimal() and len(name) < 10
     )
     found = (graph.nodes[child].variable for _, child in children)
     return {each.key: each.full_name for each in found if each is not None}
