@@ -85,6 +85,7 @@ def _accepted(cls: Any, folder: Path, tree: Tree, weights: Mapping[str, Tensor])
     """Which broken folder is taken, or refused without saying why; empty if none is."""
     whole = dict(weights)
     more = {**whole, "another": torch.zeros(1)}
+    less = dict(list(whole.items())[1:])
     other = {name: tensor.double() for name, tensor in whole.items()}
     written: list[tuple[str, Callable[[], object]]] = [
         *(
@@ -93,7 +94,7 @@ def _accepted(cls: Any, folder: Path, tree: Tree, weights: Mapping[str, Tensor])
         ),
         ("unexpected: another", lambda: _write(folder, tree, more)),
         *[("float64", lambda: _write(folder, tree, other))] * bool(whole),
-        *[("missing: ", lambda: _write(folder, tree, {}))] * bool(whole),
+        *[("missing: ", lambda: _write(folder, tree, less))] * bool(whole),
         ("a safetensors file", lambda: (folder / pretrained.WEIGHTS).write_bytes(b"pickle")),
         ("JSON", lambda: (folder / pretrained.CONFIG).write_bytes(b"\xff{")),
         ("a file that can be read", (folder / pretrained.CONFIG).unlink),
