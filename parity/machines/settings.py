@@ -16,7 +16,11 @@ from leaf_port.errors import FilterWarning
 THREADS, ONEDNN = "PARITY_THREADS", "PARITY_ONEDNN"
 """Environment variables of a process that runs cases: torch's threads, and ``off`` for oneDNN."""
 
-_ATEN = ("default", "avx2", "avx512")
+_X86 = ("x86_64", "AMD64", "i386", "i686")
+_ATEN = {
+    **dict.fromkeys(_X86, ("default", "avx2", "avx512")),
+    **dict.fromkeys(("aarch64", "arm64"), ("default", "sve128", "sve256")),
+}
 _ONEDNN = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_AMX")
 _VARIABLES = (
     "ATEN_CPU_CAPABILITY",
@@ -36,7 +40,6 @@ _ONEDNN_FLAGS = {
     "AVX512_CORE_AMX": "amx_tile",
 }
 _THREADS = (1, 2, 4)
-_INTEL = ("x86_64", "AMD64", "i386", "i686")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,8 +79,8 @@ def played() -> dict[str, str]:
 def processor() -> str:
     """The processor's name."""
     name = _cpuinfo("model name") or platform.processor() or platform.machine()
-    family = _cpuinfo("cpu family")
-    return f"{name}, family {family}" if family else name
+    told = {"family": _cpuinfo("cpu family"), "part": _cpuinfo("CPU part")}
+    return ", ".join([name, *(f"{key} {value}" for key, value in told.items() if value)])
 
 
 def settings() -> list[Setting]:
@@ -97,12 +100,11 @@ def _cpuinfo(key: str) -> str:
 
 def _torch() -> Iterator[Setting]:
     """ATen's kernels are compiled for several levels, of which it takes the highest."""
+    levels = _ATEN.get(platform.machine(), ("default",))
     here = torch.backends.cpu.get_cpu_capability().lower()
-    for level in _ATEN:
+    for level in levels:
         missing = ""
-        if platform.machine() not in _INTEL:
-            missing = f"levels of x86; this is {platform.machine()}"
-        elif here not in _ATEN or _ATEN.index(level) > _ATEN.index(here):
+        if here not in levels or levels.index(level) > levels.index(here):
             missing = f"this processor has no {level}"
         elif level == here:
             missing = f"{AS_IT_IS.name}: torch takes it here"
