@@ -39,13 +39,12 @@ def file_of(folder: Path, layer: str, index: int) -> Path:
 
 def prepare(layer: str, index: int, folder: str) -> Prepared:
     """Computes and keeps what float64 says of a case; its process has the healthy port."""
-    import torch
-
     from parity import checks
     from parity.layers import all_specs
+    from parity.machines import settings
     from parity.oracles import recorded
 
-    torch.set_num_threads(1)
+    settings.prepare()
     spec = all_specs()[layer]
     case = spec.cases()[index]
     question, rounded = checks.ready(spec, case, recorded.load(spec))

@@ -68,11 +68,10 @@ def _verdict(mutant: Mutant, cases: Sequence[Prepared]) -> Verdict:
     if mutant.damages:
         return _of_recording(mutant)
     planted = hook.plant(mutant)
-    import torch
-
     from parity.layers import all_specs
+    from parity.machines import settings
 
-    torch.set_num_threads(1)
+    settings.prepare()
     spec = all_specs()[mutant.layer]
     if not planted.found:
         raise RuntimeError(f"{mutant.package}/{mutant.file} was never imported")
