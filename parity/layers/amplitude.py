@@ -52,11 +52,11 @@ SPEC = LayerSpec(
     ),
     explicit=(Case("amplitude", {"taps": 194, "index": 0}, draw=20103),),
     budget=Budget(
-        port=Bound(30, 14.673, MATRIX_FOURIER, at="taps=194,index=0,draw=20103"),
-        reference=Bound(1200, 579.726, TENSORFLOW_FFT, at="taps=269,index=0,draw=245"),
+        port=Bound(30, 22.323, MATRIX_FOURIER, at="taps=194,index=0,draw=20103"),
+        reference=Bound(1200, 743.043, TENSORFLOW_FFT, at="taps=269,index=0,draw=245"),
         port_gradient=Bound(5, 2.546),
         reference_gradient=Bound(
-            210, 101.84, TENSORFLOW_FFT, at="taps=160,index=0,denormal,draw=33554431"
+            210, 102.378, TENSORFLOW_FFT, at="taps=160,index=0,denormal,draw=33554431"
         ),
         double=Bound(640, 345.945, MKL_DOUBLE_FFT, at=ELSEWHERE + "x86-64 with AVX-512"),
         norm=90,

@@ -127,7 +127,7 @@ SPEC = LayerSpec(
         ),
     ),
     budget=Budget(
-        port=Bound(5, 2.397),
+        port=Bound(5, 4.114),
         reference=Bound(13, 6.19, at=_MODERN),
         port_gradient=Bound(5.8, 2.857),
         reference_gradient=Bound(14, 6.852, at=_MODERN),
@@ -139,7 +139,7 @@ SPEC = LayerSpec(
         reference=Bound(17, 8.325),
         port_gradient=Bound(
             24,
-            11.998,
+            15.672,
             WEIGHT_GRADIENT,
             at=(
                 "map=20x7,channels=3,filters=4,activation=elu,pooling=True,training,click,draw=1332"

@@ -39,21 +39,21 @@ SPEC = LayerSpec(
     unanswered=_unanswered,
     arithmetics=("complex", "real"),
     budget=Budget(
-        port=Bound(5, 0.408),
+        port=Bound(5, 0.628),
         reference=Bound(8.7, 4.513),
-        port_gradient=Bound(5, 0.629),
+        port_gradient=Bound(5, 1.157),
         reference_gradient=Bound(
-            60, 29.205, TENSORFLOW_FFT, at="samples=746,taps=19,filters=2,draw=1652478"
+            60, 40.758, TENSORFLOW_FFT, at="samples=746,taps=19,filters=2,draw=1652478"
         ),
-        double=Bound(24, 11.9, MATRIX_FOURIER),
+        double=Bound(24, 18.947, MATRIX_FOURIER),
         norm=28,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=TENSORFLOW_FFT,
     ),
     adverse=Budget(
-        port=Bound(5, 0.408),
+        port=Bound(5, 0.496),
         reference=Bound(7, 2.933),
-        port_gradient=Bound(13, 6.172),
+        port_gradient=Bound(13, 6.446),
         reference_gradient=Bound(
             1100, 568.6, TENSORFLOW_FFT, at="samples=531,taps=15,filters=2,denormal,draw=100000001"
         ),

@@ -90,11 +90,11 @@ SPEC = LayerSpec(
         ),
     ),
     budget=Budget(
-        port=Bound(5, 0.31),
-        reference=Bound(5, 2.428),
-        port_gradient=Bound(5, 0.076),
+        port=Bound(5, 0.359),
+        reference=Bound(5, 2.458),
+        port_gradient=Bound(5, 0.087),
         reference_gradient=Bound(5, 2.634),
-        double=Bound(34, 16.671, MATRIX_FOURIER),
+        double=Bound(34, 23.739, MATRIX_FOURIER),
         relative=2e-6,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=TENSORFLOW_FFT,
@@ -102,7 +102,9 @@ SPEC = LayerSpec(
     adverse=Budget(
         port=Bound(5, 0.349),
         reference=Bound(6.3, 3.739),
-        port_gradient=Bound(12, 5.93),
+        port_gradient=Bound(
+            12, 10.121, "by units of 12 runs; by those of 100 runs it is 7.7 units off"
+        ),
         reference_gradient=Bound(
             660, 327.7, TENSORFLOW_FFT, at="samples=522,taps=59,l1=0.01,l2=0.0,silence,draw=166"
         ),

@@ -298,9 +298,11 @@ SPEC = LayerSpec(
     budget=Budget(
         port=Bound(11, 5.23),
         reference=Bound(9.5, 4.724),
-        port_gradient=Bound(9.2, 4.599),
-        reference_gradient=Bound(15, 7.377),
-        double=Bound(5, 2.463),
+        port_gradient=Bound(9.2, 6.623),
+        reference_gradient=Bound(
+            15, 10.126, "by units of 12 runs; by those of 100 runs it is 8.2 units off"
+        ),
+        double=Bound(5, 2.753),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     autocast=True,
