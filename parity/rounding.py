@@ -60,6 +60,8 @@ COMPOSITE = torch._decomp.get_decompositions(
         _aten.std_mean,
         _aten.addmm,
         _aten.leaky_relu_backward,
+        _aten.nll_loss_forward,
+        _aten.nll_loss_backward,
     ]
 )
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from leaf_port.errors import LeafError
@@ -48,6 +49,17 @@ def test_indices_that_never_meet_add_nothing_up() -> None:
     with rounding.Noise(0):
         made = torch.zeros(64).double().index_put((places,), NUMBERS, accumulate=True)
     assert torch.equal(made[places], NUMBERS)
+
+
+def test_a_loss_of_training_has_units() -> None:
+    """Cross-entropy is one operation to torch; its mean is a sum, its choice of a class exact."""
+    logits = torch.linspace(-2.0, 2.0, 12, dtype=torch.float64).reshape(4, 3).requires_grad_()
+    with rounding.Noise(0):
+        loss = F.cross_entropy(logits, PLACES[:4] % 3)
+        (gradient,) = torch.autograd.grad(loss, logits)
+    exact = F.cross_entropy(logits.detach(), PLACES[:4] % 3)
+    assert 0 < abs(float(loss.detach() - exact)) < 16 * rounding.UNIT_ROUNDOFF * float(exact)
+    assert gradient.shape == logits.shape
 
 
 def test_each_operation_stands_in_one_table() -> None:
