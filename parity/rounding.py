@@ -11,6 +11,7 @@ neither depends on how port and reference differ.
 
 from __future__ import annotations
 
+import cmath
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from parity import kept_units, operations, port, summation
+from parity import blocked_convolution, kept_units, operations, port, summation
 from parity.compare import Rounded
 from parity.spec import Array, LayerSpec, Question
 
@@ -66,7 +67,7 @@ COMPOSITE = torch._decomp.get_decompositions(
 )
 
 
-def _magnitude(name: str, func: Callable[..., Any], args: Any, kwargs: Any, out: Tensor) -> Tensor:
+def _magnitude(name: str, args: Any, out: Tensor) -> Tensor:
     """What the rounding of ``out`` is proportional to."""
     if name in operations.TRANSFORMS:  # every output mixes all inputs of its transform
         source = args[0]
@@ -131,26 +132,34 @@ class Noise(TorchDispatchMode):
         if exact:
             operations.check_indices(name, args)
             return func(*args, **kwargs)
-        plain = func(*args, **kwargs) if not name.endswith("_") else None
-        magnitudes = None
-        if name in operations.OF_SQUARES:
-            magnitudes = self._of_sums(name, args, plain, plain)
-        if name in operations.ADDITIONS:
-            magnitudes = _absolute(args[0]) + _absolute(args[1])
-        if name in operations.SUMS:
-            key = name, tuple(arg.shape if isinstance(arg, Tensor) else None for arg in args)
-            magnitudes = self._magnitudes.of(key, lambda: self._entering(func, args, kwargs, plain))
-        if plain is None:
+        compute = blocked_convolution.faster(func, args)
+        if name.endswith("_"):
+            sizes = self._entering(name, compute, args, kwargs, None)
             plain = func(*args, **kwargs)
             if isinstance(plain, Tensor):
-                self._disturb_(plain, magnitudes if magnitudes is not None else plain.abs())
+                self._disturb_(plain, plain.abs() if sizes is None else sizes)
             return plain
-        return self._disturbed(name, func, args, kwargs, plain, magnitudes)
+        plain = compute(*args, **kwargs)
+        sizes = self._entering(name, compute, args, kwargs, plain)
+        return self._disturbed(name, args, plain, sizes)
 
-    def _entering(self, func: Any, args: Any, kwargs: Any, plain: Any) -> Any:
-        """The magnitudes that enter a sum: the same operation on absolute values."""
-        absolute = func(*[_absolute(argument) for argument in args], **kwargs)
-        return self._of_sums(operations.known(func)[0], args, absolute, plain)
+    def _entering(self, name: str, compute: Any, args: Any, kwargs: Any, plain: Any) -> Any:
+        """The magnitudes that enter a sum; None for what is no sum."""
+        if name in operations.OF_SQUARES:
+            return self._of_sums(name, args, plain, plain)
+        if name in operations.ADDITIONS:
+            return _absolute(args[0]) + _absolute(args[1])
+        if name not in operations.SUMS:
+            return None
+        key = name, tuple(arg.shape if isinstance(arg, Tensor) else None for arg in args)
+        return self._magnitudes.of(
+            key, lambda: self._of_absolute(name, compute, args, kwargs, plain)
+        )
+
+    def _of_absolute(self, name: str, compute: Any, args: Any, kwargs: Any, plain: Any) -> Any:
+        """Of a sum: the same operation on absolute values."""
+        absolute = compute(*[_absolute(argument) for argument in args], **kwargs)
+        return self._of_sums(name, args, absolute, plain)
 
     @staticmethod
     def _of_sums(name: str, args: Any, absolute: Any, out: Any) -> Any:
@@ -171,23 +180,18 @@ class Noise(TorchDispatchMode):
         if out.is_floating_point():
             out.add_(self._uniform(out) * magnitude)
 
-    def _disturbed(
-        self, name: str, func: Any, args: Any, kwargs: Any, out: Any, magnitudes: Any
-    ) -> Any:
+    def _disturbed(self, name: str, args: Any, out: Any, sizes: Any) -> Any:
         if isinstance(out, (tuple, list)):
-            sizes = magnitudes if magnitudes is not None else [None] * len(out)
+            each = sizes if sizes is not None else [None] * len(out)
             made = [
-                self._disturbed(name, func, args, kwargs, each, size)
-                for each, size in zip(out, sizes, strict=True)
+                self._disturbed(name, args, one, size) for one, size in zip(out, each, strict=True)
             ]
             return tuple(made) if isinstance(out, tuple) else made
         if not isinstance(out, Tensor) or not (out.is_floating_point() or out.is_complex()):
             return out
-        size = _magnitude(name, func, args, kwargs, out) if magnitudes is None else magnitudes
+        size = _magnitude(name, args, out) if sizes is None else sizes
         size = size.abs() if size.is_complex() else size
-        if not bool(
-            torch.isfinite(out.sum())
-        ):  # as a rule it is: one pass, where `where` takes four
+        if not cmath.isfinite(out.sum().item()):  # seldom, and `where` takes four passes
             size = torch.where(torch.isfinite(out), size, 0.0)  # infinity stays what it is
         if out.is_complex():
             disturbance = torch.complex(self._uniform(out) * size, self._uniform(out) * size)
