@@ -67,15 +67,22 @@ class LikeOfficial(BaseTorchFunctionMode):
 
 
 class Flushing(LikeOfficial):
-    """Denormal numbers are zero, as operands and as results."""
+    """Denormal numbers are zero, as operands and as results.
+
+    One thread computes in here. The mode is the calling thread's own: others would not flush, and
+    a pool that starts in here would inherit it, and flush in every computation after this one.
+    """
 
     def __enter__(self) -> Self:
         if not torch.set_flush_denormal(True):
             raise RuntimeError("this processor cannot be told to flush denormal numbers")
+        self._threads = torch.get_num_threads()
+        torch.set_num_threads(1)
         return super().__enter__()
 
     def __exit__(self, *raised: Any) -> None:
         torch.set_flush_denormal(False)
+        torch.set_num_threads(self._threads)
         super().__exit__(*raised)
 
 

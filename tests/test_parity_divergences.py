@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -149,3 +151,22 @@ def test_computing_with_the_lowest_number_is_not_determined(
         assert not context.undetermined
         F.linear(pooled, torch.tensor([[factor]]))
     assert context.undetermined is undetermined
+
+
+_FLUSHED = """
+import torch
+from parity.divergences import Flushing
+
+torch.set_num_threads(4)
+x = torch.full((1 << 20,), 1e-40)  # so many that torch shares the work out
+with Flushing():
+    print(int((x * 0.5 > 0).sum()))
+print(int((x * 0.5 > 0).sum()), x.numel())
+"""
+
+
+def test_flushing_reaches_every_element_and_ends_in_every_thread() -> None:
+    """A pool that started while its parent flushed went on flushing: another suite's answers."""
+    line = [sys.executable, "-c", _FLUSHED]
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "1048576", "1048576"]
