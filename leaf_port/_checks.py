@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from leaf_port._precision import is_traced
+from leaf_port._ops.precision import is_traced
 from leaf_port.errors import LeafError
 
 FLOATS = (torch.float32, torch.float64)

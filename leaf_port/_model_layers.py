@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leaf_port import _checks
-from leaf_port._clip import amax, clip_by_value, max_pool2d
-from leaf_port._devices import lacks
+from leaf_port._ops.clip import amax, clip_by_value, max_pool2d
+from leaf_port._ops.devices import lacks
 from leaf_port.errors import LeafError
 from leaf_port.padding import pad_time, same_padding
 

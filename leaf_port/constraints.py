@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from leaf_port import _checks
-from leaf_port._clip import clip_by_value
+from leaf_port._ops.clip import clip_by_value
 
 Constraint = Callable[[Tensor], Tensor]
 

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leaf_port import _arithmetic, _checks, impulse_responses, padding, utils
-from leaf_port._arithmetic import Arithmetic
-from leaf_port._clip import clip_by_value
-from leaf_port._fft_convolution import fft_conv1d as fft_conv1d
-from leaf_port._fft_convolution import overlap_add_conv1d as overlap_add_conv1d
-from leaf_port._fft_convolution import spectrum_norm
-from leaf_port._fft_convolution import upper_power_of_2 as upper_power_of_2
+from leaf_port import _checks, impulse_responses, padding, utils
+from leaf_port._ops import arithmetic as _arithmetic
+from leaf_port._ops.arithmetic import Arithmetic
+from leaf_port._ops.clip import clip_by_value
+from leaf_port._ops.fft_convolution import fft_conv1d as fft_conv1d
+from leaf_port._ops.fft_convolution import overlap_add_conv1d as overlap_add_conv1d
+from leaf_port._ops.fft_convolution import spectrum_norm
+from leaf_port._ops.fft_convolution import upper_power_of_2 as upper_power_of_2
 from leaf_port.constraints import Constraint, GaborConstraint, UnitNorm
 from leaf_port.errors import LeafError
 from leaf_port.initializers import Constant, GlorotUniform, Initializer, parameter

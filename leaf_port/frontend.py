@@ -14,12 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leaf_port import _arithmetic, _checks, _fourier, convolution, melfilters, padding, pooling
-from leaf_port._arithmetic import Arithmetic
-from leaf_port._clip import maximum
-from leaf_port._devices import lacks
-from leaf_port._fft_convolution import positions
-from leaf_port._precision import autocast_off, product, without_autocast
+from leaf_port import _checks, convolution, melfilters, padding, pooling
+from leaf_port._ops import arithmetic as _arithmetic
+from leaf_port._ops import fourier
+from leaf_port._ops.arithmetic import Arithmetic
+from leaf_port._ops.clip import maximum
+from leaf_port._ops.devices import lacks
+from leaf_port._ops.fft_convolution import positions
+from leaf_port._ops.precision import autocast_off, product, without_autocast
 from leaf_port.errors import FilterWarning, LeafError
 from leaf_port.initializers import (
     Constant,
@@ -469,7 +471,7 @@ class MelFilterbanks(FromPretrained, nn.Module):
         if _arithmetic.uses_complex(self.arithmetic, frames.device):
             stft = torch.fft.rfft(frames, n=self.n_fft)
             return stft.real**2 + stft.imag**2
-        spectrum = _fourier.rfft(frames, self.n_fft)
+        spectrum = fourier.rfft(frames, self.n_fft)
         return spectrum[0] ** 2 + spectrum[1] ** 2
 
 

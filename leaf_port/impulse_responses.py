@@ -14,8 +14,9 @@ import math
 import torch
 from torch import Tensor
 
-from leaf_port import _checks, _fourier
-from leaf_port._clip import clip_by_value
+from leaf_port import _checks
+from leaf_port._ops import fourier
+from leaf_port._ops.clip import clip_by_value
 from leaf_port.errors import LeafError
 
 # A tap below this is zero: above the denormals of its dtype, below anything that reaches an output.
@@ -44,9 +45,9 @@ def amplitude(filters: Tensor, i: int) -> Tensor:
         expected = f"0 to {filters.shape[1] - 1}"
         raise LeafError("amplitude", "i", expected, i, "give the index of a filter")
     if filters.is_complex():
-        return _fourier.absolute(torch.fft.fftshift(torch.fft.fft(filters[:, i])))
+        return fourier.absolute(torch.fft.fftshift(torch.fft.fft(filters[:, i])))
     real, imaginary = filters[:, i].unbind(-1)
-    return torch.roll(_fourier.magnitude(_fourier.fft((real, imaginary))), filters.shape[0] // 2)
+    return torch.roll(fourier.magnitude(fourier.fft((real, imaginary))), filters.shape[0] // 2)
 
 
 _PAIRS = ((), (2,))  # the axes behind (size, filters): none, or real and imaginary part
@@ -64,7 +65,7 @@ def _without_denormals(taps: Tensor) -> Tensor:
 
     It must: at a centre frequency of 0 all imaginary taps are zero, and their gradient is not.
     """
-    smallest = taps.new_full((), _SMALLEST_TAP[taps.dtype])  # see leaf_port/_clip.py, _like
+    smallest = taps.new_full((), _SMALLEST_TAP[taps.dtype])  # see leaf_port/_ops/clip.py, _like
     tiny = taps.abs() < smallest
     return torch.where(tiny, taps - taps.detach(), taps)
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from leaf_port import _checks
-from leaf_port._devices import lacks
+from leaf_port._ops.devices import lacks
 from leaf_port.errors import LeafError
 
 _RANKS = {2: "of two axes", 3: "of three axes", 4: "of four axes"}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leaf_port import _checks, impulse_responses, padding
-from leaf_port._clip import max_pool2d
+from leaf_port._ops.clip import max_pool2d
 from leaf_port.convolution import check_long_enough
 from leaf_port.errors import LeafError
 from leaf_port.initializers import Constant, GlorotUniform, Initializer, parameter

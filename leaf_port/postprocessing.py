@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from leaf_port import _checks, _scan
-from leaf_port import _spec_augment as _sa
-from leaf_port._clip import clip_by_value, maximum, minimum
-from leaf_port._precision import product
-from leaf_port._spec_augment import SpecAugmentDraws as SpecAugmentDraws
+from leaf_port import _checks
+from leaf_port._ops import scan
+from leaf_port._ops import spec_augment as _sa
+from leaf_port._ops.clip import clip_by_value, maximum, minimum
+from leaf_port._ops.precision import product
+from leaf_port._ops.spec_augment import SpecAugmentDraws as SpecAugmentDraws
 from leaf_port.errors import LeafError
 from leaf_port.initializers import Constant, Identity, parameter
 
@@ -61,7 +62,7 @@ class ExponentialMovingAverage(nn.Module):
         """Smoothed ``inputs`` (batch, time, channels) from ``initial_state`` (batch, channels)."""
         _check_smoothed(self, inputs, initial_state, self.num_channels, self.smooth)
         w = clip_by_value(self.smooth, 0.0, 1.0)
-        return _scan.diagonal_recurrence(w * inputs, 1.0 - w, initial_state)
+        return scan.diagonal_recurrence(w * inputs, 1.0 - w, initial_state)
 
 
 class FixedSmoother(nn.Module):
@@ -94,7 +95,7 @@ class FixedSmoother(nn.Module):
         """Smoothed ``inputs`` (batch, time, channels) from ``initial_state`` (batch, channels)."""
         _check_smoothed(self, inputs, initial_state, self.kernel.shape[0], self.kernel)
         weighed = product(inputs, self.kernel)
-        return _scan.matrix_recurrence(weighed, self.recurrent_kernel, initial_state)
+        return scan.matrix_recurrence(weighed, self.recurrent_kernel, initial_state)
 
 
 class PCEN(nn.Module):

@@ -11,21 +11,23 @@ import typer
 from rich.console import Console
 
 from leaf_port.errors import LeafError
-from parity import backends, blame_report, report
-from parity import live as live_runner
-from parity import record as recorder
-from parity.audit import adapters, verdict
-from parity.audit import report as audit_report
-from parity.audit.adapters import ADAPTERS
-from parity.audit.probes import probes
-from parity.audit.rules import WEIGHTS
-from parity.audit.stages import Reference
+from parity import report
+from parity.commands import live as live_runner
+from parity.commands import record as recorder
+from parity.commands.audit import adapters, verdict
+from parity.commands.audit import report as audit_report
+from parity.commands.audit.adapters import ADAPTERS
+from parity.commands.audit.probes import probes
+from parity.commands.audit.rules import WEIGHTS
+from parity.commands.audit.stages import Reference
+from parity.commands.blame import report as blame_report
+from parity.commands.mutants import report as mutants_report
+from parity.commands.mutants.bugs import all_mutants
+from parity.commands.primitives import _report as primitives_report
+from parity.commands.primitives import all_primitives
 from parity.layers import all_specs
-from parity.mutants import report as mutants_report
-from parity.mutants.bugs import all_mutants
 from parity.oracles.official import Official
-from parity.primitives import _report as primitives_report
-from parity.primitives import all_primitives
+from parity.port import backends
 from parity.spec import Case, LayerSpec
 
 app = typer.Typer(
@@ -56,8 +58,8 @@ def _case(text: str) -> Case:
 
 def _reseal(layers: list[str] | None, console: Console) -> bool:
     """Seals the recordings of layers; of all of them, those of the other ports too."""
-    from parity import reseal
-    from parity.ports import command, spec
+    from parity.commands import reseal
+    from parity.commands.ports import command, spec
 
     whole = reseal.reseal(_chosen(layers), console)
     for name, each in {} if layers else spec.RECORDED.items():
@@ -129,7 +131,7 @@ def run(
     ] = None,
 ) -> None:
     """Check the port against the recorded official answers; exit code 1 if anything is off."""
-    from parity.machines import outcome  # what no other run needs
+    from parity.commands.machines import outcome  # what no other run needs
 
     told = outcome.writer(worst)
     ok = report.run(_chosen(layer), case, report.console(), backend or (), tight, first, told)
@@ -162,7 +164,7 @@ def machines(
     Each setting that this machine can play is run in a process of its own: torch's and NumPy's
     levels, oneDNN's and MKL's, several threads. Exit code 1 if anything is off in any of them.
     """
-    from parity.machines import command
+    from parity.commands.machines import command
 
     chosen = command.chosen(setting)
     if list_:
@@ -286,7 +288,10 @@ def mutants(
     for name in only or ():
         if name not in {mutant.name for mutant in table}:
             near = difflib.get_close_matches(name, [mutant.name for mutant in table], 1, 0.3)
-            fix = "".join(f"did you mean {close!r}?" for close in near) or "see parity/mutants/bugs"
+            fix = (
+                "".join(f"did you mean {close!r}?" for close in near)
+                or "see parity/commands/mutants/bugs"
+            )
             raise LeafError("parity", "--only", "the name of a planted bug", name, fix)
     chosen = [mutant for mutant in table if not only or mutant.name in only]
     raise typer.Exit(0 if mutants_report.run(chosen, report.console(), json) else 1)
@@ -358,7 +363,7 @@ def ports(
 
     Exit code 0 if they compute the same, 1 if not, 2 if the port cannot be asked.
     """
-    from parity.ports import command
+    from parity.commands.ports import command
 
     if record:
         command.record(target, examples, seed, report.console())
@@ -390,7 +395,7 @@ def xla_complex(
     Each operation is run forward and backward in another process, against float64 on the CPU.
     Exit code 0 once all were tried, whatever they gave; 2 if they cannot be.
     """
-    from parity.xla_complex import command  # what no other command needs
+    from parity.commands.xla_complex import command  # what no other command needs
 
     if table and json is not None:
         raise LeafError("xla-complex", "--json", "no --table beside it", json, "leave one out")

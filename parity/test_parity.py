@@ -7,17 +7,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from parity import backends, checks, compare, drawn
-from parity.checks import Result
-from parity.derivatives import chosen, derived
-from parity.derivatives.without import KINDS
-from parity.laws import held
-from parity.laws.law import Law
+from parity.checks import case_checks, compare, sampling
+from parity.checks.case_checks import Result
+from parity.checks.derivatives import chosen, derived
+from parity.checks.invariants import checker
+from parity.commands.live import Stop, stopping
 from parity.layers import all_specs
-from parity.live import Stop, stopping
 from parity.oracles import official, recorded
 from parity.oracles.official import NotInThisStackError, Official
+from parity.port import backends
 from parity.spec import ErrorCase, LayerSpec
+from parity.spec.invariant import Law
+from parity.spec.without_derivative import KINDS
 
 # Which checks an oracle answers for.
 CHECKS = {
@@ -69,7 +70,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         laws = [
             pytest.param(spec.name, law, id=f"{spec.name}-{law.name}")
             for spec in specs
-            for law in held.laws(spec)
+            for law in checker.laws(spec)
         ]
         metafunc.parametrize(("layer", "law"), laws)
     elif "kind" in metafunc.fixturenames:
@@ -97,17 +98,17 @@ def test_recorded_case(layer: str, case: str, backend: str, pytestconfig: pytest
         pytest.skip("neither the oracle recorded nor the oracle exact was asked")
     if reason := backends.named(backend).missing():
         pytest.skip(f"backend {backend}: {reason}")
-    _asserted(checks.check_named(layer, case, backend), names)
+    _asserted(case_checks.check_named(layer, case, backend), names)
 
 
 def test_refusal(error_case: ErrorCase) -> None:
     """A wrong argument or input is refused by name."""
-    assert checks.check_error(error_case) is None
+    assert case_checks.check_error(error_case) is None
 
 
 def test_law(layer: str, law: Law) -> None:
     """What needs no oracle holds bit by bit."""
-    assert held.check(all_specs()[layer], law).problem == ""
+    assert checker.check(all_specs()[layer], law).problem == ""
 
 
 # torch's own, where it takes forward derivatives.
@@ -138,7 +139,7 @@ def test_drawn_examples(
     spec, worker = all_specs()[layer], request.getfixturevalue("live")
     ask, examples = stopping(worker.answer), pytestconfig.getoption("--parity-examples")
     try:
-        drawn.check(spec, ask, examples, 0, lambda *_: None, backend=backends.named(backend))
+        sampling.check(spec, ask, examples, 0, lambda *_: None, backend=backends.named(backend))
     except Stop as stop:
         if isinstance(stop.reason, NotInThisStackError):
             pytest.skip(str(stop.reason))

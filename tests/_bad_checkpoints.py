@@ -13,7 +13,7 @@ from _bundle_writer import (
 )
 
 from leaf_port.errors import LeafError
-from weight_conversion.tensor_bundle import Checkpoint
+from weight_conversion.formats.tensorflow.checkpoint import Checkpoint
 
 INDEX, DATA = "c.index", "c.data-00000-of-00001"
 WHOLE = np.arange(12, dtype=np.float32).reshape(4, 3)

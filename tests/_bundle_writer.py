@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from weight_conversion._crc32c import crc32c, masked
-from weight_conversion._slices import piece_key
-from weight_conversion.object_graph import KEY
+from weight_conversion.formats.tensorflow.crc32c import crc32c, masked
+from weight_conversion.formats.tensorflow.object_graph import KEY
+from weight_conversion.formats.tensorflow.slices import piece_key
 
 Pairs = list[tuple[bytes, bytes]]
 Change = Callable[[bytes], bytes]

@@ -8,8 +8,8 @@ from typing import Any
 from _recorded_checkpoints import CHECKPOINTS
 
 from weight_conversion.convert import Converted, convert
-from weight_conversion.record import RECORDINGS, SHARDS
-from weight_conversion.settings import Settings
+from weight_conversion.official.settings import Settings
+from weight_conversion.reference.record import RECORDINGS, SHARDS
 
 MODELS = [each for each in CHECKPOINTS if each[0] != SHARDS]
 # What the recipes have and no checkpoint tells.

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import leaf_port as lp
-from parity.source import Source
+from parity.spec.random_arrays import Source
 
 STEPS = 50
 BATCH = 4
@@ -95,7 +95,7 @@ def _ddp() -> list[float]:
 def _xla(spread: bool) -> list[float]:
     import torch_xla
 
-    from parity import xla
+    from parity.port import xla
 
     mesh = _mesh() if spread else None
     xla.start()

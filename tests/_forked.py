@@ -18,7 +18,7 @@ usage: list[tuple[float, int]] = []
 
 @contextmanager
 def started(module: str, path: Path, seconds: float) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """As ``weight_conversion._child.started``."""
+    """As ``weight_conversion.formats.child_process.started``."""
     main = importlib.import_module(module).main
     out, out_end = os.pipe()
     err, err_end = os.pipe()

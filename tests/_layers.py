@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import leaf_port as lp
 from leaf_port import models, normalization
-from parity.source import Source
+from parity.spec.random_arrays import Source
 
 torch.set_num_threads(1)  # small operations: the threads of two workers would wait for each other
 

@@ -21,9 +21,9 @@ from _ports import NAMES, state
 from fuzz_tensor_bundle import spoil
 from safetensors.numpy import load, save
 
-from weight_conversion import object_graph
-from weight_conversion.record import RECORDINGS
-from weight_conversion.tensor_bundle import Checkpoint
+from weight_conversion.formats.tensorflow import object_graph
+from weight_conversion.formats.tensorflow.checkpoint import Checkpoint
+from weight_conversion.reference.record import RECORDINGS
 
 Files = dict[str, bytes]
 
@@ -119,7 +119,7 @@ def saved_model(rng: Random) -> Files:
 @functools.cache
 def h5_arrays(name: str) -> dict[str, np.ndarray[Any, Any]]:
     """The arrays of a recorded Keras file, in its order."""
-    from weight_conversion.keras_h5 import KerasWeights
+    from weight_conversion.formats.keras_h5 import KerasWeights
 
     found = KerasWeights(RECORDINGS / "leaf" / name)
     return {key: found.tensor(key) for key in found.keys()}  # noqa: SIM118

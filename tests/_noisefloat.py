@@ -86,7 +86,7 @@ def conv1d(question: Question, samples: int) -> Made:
         term = part * kernel[k]
         exact, magnitudes = exact + term, magnitudes + np.abs(term)
         squares = squares + term**2 + (exact**2 if k else 0.0)
-    ours = np.sqrt(magnitudes**2 + exact**2 * taps / 3)  # parity/summation.py
+    ours = np.sqrt(magnitudes**2 + exact**2 * taps / 3)  # parity/checks/summation.py
     return Made(total, np.ones(ours.shape), np.sqrt(squares) / ours)
 
 

@@ -15,7 +15,7 @@ from _data_parallel import RATE, STEPS, batch, classifier, loss_of, step
 from _rounding import apart, chain, units
 from torch import Tensor, nn
 
-from parity import xla
+from parity.port import xla
 
 TAPS = 101  # of the longest convolution, whose sums the two add up in another order
 

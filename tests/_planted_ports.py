@@ -1,7 +1,7 @@
 """Synthetic foreign ports: a healthy Leaf of our own modules, and the same with planted faults.
 
-The faults are written against the modules, not with ``parity.audit.rules``, so that a cause is
-confirmed by another computation than the one that planted it.
+The faults are written against the modules, not with ``parity.commands.audit.rules``, so that a
+cause is confirmed by another computation than the one that planted it.
 """
 
 from __future__ import annotations

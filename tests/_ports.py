@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 import leaf_port as lp
-from parity.source import Source
-from weight_conversion.port_import import Imported, import_port
-from weight_conversion.ports import PortSettings
+from parity.spec.random_arrays import Source
+from weight_conversion.foreign.import_port import Imported, import_port
+from weight_conversion.foreign.ports import PortSettings
 
 # Written out here, since the table of the project is what the tests are about.
 NAMES: dict[str, dict[str, str]] = {

@@ -6,7 +6,7 @@ import json
 from functools import cache
 from typing import Any
 
-from weight_conversion.record import MANIFEST, RECORDINGS
+from weight_conversion.reference.record import MANIFEST, RECORDINGS
 
 NAMES = sorted(path.parent.name for path in RECORDINGS.glob(f"*/{MANIFEST}"))
 

@@ -12,9 +12,9 @@ import h5py
 import numpy as np
 from _bundle_writer import Bundle, node
 
-from weight_conversion.object_graph import KEY
-from weight_conversion.record import RECORDINGS
-from weight_conversion.tensor_bundle import Checkpoint
+from weight_conversion.formats.tensorflow.checkpoint import Checkpoint
+from weight_conversion.formats.tensorflow.object_graph import KEY
+from weight_conversion.reference.record import RECORDINGS
 
 Change = Callable[["Graph"], object]
 

@@ -1,8 +1,8 @@
 """Tolerances from the rounding of the computation itself; no tests in here.
 
 The unit of an element is the root mean square, over some runs, of what float32 rounding at every
-operation does to it (:class:`parity.rounding.Noise`). That noise is uniform within a unit roundoff
-of each result; rounding to the nearest errs 0.74 times as far (root mean square over the
+operation does to it (:class:`parity.checks.monte_carlo.Noise`). That noise is uniform within a unit
+roundoff of each result; rounding to the nearest errs 0.74 times as far (root mean square over the
 mantissas), so the *difference* of two answers has a standard deviation of about one unit. A normal
 variable over a root mean square of n runs has Student's distribution with n degrees of freedom,
 whose quantile is what is allowed.
@@ -17,7 +17,7 @@ import torch
 from scipy import stats  # type: ignore[import-untyped]
 from torch import Tensor
 
-from parity import rounding
+from parity.checks import monte_carlo
 
 RUNS = 16
 FLOAT64_IN_FLOAT32 = 2.0**-29  # how much finer float64 rounds
@@ -32,11 +32,11 @@ def units(compute: Compute) -> list[Tensor]:
     exact = [each.detach() for each in compute()]
     squares = [torch.zeros_like(each) for each in exact]
     for seed in range(RUNS):
-        with rounding.Noise(seed):
+        with monte_carlo.Noise(seed):
             disturbed = [each.detach() for each in compute()]
         for total, each, true in zip(squares, disturbed, exact, strict=True):
             total += (each - true) ** 2
-    least = rounding.UNIT_ROUNDOFF
+    least = monte_carlo.UNIT_ROUNDOFF
     return [
         torch.maximum((total / RUNS).sqrt(), least * true.abs()).clamp(min=SMALLEST)
         for total, true in zip(squares, exact, strict=True)

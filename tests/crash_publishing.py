@@ -32,7 +32,7 @@ from _conversion import converted
 import leaf_port as lp
 from leaf_port import _publish, _stored
 from leaf_port.errors import LeafError
-from weight_conversion import record
+from weight_conversion.reference import record
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 VERSIONS = ("leaf", "adam_step")

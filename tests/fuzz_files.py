@@ -30,12 +30,14 @@ from _mutants import MUTANTS
 
 from leaf_port import pretrained
 from leaf_port.errors import LeafError
-from weight_conversion import _child, _cli, adam, torch_file
 from weight_conversion import folder as folders
+from weight_conversion.cli import app as conversion_app
 from weight_conversion.convert import convert
-from weight_conversion.port_import import import_port
-from weight_conversion.ports import PortSettings
-from weight_conversion.settings import Settings
+from weight_conversion.foreign.import_port import import_port
+from weight_conversion.foreign.ports import PortSettings
+from weight_conversion.formats import child_process, torch_file
+from weight_conversion.official import adam
+from weight_conversion.official.settings import Settings
 
 SECONDS = 2.0  # of the processor's time: other load on the machine is no hang
 STOPPED = 10.0
@@ -96,7 +98,7 @@ def whole_way(form: str, path: Path, out: Path, number: int) -> None:
         return
     if number % 3 == 0:
         with contextlib.suppress(LeafError):  # the same errors as below, and its own
-            _cli.look(path)
+            conversion_app.look(path)
     if form in ("torch", "safetensors"):
         torch_file.is_torch_file(path)
         import_port(path, out, PortSettings(PORT), force=True)
@@ -193,13 +195,13 @@ def run(first: int, count: int, place: Path) -> Tally:
     warm = torch.optim.Adam([torch.zeros(1)])
     warm.load_state_dict(warm.state_dict())  # torch takes seconds to load what this needs
     previous = signal.signal(signal.SIGPROF, _alarm)
-    kept = _child.started
-    _child.started = _forked.started
+    kept = child_process.started
+    child_process.started = _forked.started
     try:
         for number in range(first, first + count):
             judge(number, place, tally)
     finally:
-        _child.started = kept
+        child_process.started = kept
         signal.signal(signal.SIGPROF, previous)
     return tally
 

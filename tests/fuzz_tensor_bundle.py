@@ -39,10 +39,10 @@ from _bundle_writer import (
 )
 
 from leaf_port.errors import LeafError
-from weight_conversion import record
-from weight_conversion._crc32c import crc32c, masked
-from weight_conversion.object_graph import KEY
-from weight_conversion.tensor_bundle import Checkpoint
+from weight_conversion.formats.tensorflow.checkpoint import Checkpoint
+from weight_conversion.formats.tensorflow.crc32c import crc32c, masked
+from weight_conversion.formats.tensorflow.object_graph import KEY
+from weight_conversion.reference import record
 
 SECONDS = 10.0  # of the processor's time: other load on the machine is no hang
 TIMES, PLUS = 16, 32_000

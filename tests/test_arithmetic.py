@@ -16,7 +16,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import leaf_port as lp
-from leaf_port import _arithmetic
+from leaf_port._ops import arithmetic as _arithmetic
 
 Make = Callable[[str], nn.Module]
 BOTH = ["complex", "real"]

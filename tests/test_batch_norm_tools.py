@@ -15,7 +15,7 @@ from torch.optim.swa_utils import update_bn
 
 import leaf_port as lp
 from leaf_port.normalization import BatchNormalization
-from parity.source import Source
+from parity.spec.random_arrays import Source
 
 # Axes of the input, the axis that keeps its statistics, whether Keras moves the unbiased variance.
 CASES = [((6, 3), 1, False), ((2, 3, 7, 5), 1, True), ((2, 7, 5, 3), 3, False)]

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import leaf_port as lp
-from leaf_port import _clip
+from leaf_port._ops import clip
 from leaf_port.constraints import GaborConstraint
-from parity.source import Source
+from parity.spec.random_arrays import Source
 
 DTYPES = [torch.float32, torch.float64]
 NAN, INF = math.nan, math.inf
@@ -24,10 +24,10 @@ UNIT = math.sqrt(2 * math.log(2)) / math.pi
 
 # Bounds are -1.5 and 0.1, which no float holds.
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "maximum": lambda x: _clip.maximum(x, 0.1),
-    "minimum": lambda x: _clip.minimum(x, 0.1),
-    "clip": lambda x: _clip.clip_by_value(x, -1.5, 0.1),
-    "clip to a point": lambda x: _clip.clip_by_value(x, 0.1, 0.1),
+    "maximum": lambda x: clip.maximum(x, 0.1),
+    "minimum": lambda x: clip.minimum(x, 0.1),
+    "clip": lambda x: clip.clip_by_value(x, -1.5, 0.1),
+    "clip to a point": lambda x: clip.clip_by_value(x, 0.1, 0.1),
 }
 # x, value, gradient
 TABLE: dict[str, list[tuple[float, float, float]]] = {
@@ -73,7 +73,7 @@ def test_values_and_gradients(
 def test_any_value(x: float, bound: float) -> None:
     """Python's own comparisons say what comes out and where the gradient goes."""
     at = torch.tensor([x])
-    for function, passes in ((_clip.maximum, x >= bound), (_clip.minimum, x <= bound)):
+    for function, passes in ((clip.maximum, x >= bound), (clip.minimum, x <= bound)):
         got, slope = _gradient(lambda t, function=function: function(t, bound), at)  # type: ignore[misc]
         expected = x if passes or math.isnan(x) else bound
         assert math.isnan(got.item()) if math.isnan(x) else got.item() == expected
@@ -84,7 +84,7 @@ def test_any_value(x: float, bound: float) -> None:
 @settings(deadline=None, derandomize=True, max_examples=200)
 def test_any_range(x: float, ends: tuple[float, float]) -> None:
     low, high = sorted(float(torch.tensor(end)) for end in ends)
-    got, slope = _gradient(lambda t: _clip.clip_by_value(t, low, high), torch.tensor([x]))
+    got, slope = _gradient(lambda t: clip.clip_by_value(t, low, high), torch.tensor([x]))
     assert math.isnan(got.item()) if math.isnan(x) else got.item() == min(max(x, low), high)
     assert slope.item() == float(low <= x <= high)
 
@@ -194,10 +194,10 @@ def test_a_gaussian_at_its_widest_learns() -> None:
 
 
 def test_a_maximum_that_drops_nan_gets_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a device whose own maxima drop it (``leaf_port/_devices.py``)."""
+    """As on a device whose own maxima drop it (``leaf_port/_ops/devices.py``)."""
     pool = F.max_pool2d
     monkeypatch.setattr(F, "max_pool2d", lambda x, *args: pool(x.nan_to_num(-9.0), *args))
-    monkeypatch.setattr(_clip, "lacks", lambda *_: True)
+    monkeypatch.setattr(clip, "lacks", lambda *_: True)
     x = torch.tensor([[[[1.0, math.nan, 2.0, 3.0]]]])
-    assert torch.isnan(_clip.max_pool2d(x, (1, 2))).tolist() == [[[[True, False]]]]
-    assert _clip.max_pool2d(x, (1, 2))[0, 0, 0, 1] == 3.0
+    assert torch.isnan(clip.max_pool2d(x, (1, 2))).tolist() == [[[[True, False]]]]
+    assert clip.max_pool2d(x, (1, 2))[0, 0, 0, 1] == 3.0

@@ -17,12 +17,12 @@ from torch import nn
 
 import leaf_port as lp
 from parity.layers import all_specs
-from weight_conversion import adam
 from weight_conversion.convert import convert
-from weight_conversion.mapping import table
-from weight_conversion.probe import clips
-from weight_conversion.record import ANSWERS, RECORDINGS
-from weight_conversion.source import open_source
+from weight_conversion.official import adam
+from weight_conversion.official.mapping import table
+from weight_conversion.official.source import open_source
+from weight_conversion.reference.probe import clips
+from weight_conversion.reference.record import ANSWERS, RECORDINGS
 
 # Relative (Frobenius) limits. Each side is within a few units of float32 rounding of the exact
 # answer; README's table and the declarations allow 1e-6, mel 2e-6 (TensorFlow's Fourier transform).

@@ -23,9 +23,9 @@ from _conversion import converted
 from safetensors.numpy import load_file
 
 from leaf_port import AudioClassifier, constrain_after_step
-from weight_conversion import adam
-from weight_conversion.record import NEXT_STEP, RECORDINGS
-from weight_conversion.source import open_source
+from weight_conversion.official import adam
+from weight_conversion.official.source import open_source
+from weight_conversion.reference.record import NEXT_STEP, RECORDINGS
 
 NAMES = ["adam_step", "legacy_adam_step"]
 U = 2.0**-24

@@ -14,8 +14,8 @@ from safetensors.numpy import load_file
 
 from leaf_port import LeafError
 from weight_conversion.convert import convert
-from weight_conversion.record import RECORDINGS
-from weight_conversion.source import open_source
+from weight_conversion.official.source import open_source
+from weight_conversion.reference.record import RECORDINGS
 
 POOL = "_pool/_layer_checkpoint_dependencies"
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from _bundle_writer import Bundle
 
-from weight_conversion.record import RECORDINGS
+from weight_conversion.reference.record import RECORDINGS
 
 
 def run(*args: object, code: int = 0) -> str:

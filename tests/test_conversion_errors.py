@@ -13,13 +13,13 @@ from _conversion import converted, settings
 from safetensors import SafetensorError
 
 from leaf_port import LeafError
-from weight_conversion import adam
 from weight_conversion import convert as convert_module
 from weight_conversion.convert import convert
-from weight_conversion.mapping import Row, match
-from weight_conversion.record import RECORDINGS
-from weight_conversion.settings import ARGUMENTS, Settings
-from weight_conversion.source import Optimizer, Source, open_source
+from weight_conversion.official import adam
+from weight_conversion.official.mapping import Row, match
+from weight_conversion.official.settings import ARGUMENTS, Settings
+from weight_conversion.official.source import Optimizer, Source, open_source
+from weight_conversion.reference.record import RECORDINGS
 
 
 def fails(folder: Path, *told: str, name: str = "leaf", **kwargs: Any) -> None:

@@ -9,19 +9,26 @@ import pytest
 import torch
 
 from leaf_port import pretrained
-from parity.compare import Limit
-from parity.converted import judge
-from parity.converted.exact import Exact, answers
-from parity.converted.judge import DeclaredBudgets, declared, limit
+from parity.checks.compare import Limit
+from parity.commands.conversion import judge
+from parity.commands.conversion.exact import Exact, answers
+from parity.commands.conversion.judge import DeclaredBudgets, declared, limit
 from parity.layers import all_specs
 from parity.spec import Budget
-from weight_conversion import verify, verify_clips
-from weight_conversion.mapping import official_weights
-from weight_conversion.verify import EXACT, OFFICIAL, PORT, PORT_DOUBLE, NotRunError, Subject
-from weight_conversion.weights_check import WeightsRow
+from weight_conversion.official.mapping import official_weights
+from weight_conversion.verification import clips, verify
+from weight_conversion.verification.verify import (
+    EXACT,
+    OFFICIAL,
+    PORT,
+    PORT_DOUBLE,
+    NotRunError,
+    Subject,
+)
+from weight_conversion.verification.weights import WeightsRow
 
 Tree = dict[str, Any]
-CLIPS = {"noise": verify_clips.seeded(3, 80, 1500)["noise"]}
+CLIPS = {"noise": clips.seeded(3, 80, 1500)["noise"]}
 TIMES = {"n_filters": 5, "sample_rate": 8000, "window_len": 20.0, "window_stride": 8.0}
 
 

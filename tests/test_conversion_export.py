@@ -12,8 +12,8 @@ from safetensors.numpy import load_file
 
 from leaf_port import LeafError
 from weight_conversion.export import export, official_tree
-from weight_conversion.recipes import call
-from weight_conversion.source import open_source
+from weight_conversion.official.source import open_source
+from weight_conversion.reference.recipes import call
 
 
 @pytest.mark.usefixtures("live_module")

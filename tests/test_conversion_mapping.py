@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from leaf_port import AudioClassifier, ConvNet, Leaf
-from weight_conversion.mapping import official_weights
+from weight_conversion.official.mapping import official_weights
 
 
 def test_official_weights_stay_as_they_were_when_training_goes_on() -> None:

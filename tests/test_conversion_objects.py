@@ -14,7 +14,7 @@ from _rewritten import Graph, Object, graph
 
 from leaf_port import LeafError
 from weight_conversion.convert import Converted, convert
-from weight_conversion.record import RECORDINGS
+from weight_conversion.reference.record import RECORDINGS
 
 
 def made(tmp_path: Path, change: Callable[[Graph], object], **options: Any) -> Converted:

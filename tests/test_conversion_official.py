@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from _bundle_writer import NUMBERS, BFloat16, Bundle
 
-from weight_conversion._official_worker import sha256
-from weight_conversion.official import Official, packed
-from weight_conversion.tensor_bundle import Checkpoint
+from weight_conversion.formats.tensorflow.checkpoint import Checkpoint
+from weight_conversion.reference.session import Official, packed
+from weight_conversion.reference.worker import sha256
 
 
 @pytest.fixture(scope="module")

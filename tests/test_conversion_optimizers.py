@@ -15,9 +15,9 @@ from _conversion import converted, settings
 from _rewritten import Graph, graph
 
 from leaf_port import AudioClassifier, LeafError
-from weight_conversion import adam
 from weight_conversion.convert import Converted, convert
-from weight_conversion.record import RECORDINGS
+from weight_conversion.official import adam
+from weight_conversion.reference.record import RECORDINGS
 
 H5 = "by_attribute.weights.h5"
 

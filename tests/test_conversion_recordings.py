@@ -9,13 +9,13 @@ import pytest
 from _recorded_checkpoints import BUNDLES, CHECKPOINTS, H5, NAMES, manifest
 from safetensors.numpy import load_file
 
-from weight_conversion._cli import open_source
-from weight_conversion._official_worker import sha256
-from weight_conversion.keras_h5 import KerasWeights
-from weight_conversion.probe import clips
-from weight_conversion.recipes import RECIPES
-from weight_conversion.record import ANSWERS, MANIFEST, RECORDINGS, SHARDS
-from weight_conversion.tensor_bundle import Checkpoint
+from weight_conversion.cli.app import open_source
+from weight_conversion.formats.keras_h5 import KerasWeights
+from weight_conversion.formats.tensorflow.checkpoint import Checkpoint
+from weight_conversion.reference.probe import clips
+from weight_conversion.reference.recipes import RECIPES
+from weight_conversion.reference.record import ANSWERS, MANIFEST, RECORDINGS, SHARDS
+from weight_conversion.reference.worker import sha256
 
 MOST_BYTES = 3_000_000
 

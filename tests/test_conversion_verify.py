@@ -17,14 +17,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from leaf_port import LeafError, impulse_responses, pretrained
-from parity.converted.exact import Exact
-from parity.converted.judge import DeclaredBudgets
-from parity.converted.official import OfficialCode
-from weight_conversion import backends, verify, verify_clips
+from parity.commands.conversion.exact import Exact
+from parity.commands.conversion.judge import DeclaredBudgets
+from parity.commands.conversion.official import OfficialCode
 from weight_conversion.convert import VERIFICATION
-from weight_conversion.record import RECORDINGS
-from weight_conversion.source import open_source
-from weight_conversion.verify import EXACT, Clips, NotRunError, Subject, Verification
+from weight_conversion.official.source import open_source
+from weight_conversion.reference.record import RECORDINGS
+from weight_conversion.verification import backends, verify
+from weight_conversion.verification import clips as verify_clips
+from weight_conversion.verification.verify import EXACT, Clips, NotRunError, Subject, Verification
 
 Array = npt.NDArray[np.float64]
 CLIPS = verify_clips.seeded(7, 160, 2400)

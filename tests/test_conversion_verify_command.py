@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from test_conversion_verify import without_sign
 
 from leaf_port import PCEN, impulse_responses
-from weight_conversion import _cli
-from weight_conversion.record import RECORDINGS
+from weight_conversion.cli import app as conversion_app
+from weight_conversion.reference.record import RECORDINGS
 
 SOURCE = RECORDINGS / "leaf"
 CAPTURE = pytest.CaptureFixture[str]
@@ -26,7 +26,7 @@ def run(*args: object) -> int:
     """The command in this process; its exit code."""
     before, sys.argv = sys.argv, ["weight_conversion", *map(str, args)]
     try:
-        _cli.run()
+        conversion_app.run()
     except SystemExit as end:
         return int(end.code or 0)
     finally:
@@ -117,7 +117,7 @@ def test_a_recording_and_a_later_verification(made: Path, tmp_path: Path, capsys
 
 
 def test_16_bit_samples_are_divided_by_32767(tmp_path: Path) -> None:
-    from weight_conversion._verify_command import _recording
+    from weight_conversion.cli.verify_command import _recording
 
     path = tmp_path / "full.wav"
     soundfile.write(path, np.array([32767, -32767, 0], np.int16), 16000, subtype="PCM_16")

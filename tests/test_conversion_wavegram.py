@@ -15,8 +15,8 @@ import pytest
 from _conversion import converted
 from safetensors.numpy import load_file
 
-from weight_conversion.record import RECORDINGS
-from weight_conversion.source import open_source
+from weight_conversion.official.source import open_source
+from weight_conversion.reference.record import RECORDINGS
 
 _ARRAYS = {"kernel": 0, "bias": 1, "gamma": 0, "beta": 1, "moving_mean": 2, "moving_variance": 3}
 _MEMBER = re.compile(r"layer_with_weights-(\d)")

@@ -16,7 +16,7 @@ FORBIDDEN = {
     "parity": ("tests",),
 }
 # Joins the comparison with its judges: the one place of weight_conversion that knows parity.
-COMPOSITION_ROOT = "weight_conversion/_verify_command.py"
+COMPOSITION_ROOT = "weight_conversion/cli/verify_command.py"
 FILES = [path for package in FORBIDDEN for path in sorted((ROOT / package).rglob("*.py"))]
 
 

@@ -12,9 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from leaf_port import _clip, _devices, _fft_convolution, _model_layers, frontend, normalization
-from leaf_port._devices import Feature, lacks
-from parity.source import Source
+from leaf_port import _model_layers, frontend, normalization
+from leaf_port._ops import clip, devices, fft_convolution
+from leaf_port._ops.devices import Feature, lacks
+from parity.spec.random_arrays import Source
 
 FEATURES = typing.get_args(Feature)
 
@@ -22,8 +23,8 @@ FEATURES = typing.get_args(Feature)
 @pytest.fixture
 def lacking(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Makes the CPU lack everything from then on."""
-    table = {**_devices._LACKS, "cpu": frozenset(FEATURES)}
-    return lambda: monkeypatch.setattr(_devices, "_LACKS", table)
+    table = {**devices._LACKS, "cpu": frozenset(FEATURES)}
+    return lambda: monkeypatch.setattr(devices, "_LACKS", table)
 
 
 @pytest.mark.parametrize("feature", FEATURES)
@@ -63,10 +64,10 @@ WAYS: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
     "relu6": (_model_layers.relu6, 0),
     "average": (_model_layers.SameAvgPool2d("test", (3, 2)), 6),
     "layer norm": (normalization.LayerNormalization(11).double(), 11),
-    "maximum": (lambda x: _clip.max_pool2d(x, (2, 3)), 0),
-    "maximum in time": (lambda x: _clip.max_pool2d(x, (1, 5), (1, 2)), 0),
-    "maximum of a map": (lambda x: _clip.amax(x, (2, 3)), 0),
-    "overlap": (lambda x: _fft_convolution._overlap_and_add(x, 3), 0),
+    "maximum": (lambda x: clip.max_pool2d(x, (2, 3)), 0),
+    "maximum in time": (lambda x: clip.max_pool2d(x, (1, 5), (1, 2)), 0),
+    "maximum of a map": (lambda x: clip.amax(x, (2, 3)), 0),
+    "overlap": (lambda x: fft_convolution._overlap_and_add(x, 3), 0),
     "frames": (
         lambda x: (
             frontend.MelFilterbanks(4, window_len=2.0, window_stride=1.0, n_fft=64)
@@ -102,7 +103,7 @@ def test_what_is_not_finite(value: float) -> None:
         function, terms = WAYS[name]
         usual = function(x)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(_devices, "_LACKS", {})
+            patch.setattr(devices, "_LACKS", {})
             other = function(x)
         allowed = max(terms - 1, 0) * EPS  # of numbers in -1 to 0, where the two ways differ
         torch.testing.assert_close(usual, other, rtol=0, atol=allowed, equal_nan=True)
@@ -111,6 +112,6 @@ def test_what_is_not_finite(value: float) -> None:
 def test_a_bound_is_compared_in_the_dtype_of_its_argument() -> None:
     """1e-5 in float32 is below 1e-5 in float64: a tie is a tie in the argument's own numbers."""
     x = torch.tensor([1e-5, 0.4], requires_grad=True)
-    lower, upper = _clip.maximum(x[0], 1e-5), _clip.minimum(x[1], 0.4)
+    lower, upper = clip.maximum(x[0], 1e-5), clip.minimum(x[1], 0.4)
     (gradient,) = torch.autograd.grad(lower + upper, x)
     assert gradient.tolist() == [1.0, 1.0]

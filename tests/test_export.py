@@ -19,7 +19,7 @@ from torch.export import Dim, ExportedProgram, export
 
 import leaf_port as lp
 from leaf_port.frontend import Compression
-from parity.source import Source
+from parity.spec.random_arrays import Source
 
 
 def _frontend(name: str) -> nn.Module:

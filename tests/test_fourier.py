@@ -8,8 +8,8 @@ import scipy.fft
 import torch
 from torch import Tensor
 
-from leaf_port import _fourier
-from parity.source import Source
+from leaf_port._ops import fourier
+from parity.spec.random_arrays import Source
 
 # Powers of two, primes below and above the greatest factor, products of both, a square of a prime.
 SIZES = [2, 3, 4, 31, 37, 64, 74, 128, 401, 402, 512, 1369, 4096]
@@ -24,7 +24,7 @@ def _bound(size: int, x: Tensor, dtype: torch.dtype) -> Tensor:
     """What rounding makes of a transform of ``x``, by its factors: see the test below."""
     terms, rest = 0, size
     while rest > 1:
-        factor = _fourier._factor(rest)
+        factor = fourier._factor(rest)
         terms, rest = terms + factor, rest // factor
     return (2.0 * terms**0.5 + 4.0) * ROUNDOFF[dtype] * x.norm(dim=-1, keepdim=True)
 
@@ -40,14 +40,14 @@ def test_real_transform(size: int, dtype: torch.dtype) -> None:
     x = drawn(3, size, dtype=dtype)
     exact = scipy.fft.rfft(x.numpy().astype(np.longdouble))  # torch's float64 one is less exact
     expected = torch.from_numpy(exact.astype(np.complex128))
-    got = torch.complex(*(part.double() for part in _fourier.rfft(x, size)))
+    got = torch.complex(*(part.double() for part in fourier.rfft(x, size)))
     assert ((got - expected).abs() <= _bound(size, x.double(), dtype)).all()
 
 
 @pytest.mark.parametrize(("samples", "size"), [(100, 128), (200, 128), (1, 7)])
 def test_cut_or_padded(samples: int, size: int) -> None:
     x = drawn(2, samples)
-    got = torch.complex(*_fourier.rfft(x, size))
+    got = torch.complex(*fourier.rfft(x, size))
     exact = scipy.fft.rfft(x.numpy().astype(np.longdouble), n=size)
     expected = torch.from_numpy(exact.astype(np.complex128))
     assert ((got - expected).abs() <= _bound(size, x[:, :size], x.dtype)).all()
@@ -57,7 +57,7 @@ def test_cut_or_padded(samples: int, size: int) -> None:
 def test_inverse(bins: int) -> None:
     """Imaginary parts of the first and last bin count for nothing, there as here."""
     real, imaginary = drawn(2, bins), drawn(2, bins).flip(-1)
-    got = _fourier.irfft((real, imaginary))
+    got = fourier.irfft((real, imaginary))
     spectrum = real.numpy().astype(np.longdouble) + 1j * imaginary.numpy().astype(np.longdouble)
     expected = torch.from_numpy(scipy.fft.irfft(spectrum).astype(np.float64))
     # The transform's input is the spectrum times 2 / size: two more roundings of its norm.
@@ -69,19 +69,19 @@ def test_inverse(bins: int) -> None:
 
 def test_gradients() -> None:
     x = drawn(2, 24).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: _fourier.rfft(x, 24), x)
+    assert torch.autograd.gradcheck(lambda x: fourier.rfft(x, 24), x)
     assert torch.autograd.gradcheck(
-        lambda x: _fourier.irfft((x, x.flip(-1))), drawn(2, 13).requires_grad_()
+        lambda x: fourier.irfft((x, x.flip(-1))), drawn(2, 13).requires_grad_()
     )
     assert torch.autograd.gradcheck(
-        lambda x: _fourier.magnitude((x, x.flip(-1))), drawn(9).requires_grad_()
+        lambda x: fourier.magnitude((x, x.flip(-1))), drawn(9).requires_grad_()
     )
 
 
 def test_magnitude_of_zero_has_no_gradient() -> None:
     """As that of torch's complex abs; a square root's would be NaN."""
     parts = torch.tensor([[0.0, 3.0], [0.0, -4.0]], requires_grad=True)
-    magnitude = _fourier.magnitude((parts[0], parts[1]))
+    magnitude = fourier.magnitude((parts[0], parts[1]))
     (gradient,) = torch.autograd.grad(magnitude.sum(), parts)
     assert magnitude.tolist() == [0.0, 5.0]
     torch.testing.assert_close(gradient, torch.tensor([[0.0, 0.6], [0.0, -0.8]]))
@@ -91,9 +91,9 @@ def test_magnitude_of_zero_has_no_gradient() -> None:
 def test_magnitude_squares_nothing_out_of_range(size: float) -> None:
     """Whose square float32 does not hold."""
     three, four = torch.tensor([3.0 * size]), torch.tensor([4.0 * size])
-    torch.testing.assert_close(_fourier.magnitude((three, four)), torch.tensor([5.0 * size]))
+    torch.testing.assert_close(fourier.magnitude((three, four)), torch.tensor([5.0 * size]))
 
 
 def test_an_infinite_part_is_infinite_or_nan() -> None:
-    got = _fourier.magnitude((torch.tensor([torch.inf, torch.nan]), torch.tensor([1.0, 1.0])))
+    got = fourier.magnitude((torch.tensor([torch.inf, torch.nan]), torch.tensor([1.0, 1.0])))
     assert not torch.isfinite(got).any()

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from leaf_port import LeafError
-from weight_conversion.detect import detect
-from weight_conversion.gin import Reference, parse
-from weight_conversion.record import RECORDINGS
-from weight_conversion.settings import Settings
-from weight_conversion.source import open_source
+from weight_conversion.formats.gin import Reference, parse
+from weight_conversion.official.detect import detect
+from weight_conversion.official.settings import Settings
+from weight_conversion.official.source import open_source
+from weight_conversion.reference.record import RECORDINGS
 
 COMMON = """
 # -*-Python-*-

@@ -14,7 +14,7 @@ from torch.func import functional_call
 import leaf_port as lp
 from leaf_port import models, normalization
 from leaf_port.initializers import Initializer
-from parity.source import Source
+from parity.spec.random_arrays import Source
 
 # A central difference of step H is off by H^2 / 6 times the third derivative (phases reach 40
 # radians: 40^3) and by 2^-53 / H times the condition of the sums (1e3): 2e-7 together.

@@ -27,10 +27,10 @@ from _rewritten import Graph
 from safetensors.torch import save_file
 
 import leaf_port as lp
-from weight_conversion import _child
 from weight_conversion.convert import convert
-from weight_conversion.keras_h5 import KerasWeights
-from weight_conversion.tensor_bundle import Checkpoint
+from weight_conversion.formats import child_process
+from weight_conversion.formats.keras_h5 import KerasWeights
+from weight_conversion.formats.tensorflow.checkpoint import Checkpoint
 
 VALUE = ".ATTRIBUTES/VARIABLE_VALUE"
 SPARE = 300_000_000
@@ -39,7 +39,7 @@ SPARE = 300_000_000
 @pytest.fixture(autouse=True)
 def _forked_children(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading torch anew for each file takes a hundred times as long as reading it."""
-    monkeypatch.setattr(_child, "started", _forked.started)
+    monkeypatch.setattr(child_process, "started", _forked.started)
 
 
 def within(attempt: Callable[[], object], seconds: int = 20) -> str:

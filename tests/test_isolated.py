@@ -8,8 +8,8 @@ from pathlib import Path
 import execnet
 import pytest
 
-from parity import xla
-from weight_conversion import _child, _isolated
+from parity.port import xla
+from weight_conversion.formats import child_process, isolated
 
 
 def hostile(folder: Path) -> Path:
@@ -24,7 +24,7 @@ def test_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
     group, spec = execnet.Group(), execnet.XSpec("popen")
-    spec.python = _isolated.command(sys.executable)
+    spec.python = isolated.command(sys.executable)
     try:
         channel = group.makegateway(spec).remote_exec("import json; channel.send(json.__file__)")
         assert not channel.receive(60.0).startswith(str(tmp_path))
@@ -36,8 +36,8 @@ def test_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_path_with_spaces_stays_one(tmp_path: Path) -> None:
     link = tmp_path / "a python"
     link.symlink_to(sys.executable)
-    assert _isolated.command(str(link)) == f"'{link}' -P"
-    assert _isolated.command("no python") == "'no python'"
+    assert isolated.command(str(link)) == f"'{link}' -P"
+    assert isolated.command("no python") == "'no python'"
 
 
 def test_the_device_is_asked_without_the_folder(
@@ -53,5 +53,5 @@ def test_the_device_is_asked_without_the_folder(
 def test_the_folder_goes_from_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", ["", ".", str(tmp_path), "/elsewhere"])
-    paths = _child.environment()["PYTHONPATH"].split(":")
-    assert paths == ["/elsewhere", str(Path(_child.__file__).resolve().parents[1])]
+    paths = child_process.environment()["PYTHONPATH"].split(":")
+    assert paths == ["/elsewhere", str(Path(child_process.__file__).resolve().parents[1])]

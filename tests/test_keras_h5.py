@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from leaf_port.errors import LeafError
-from weight_conversion import _child, _h5_child
-from weight_conversion._malformed import MalformedError
-from weight_conversion.keras_h5 import KerasWeights
+from weight_conversion.formats import child_process, keras_h5_child
+from weight_conversion.formats.keras_h5 import KerasWeights
+from weight_conversion.formats.malformed import MalformedError
 
 WHOLE = np.arange(12, dtype=np.float32).reshape(4, 3)
 
@@ -98,7 +98,7 @@ def test_each_truncation_is_refused(tmp_path: Path) -> None:
     for size in range(0, len(data), 16):
         (tmp_path / "w.h5").write_bytes(data[:size])
         with pytest.raises(MalformedError):
-            list(_h5_child.read(tmp_path / "w.h5")[1])
+            list(keras_h5_child.read(tmp_path / "w.h5")[1])
 
 
 @pytest.mark.parametrize("at", [*range(8, 400, 60), *range(2040, 2070, 6)])
@@ -106,7 +106,7 @@ def test_a_flipped_bit_gives_arrays_or_an_error_of_ours(
     tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """HDF5 keeps no checksums, so not each is noticed; some make its library hang."""
-    monkeypatch.setattr(_child, "SECONDS", 20.0)
+    monkeypatch.setattr(child_process, "SECONDS", 20.0)
     data = bytearray(by_layer(tmp_path / "w.h5").read_bytes())
     data[at] ^= 1 << (at % 8)
     (tmp_path / "w.h5").write_bytes(data)
@@ -123,8 +123,8 @@ def test_a_flipped_bit_gives_arrays_or_an_error_of_ours(
 def test_a_child_that_hangs_or_crashes(
     tmp_path: Path, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_child, "interpreter", lambda: [sys.executable, "-c", code])
-    monkeypatch.setattr(_child, "SECONDS", 5.0)
+    monkeypatch.setattr(child_process, "interpreter", lambda: [sys.executable, "-c", code])
+    monkeypatch.setattr(child_process, "SECONDS", 5.0)
     path = by_layer(tmp_path / "w.h5")
     refused(lambda: KerasWeights(path), str(path), "HDF5's library")
 

@@ -20,13 +20,13 @@ from torch import Tensor, nn
 from leaf_port import Leaf
 from leaf_port.errors import LeafError
 from parity import __main__ as command
-from parity.audit import adapters, rules
-from parity.audit.adapters.generic import find_slots
-from parity.audit.foreign import Foreign
-from parity.audit.probes import probes
-from parity.audit.report import record, verdict
-from parity.audit.stages import OUTPUT, STAGES, Reference
-from parity.audit.verdict import Audit, audit
+from parity.commands.audit import adapters, rules
+from parity.commands.audit.adapters.generic import find_slots
+from parity.commands.audit.foreign import Foreign
+from parity.commands.audit.probes import probes
+from parity.commands.audit.report import record, verdict
+from parity.commands.audit.stages import OUTPUT, STAGES, Reference
+from parity.commands.audit.verdict import Audit, audit
 
 # Samples, and whether the weights are the initial ones: short clips, and not 1 modulo the stride.
 SHORT = ((1759, False), (1759, True))

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from parity import blocked_convolution
-from parity.blocked_convolution import BLOCK, faster
+from parity.checks import blocked_convolution
+from parity.checks.blocked_convolution import BLOCK, faster
 
 _aten = torch.ops.aten
 FORWARD, BACKWARD = _aten.convolution.default, _aten.convolution_backward.default

@@ -7,10 +7,11 @@ import dataclasses
 import pytest
 
 from leaf_port.errors import LeafError
-from parity import blame_report, bounds, checks
-from parity.blame import Experiment
-from parity.checks import Result
-from parity.compare import DIRECT, DOUBLE, PORT, Difference
+from parity.checks import case_checks, tightness
+from parity.checks.case_checks import Result
+from parity.checks.compare import DIRECT, DOUBLE, PORT, Difference
+from parity.commands.blame import report as blame_report
+from parity.commands.blame.blame import Experiment
 from parity.layers import all_specs
 from parity.oracles import recorded
 from parity.spec import Case
@@ -30,8 +31,8 @@ def _difference(check: str, units: float, array: str = "output/0") -> Difference
     return Difference(array, "values", True, units=units, check=check)
 
 
-def _used(*results: Result) -> dict[bounds.Place, bounds.Used]:
-    return {(u.adverse, u.check, u.kind): u for u in bounds.used(SPEC, results)}
+def _used(*results: Result) -> dict[tightness.Place, tightness.Used]:
+    return {(u.adverse, u.check, u.kind): u for u in tightness.used(SPEC, results)}
 
 
 def test_each_budget_is_judged_by_its_own_cases() -> None:
@@ -60,12 +61,12 @@ def test_other_backends_do_not_count() -> None:
     [(6.0, 2.0, False), (6.1, 2.0, True), (5.0, 0.0, False), (5.1, 0.5, True), (9.0, 9.5, False)],
 )
 def test_three_times_the_worst_is_the_most(allowed: float, worst: float, loose: bool) -> None:
-    used = bounds.Used("leaf", False, DIRECT, "forward", allowed, worst, "default")
+    used = tightness.Used("leaf", False, DIRECT, "forward", allowed, worst, "default")
     assert used.loose == loose
 
 
 def test_a_loose_bound_tells_the_case_and_the_figure() -> None:
-    message = bounds.Used("leaf", True, DIRECT, "forward", 99.0, 1.5, "samples=3").message
+    message = tightness.Used("leaf", True, DIRECT, "forward", 99.0, 1.5, "samples=3").message
     assert "leaf: adverse budget" in message
     assert "1.5 (samples=3)" in message
 
@@ -86,7 +87,7 @@ def _worst(layer: str) -> str:
     def units(case: Case) -> float:
         return max(
             difference.units
-            for result in checks.check(spec, case, recording.answer)
+            for result in case_checks.check(spec, case, recording.answer)
             for difference in result.differences
             if difference.check == PORT and not difference.is_gradient
         )

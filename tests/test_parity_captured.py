@@ -12,16 +12,17 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from leaf_port.errors import LeafError
-from parity import backends, captured, checks, dynamic, not_captured, port
-from parity.backends import CPU, Backend
-from parity.captured import CaptureError
-from parity.compare import Difference
+from parity.checks import case_checks, expected_capture_failures
+from parity.checks.compare import Difference
+from parity.checks.expected_capture_failures import NotCaptured
+from parity.checks.result import Result
 from parity.layers import all_specs
-from parity.not_captured import NotCaptured
 from parity.oracles import recorded
+from parity.port import backends, graph_capture, runner, trace_shapes
+from parity.port.backends import CPU, Backend
+from parity.port.graph_capture import CaptureError
 from parity.report import graphs, table
 from parity.report.rows import Row
-from parity.result import Result
 from parity.spec import Case, LayerSpec
 
 SPECS = all_specs()
@@ -35,14 +36,14 @@ Changed = Callable[[Tensor], Tensor]
 def backend(change: Changed = lambda output: output, **settings: Any) -> Backend:
     """One that captures nothing: the module itself, its outputs changed."""
 
-    def capture(module: nn.Module, *_: Sequence[Tensor]) -> captured.Called:
+    def capture(module: nn.Module, *_: Sequence[Tensor]) -> graph_capture.Called:
         return lambda *arrays: [change(output) for output in module(*arrays)]
 
     return Backend("compiled", "cpu", lambda: "", capture=capture, **settings)
 
 
 def result_on(where: Backend, spec: LayerSpec = SMALL, case: Case = CASE) -> Result:
-    (result,) = checks.check(spec, case, recorded.load(spec).answer, where)
+    (result,) = case_checks.check(spec, case, recorded.load(spec).answer, where)
     return result
 
 
@@ -81,16 +82,16 @@ def test_every_declared_axis_is_longer_when_traced(name: str) -> None:
     """And no other: those are the layer's own."""
     spec = SPECS[name]
     case = spec.cases()[0]
-    question = port.ask(spec, case)
+    question = runner.ask(spec, case)
     arrays = [torch.from_numpy(each) for each in (*question.inputs.values(), *question.draws)]
     declared = spec.axes(case.config)
     names = [*question.inputs, *(["draws"] * len(question.draws))]
-    for free in (dynamic.AXES, ("batch",), ()):
-        traced = dynamic.longer(spec, question, arrays, free)
+    for free in (trace_shapes.AXES, ("batch",), ()):
+        traced = trace_shapes.longer(spec, question, arrays, free)
         for array, other, key in zip(arrays, traced, names, strict=True):
             axes = [*declared.get(key, ()), *([""] * array.ndim)][: array.ndim]
             longer = [
-                size + dynamic.LONGER.get(axis, 0) * (axis in free)
+                size + trace_shapes.LONGER.get(axis, 0) * (axis in free)
                 for size, axis in zip(array.shape, axes, strict=True)
             ]
             assert list(other.shape) == longer
@@ -121,16 +122,16 @@ def test_a_graph_of_one_length_is_no_graph_of_another() -> None:
 
 def test_missing_packages_are_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     there: Callable[[str], object] = lambda name: None if name == "onnxruntime" else object()  # noqa: E731
-    monkeypatch.setattr(captured.importlib.util, "find_spec", there)
+    monkeypatch.setattr(graph_capture.importlib.util, "find_spec", there)
     told = "onnxruntime is not installed (pip install leaf-port[onnx])"
     assert backends.ONNX.missing() == told
 
 
 def test_a_missing_compiler_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CXX", raising=False)
-    monkeypatch.setattr(captured.shutil, "which", lambda _: None)
+    monkeypatch.setattr(graph_capture.shutil, "which", lambda _: None)
     assert backends.COMPILED.missing().startswith("inductor finds no C++ compiler")
-    monkeypatch.setattr(captured.shutil, "which", lambda name: name)
+    monkeypatch.setattr(graph_capture.shutil, "which", lambda name: name)
     assert backends.COMPILED.missing() == ""
 
 
@@ -172,11 +173,13 @@ WORSE: dict[str, Any] = {"aspect": "shape", "units": 21.0}  # than what OFF excu
 
 
 def _attempt(
-    monkeypatch: pytest.MonkeyPatch, compute: Callable[[port.Run], Result], *entries: NotCaptured
+    monkeypatch: pytest.MonkeyPatch, compute: Callable[[runner.Run], Result], *entries: NotCaptured
 ) -> Result:
-    monkeypatch.setattr(not_captured, "TABLE", entries)
-    question = port.ask(SMALL, CASE)
-    return not_captured.attempt(SMALL, question, port.Run(backend=backends.COMPILED), compute)
+    monkeypatch.setattr(expected_capture_failures, "TABLE", entries)
+    question = runner.ask(SMALL, CASE)
+    return expected_capture_failures.attempt(
+        SMALL, question, runner.Run(backend=backends.COMPILED), compute
+    )
 
 
 def _good(*differences: Difference) -> Result:
@@ -184,11 +187,11 @@ def _good(*differences: Difference) -> Result:
 
 
 def _stale(result: Result) -> list[str]:
-    return list(not_captured.unneeded(SMALL, SMALL.cases(), [result]))
+    return list(expected_capture_failures.unneeded(SMALL, SMALL.cases(), [result]))
 
 
 def test_an_entry_excuses_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuses(_run: port.Run) -> Result:
+    def refuses(_run: runner.Run) -> Result:
         raise CaptureError("steps as often as frames ask")
 
     result = _attempt(monkeypatch, refuses, ENTRY)
@@ -203,7 +206,7 @@ def test_an_entry_excuses_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another error, another layer, another backend."""
 
-    def refuses(_run: port.Run) -> Result:
+    def refuses(_run: runner.Run) -> Result:
         raise CaptureError("no compiler")
 
     elsewhere = dataclasses.replace(ENTRY, error="no compiler")
@@ -219,7 +222,7 @@ def test_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_fixed_axis_is_tried_free_first(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Sequence[str]] = []
 
-    def of_one_length(run: port.Run) -> Result:
+    def of_one_length(run: runner.Run) -> Result:
         seen.append(run.free)
         if "time" in run.free:
             raise CaptureError("steps as often as frames ask")
@@ -262,20 +265,22 @@ def test_an_entry_that_nothing_needs_is_told(
 
 def test_entries_are_complete() -> None:
     known = {each.name for each in CAPTURING}
-    for entry in not_captured.TABLE:
+    for entry in expected_capture_failures.TABLE:
         assert entry.reason
         assert set(entry.layers) <= set(SPECS)
         assert set(entry.backends) <= known
-        assert set(entry.fixed) <= set(dynamic.AXES)
+        assert set(entry.fixed) <= set(trace_shapes.AXES)
         assert bool(entry.error) != bool(entry.off)
         assert bool(entry.off) == bool(entry.most)
         assert not (entry.fixed and entry.off)
-    assert len({entry.name for entry in not_captured.TABLE}) == len(not_captured.TABLE)
+    assert len({entry.name for entry in expected_capture_failures.TABLE}) == len(
+        expected_capture_failures.TABLE
+    )
 
 
 def test_nothing_to_capture_is_told() -> None:
     result = result_on(backends.EXPORTED, SPECS["melfilters"], SPECS["melfilters"].cases()[0])
-    assert result.left_out == not_captured.NOTHING_GOES_IN
+    assert result.left_out == expected_capture_failures.NOTHING_GOES_IN
     assert not result.failures
 
 

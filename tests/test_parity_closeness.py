@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from parity.checks import Result
-from parity.compare import DIRECT, PORT, Difference
+from parity.checks.case_checks import Result
+from parity.checks.compare import DIRECT, PORT, Difference
 from parity.layers import all_specs
 from parity.report import closeness
 from parity.report.rows import Row

@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from leaf_port import pooling
-from parity import checks, report
+from parity import report
+from parity.checks import case_checks
 from parity.layers import all_specs
 from parity.oracles import recorded
 
@@ -59,7 +60,7 @@ def test_a_planted_bug_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pooling.padding, "same_padding", symmetric)
     spec = all_specs()["gaussian_lowpass_layer"]
     case = next(case for case in spec.cases() if case.config["padding"].upper() == "SAME")
-    (result,) = checks.check(spec, case, recorded.load(spec).answer)
+    (result,) = case_checks.check(spec, case, recorded.load(spec).answer)
     assert result.failures
     assert "--layer gaussian_lowpass_layer --case" in result.again
 
@@ -68,7 +69,7 @@ def test_a_failure_makes_the_run_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """And prints the case and the command that runs it again."""
     spec = all_specs()["utils"]
     failing = report.Row(spec)
-    broken = checks.Result("utils", "some case", None, error="raised ValueError: no")
+    broken = case_checks.Result("utils", "some case", None, error="raised ValueError: no")
     failing.add(broken)
     monkeypatch.setattr(report.rows, "gather", lambda *_: [failing])
     console = Console(record=True, width=200)

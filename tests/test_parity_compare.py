@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from parity import compare, histogram
-from parity.compare import Rounded
+from parity.checks import compare, histogram
+from parity.checks.compare import Rounded
 from parity.spec import Answer, Array, Bound, Budget
 
 BUDGET = Budget(Bound(1, 1), Bound(1, 1), Bound(2.5, 2.5), Bound(2.5, 2.5))

@@ -11,8 +11,9 @@ import pytest
 from scipy import stats
 
 from leaf_port import LeafError
-from parity import confidence, port, rounding
+from parity.checks import confidence, monte_carlo
 from parity.layers import all_specs
+from parity.port import runner
 from parity.report import table
 
 SPEC = all_specs()["squared_modulus"]
@@ -33,9 +34,9 @@ def test_the_interval_is_that_of_the_tables(runs: int, low: float, high: float) 
 def test_the_interval_holds_the_true_unit_as_often_as_it_says() -> None:
     """Normal deviations of a known size; the count is binomial."""
     trials = 20_000
-    draws = np.random.default_rng(1).normal(size=(trials, rounding.RUNS))
+    draws = np.random.default_rng(1).normal(size=(trials, monte_carlo.RUNS))
     measured = np.sqrt(np.mean(draws**2, axis=1))
-    found = confidence.of(rounding.RUNS)
+    found = confidence.of(monte_carlo.RUNS)
     held = int(np.sum((found.low * measured <= 1.0) & (found.high * measured >= 1.0)))
     least, most = stats.binom.ppf([1e-6, 1.0 - 1e-6], trials, found.level)
     assert least <= held <= most
@@ -59,10 +60,10 @@ def test_what_has_no_confidence(runs: int, level: float) -> None:
 def test_units_of_few_runs_are_within_it_of_those_of_many() -> None:
     """Of a real layer, in at least as many elements as it says, but for what chance explains."""
     case = next(case for case in SPEC.cases() if case.config["frames"] == 57)
-    question = port.ask(SPEC, case)
-    few = rounding.units(SPEC, question, runs=rounding.RUNS).units["output/0"]
-    many = rounding.units(SPEC, question, runs=400).units["output/0"]
-    known, settled = confidence.of(rounding.RUNS), confidence.of(400, 0.999)
+    question = runner.ask(SPEC, case)
+    few = monte_carlo.units(SPEC, question, runs=monte_carlo.RUNS).units["output/0"]
+    many = monte_carlo.units(SPEC, question, runs=400).units["output/0"]
+    known, settled = confidence.of(monte_carlo.RUNS), confidence.of(400, 0.999)
     held = (few * known.low <= many * settled.high) & (few * known.high >= many * settled.low)
     assert held.sum() >= stats.binom.ppf(1e-6, held.size, known.level)
 
@@ -82,7 +83,7 @@ def significantdigits() -> Any:
     return importlib.import_module("significantdigits")
 
 
-@pytest.mark.parametrize("runs", [rounding.RUNS, rounding.STURDY_RUNS])
+@pytest.mark.parametrize("runs", [monte_carlo.RUNS, monte_carlo.STURDY_RUNS])
 def test_significantdigits_gives_the_same_upper_end(significantdigits: Any, runs: int) -> None:
     """Of the spread about a mean that is not known, which costs one degree of freedom.
 

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from parity import backends, checks, compare, distances, port
-from parity.backends import CUDA, Backend
-from parity.compare import Difference
+from parity.checks import accuracy, case_checks, compare
+from parity.checks.compare import Difference
 from parity.layers import all_specs
 from parity.oracles import recorded
-from parity.port import Run
+from parity.port import backends, runner
+from parity.port.backends import CUDA, Backend
+from parity.port.runner import Run
 
 SPEC = all_specs()["gabor_conv1d"]
 CASE = recorded.cases(SPEC)[0]
@@ -41,9 +42,9 @@ class Tf32(TorchFunctionMode):
 
 def _outputs(run: Run) -> list[Difference]:
     """The port's outputs against the exact ones."""
-    question, rounded = checks.ready(SPEC, CASE, recorded.load(SPEC))
-    answer = port.answer(SPEC, question, run)
-    found = distances.side(compare.PORT, SPEC, CASE, answer, rounded, run.backend)
+    question, rounded = case_checks.ready(SPEC, CASE, recorded.load(SPEC))
+    answer = runner.answer(SPEC, question, run)
+    found = accuracy.side(compare.PORT, SPEC, CASE, answer, rounded, run.backend)
     return [each for each in found if each.array == "output/0"]
 
 

@@ -13,12 +13,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from parity.derivatives import chosen, derived
-from parity.derivatives.derived import Derived
-from parity.derivatives.rounding import total
-from parity.derivatives.without import FORWARD, KINDS, MAPPED, NOTHING, SECOND, Without, nothing
+from parity.checks.derivatives import chosen, derived
+from parity.checks.derivatives.derived import Derived
+from parity.checks.derivatives.rounding import total
 from parity.layers import all_specs
 from parity.spec import LayerSpec
+from parity.spec.without_derivative import FORWARD, KINDS, MAPPED, NOTHING, SECOND, Without, nothing
 
 SPECS = all_specs()
 

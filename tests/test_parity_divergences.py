@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from parity import checks, divergences, port
+from parity.checks import case_checks, expected_divergences
 from parity.layers import all_specs
+from parity.port import runner
 from parity.spec import Answer, Array, Case, LayerSpec, Question
 
 SPECS = all_specs()
@@ -20,11 +21,13 @@ POOLING = SPECS["max_pooling1d"]
 BROKEN = Case("log_compression", SPECS["log_compression"].configs[0], signal="nan")
 
 
-def asks(**changes: Array) -> checks.Ask:
+def asks(**changes: Array) -> case_checks.Ask:
     """A stand-in for the official code: the port's own answer, some arrays of it replaced."""
 
     def ask(spec: LayerSpec, question: Question) -> Answer:
-        answer = port.answer(spec, question, port.Run(arithmetic=checks.arithmetics(spec)[0]))
+        answer = runner.answer(
+            spec, question, runner.Run(arithmetic=case_checks.arithmetics(spec)[0])
+        )
         for name, array in changes.items():
             index = int(name.removeprefix("output"))
             answer.outputs[index] = array
@@ -35,23 +38,23 @@ def asks(**changes: Array) -> checks.Ask:
 
 def test_entries_are_complete() -> None:
     """Each says what, why and where; declarations name only entries that exist."""
-    for entry in divergences.TABLE:
+    for entry in expected_divergences.TABLE:
         assert entry.what
         assert entry.reason
         assert "tensorflow" in entry.source
         assert entry.like_official is not None or entry.without
     named = {name for spec in SPECS.values() for name in spec.divergences}
-    everywhere = {entry.name for entry in divergences.TABLE if entry.everywhere}
-    assert named | everywhere == set(divergences.NAMED)
+    everywhere = {entry.name for entry in expected_divergences.TABLE if entry.everywhere}
+    assert named | everywhere == set(expected_divergences.NAMED)
 
 
 def test_an_undeclared_divergence_fails() -> None:
     """A layer that does not name the entry is not excused."""
     spec = SPECS["log_compression"]
-    question = port.ask(spec, BROKEN)
-    wrong = port.answer(spec, question, port.Run()).outputs[0]
+    question = runner.ask(spec, BROKEN)
+    wrong = runner.answer(spec, question, runner.Run()).outputs[0]
     wrong[np.isnan(wrong)] = 0.0
-    (result,) = checks.check(spec, BROKEN, asks(output0=wrong))
+    (result,) = case_checks.check(spec, BROKEN, asks(output0=wrong))
     assert not result.needed
     assert any("finite" in failure for failure in result.failures)
 
@@ -59,30 +62,30 @@ def test_an_undeclared_divergence_fails() -> None:
 def test_plain_input_is_never_excused() -> None:
     """Whatever the declaration names."""
     case = POOLING.cases()[0]
-    assert divergences.of(POOLING, case) == []
-    assert divergences.of(POOLING, dataclasses.replace(case, signal="nan"))
+    assert expected_divergences.of(POOLING, case) == []
+    assert expected_divergences.of(POOLING, dataclasses.replace(case, signal="nan"))
 
 
 def test_an_excuse_must_reproduce_the_official_answer() -> None:
     """With maxima that drop NaN the port must give the very same; another number still fails."""
     case = next(case for case in POOLING.explicit if case.signal == "nan")
-    question = port.ask(POOLING, case)
-    entry = divergences.NAMED["nan_in_max_pooling"]
-    run = port.Run(noise=entry.like_official)
-    official = port.answer(POOLING, question, run).outputs[0]
-    result, *_ = checks.check(POOLING, case, asks(output0=official))
+    question = runner.ask(POOLING, case)
+    entry = expected_divergences.NAMED["nan_in_max_pooling"]
+    run = runner.Run(noise=entry.like_official)
+    official = runner.answer(POOLING, question, run).outputs[0]
+    result, *_ = case_checks.check(POOLING, case, asks(output0=official))
     assert result.needed == ("nan_in_max_pooling",)
     assert not result.failures
-    at = np.isnan(port.answer(POOLING, question, port.Run()).outputs[0])
+    at = np.isnan(runner.answer(POOLING, question, runner.Run()).outputs[0])
     wrong = np.where(at, np.float32(7.0), official)
-    result, *_ = checks.check(POOLING, case, asks(output0=wrong))
+    result, *_ = case_checks.check(POOLING, case, asks(output0=wrong))
     assert result.failures
 
 
 def test_max_pooling_without_nan() -> None:
     """NaN is left out; a window of nothing else gives the lowest number."""
     x = torch.tensor([[[[1.0, torch.nan, torch.nan, torch.nan]]]])
-    with divergences.MaxPoolingWithoutNan():
+    with expected_divergences.MaxPoolingWithoutNan():
         y = F.max_pool2d(x, (1, 2))
     assert y.ravel().tolist() == [1.0, torch.finfo(torch.float32).min]
     assert torch.isnan(F.max_pool2d(x, (1, 2))).all()
@@ -94,7 +97,7 @@ def test_flushing_ends() -> None:
     within: list[float] = []
 
     def broken() -> None:
-        with divergences.Flushing():
+        with expected_divergences.Flushing():
             within.append(float(tiny * 1.0))
             raise RuntimeError("inside")
 
@@ -106,11 +109,11 @@ def test_flushing_ends() -> None:
 
 def test_an_entry_that_nothing_needs_is_told() -> None:
     """By layer and name."""
-    (line,) = divergences.unneeded([POOLING], {(POOLING.name, "gradients_at_non_finite")})
+    (line,) = expected_divergences.unneeded([POOLING], {(POOLING.name, "gradients_at_non_finite")})
     assert POOLING.name in line
     assert "nan_in_max_pooling" in line
     every = {(POOLING.name, name) for name in POOLING.divergences}
-    assert divergences.unneeded([POOLING], every) == []
+    assert expected_divergences.unneeded([POOLING], every) == []
 
 
 def _nearest(plain: float, like: float, theirs: float, undetermined: bool) -> float:
@@ -118,7 +121,7 @@ def _nearest(plain: float, like: float, theirs: float, undetermined: bool) -> fl
         return {"output/0": np.array([value], np.float32)}
 
     official = Answer(outputs=[arrays(theirs)["output/0"]])
-    near = divergences.nearest(arrays(plain), arrays(like), official, undetermined)
+    near = expected_divergences.nearest(arrays(plain), arrays(like), official, undetermined)
     return float(near["output/0"][0])
 
 
@@ -145,7 +148,7 @@ def test_computing_with_the_lowest_number_is_not_determined(
     values: list[float], factor: float, undetermined: bool
 ) -> None:
     """In a sum of its size; a product is the same in any order."""
-    with divergences.MaxPoolingWithoutNan() as context:
+    with expected_divergences.MaxPoolingWithoutNan() as context:
         pooled = F.max_pool2d(torch.tensor([[[values]]]), (1, 2))
         pooled * factor
         assert not context.undetermined
@@ -155,7 +158,7 @@ def test_computing_with_the_lowest_number_is_not_determined(
 
 _FLUSHED = """
 import torch
-from parity.divergences import Flushing
+from parity.checks.expected_divergences import Flushing
 
 torch.set_num_threads(4)
 x = torch.full((1 << 20,), 1e-40)  # so many that torch shares the work out

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from leaf_port import LeafError
-from parity import checks, drawn, port, record
-from parity.checks import Result
+from parity.checks import case_checks, sampling
+from parity.checks.case_checks import Result
+from parity.commands import record
 from parity.layers import all_specs
 from parity.oracles import recorded
+from parity.port import runner
 from parity.spec import SIGNALS, Answer, Case, LayerSpec, Question
 
 SPECS = all_specs()
@@ -22,19 +24,19 @@ VERSIONS = {"tensorflow": "0", "leaf_audio": "none"}
 
 def echo(spec: LayerSpec, question: Question) -> Answer:
     """A stand-in for the official code: the port's own answer."""
-    return port.answer(spec, question, port.Run(arithmetic=checks.arithmetics(spec)[0]))
+    return runner.answer(spec, question, runner.Run(arithmetic=case_checks.arithmetics(spec)[0]))
 
 
 def test_same_seed_same_cases() -> None:
     """Another seed, others."""
-    assert drawn.sample(SPEC, 8, seed=1) == drawn.sample(SPEC, 8, seed=1)
-    assert drawn.sample(SPEC, 8, seed=1) != drawn.sample(SPEC, 8, seed=2)
+    assert sampling.sample(SPEC, 8, seed=1) == sampling.sample(SPEC, 8, seed=1)
+    assert sampling.sample(SPEC, 8, seed=1) != sampling.sample(SPEC, 8, seed=2)
 
 
 def test_sizes_lie_between_the_declared_ends() -> None:
     """And the stride divides some lengths and not others."""
-    ranges = drawn.ranges(SPEC)
-    found = drawn.sample(SPEC, 40, seed=3)
+    ranges = sampling.ranges(SPEC)
+    found = sampling.sample(SPEC, 40, seed=3)
     for case in found:
         for key, (low, high) in ranges.items():
             assert low <= case.config[key] <= high
@@ -44,13 +46,13 @@ def test_sizes_lie_between_the_declared_ends() -> None:
 
 def test_signals_are_drawn() -> None:
     """Each of them."""
-    assert {case.signal for case in drawn.sample(SPEC, 150, seed=0)} == set(SIGNALS)
+    assert {case.signal for case in sampling.sample(SPEC, 150, seed=0)} == set(SIGNALS)
 
 
 def test_a_healthy_layer_passes_and_is_seen() -> None:
     """Every example is told."""
     seen: list[Result] = []
-    drawn.check(SPECS["squared_modulus"], echo, 15, 0, lambda _, results: seen.extend(results))
+    sampling.check(SPECS["squared_modulus"], echo, 15, 0, lambda _, results: seen.extend(results))
     assert len(seen) == 15
 
 
@@ -65,12 +67,12 @@ def test_a_failure_is_shrunk_and_can_be_run_again() -> None:
         return answer
 
     with pytest.raises(AssertionError) as caught:
-        drawn.check(spec, ask, 60, 0, lambda *_: None)
+        sampling.check(spec, ask, 60, 0, lambda *_: None)
     told = str(caught.value)
     again = Case.from_json(told.rpartition("--case '")[2].rstrip("'"))
     assert again.config["frames"] == 40
     assert again.signal == "plain"
-    assert [f for r in checks.check(spec, again, ask) for f in r.failures]
+    assert [f for r in case_checks.check(spec, again, ask) for f in r.failures]
 
 
 def test_patience_bounds_the_shrink() -> None:
@@ -84,7 +86,7 @@ def test_patience_bounds_the_shrink() -> None:
         return answer
 
     with pytest.raises(AssertionError):
-        drawn.check(SPECS["log_compression"], ask, 60, 0, lambda *_: None, patience=3)
+        sampling.check(SPECS["log_compression"], ask, 60, 0, lambda *_: None, patience=3)
     assert len(asked) <= 4
 
 
@@ -95,14 +97,14 @@ def test_an_official_error_is_not_taken_for_a_refusal() -> None:
         raise LeafError("official oracle", "LEAF_REFERENCE_PYTHON", "an answer", "none", "look")
 
     with pytest.raises(LeafError, match="official oracle"):
-        drawn.check(SPECS["log_compression"], ask, 5, 0, lambda *_: None)
+        sampling.check(SPECS["log_compression"], ask, 5, 0, lambda *_: None)
 
 
 def test_compact_recordings_keep_few_elements_and_still_tell(tmp_path: Path) -> None:
     """At most ``KEPT`` of each array; a wrong one fails, directly and by the exact oracle."""
-    found = drawn.sample(SPEC, 30, seed=5)
+    found = sampling.sample(SPEC, 30, seed=5)
     case = next(case for case in found if case.signal == "plain" and not case.initial)
-    question = port.ask(SPEC, case)
+    question = runner.ask(SPEC, case)
     answer = echo(SPEC, question)
     answer.initial = {}
     recorded.save(SPEC, {case.name: (question, answer)}, VERSIONS, tmp_path)
@@ -110,10 +112,10 @@ def test_compact_recordings_keep_few_elements_and_still_tell(tmp_path: Path) -> 
     assert recording.drawn == [case]
     kept = recording.answer(SPEC, question)
     assert all(array.size <= recorded.KEPT for array in kept.arrays().values())
-    (result,) = checks.check(SPEC, case, recording.answer)
+    (result,) = case_checks.check(SPEC, case, recording.answer)
     assert not result.failures
     kept.outputs[0] = kept.outputs[0] * np.float32(1.001)
-    (result,) = checks.check(SPEC, case, lambda *_: kept)
+    (result,) = case_checks.check(SPEC, case, lambda *_: kept)
     assert any(failure.startswith("port and official") for failure in result.failures)
     assert any(failure.startswith("official and exact") for failure in result.failures)
 
@@ -121,7 +123,7 @@ def test_compact_recordings_keep_few_elements_and_still_tell(tmp_path: Path) -> 
 def test_kept_elements_of_another_shape_differ() -> None:
     """A transposed output does not pass by its elements."""
     case = SPEC.cases()[0]
-    question = port.ask(SPEC, case)
+    question = runner.ask(SPEC, case)
     answer = echo(SPEC, question)
     part, shapes = recorded.compact(question, answer, recorded.KEPT)
     assert shapes["output/0"] == list(answer.outputs[0].shape)
@@ -166,4 +168,4 @@ def test_recordings_hold_drawn_cases_of_every_layer() -> None:
 def test_unanswered_configurations_are_not_drawn() -> None:
     """Where the official code fails and the port does not."""
     spec = dataclasses.replace(SPEC, unanswered=lambda _case: "always")
-    assert drawn.sample(spec, 3, seed=0) == []
+    assert sampling.sample(spec, 3, seed=0) == []

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from parity import checks, compare, exactness, port, rounding, slopes
+from parity.checks import case_checks, compare, gradients, monte_carlo
 from parity.layers import all_specs
-from parity.oracles import exact, recorded
+from parity.oracles import exact, exact_answer, recorded
 from parity.oracles.exact import (
     compression,
     convolution,
@@ -32,8 +32,9 @@ from parity.oracles.exact import (
     spec_augment,
     windows,
 )
-from parity.source import Source
+from parity.port import runner
 from parity.spec import Answer, Array, Bound, Case, Given, LayerSpec, Ref
+from parity.spec.random_arrays import Source
 
 SPECS = all_specs()
 FILES = sorted(Path(exact.__file__).parent.glob("*.py"))
@@ -303,7 +304,7 @@ def test_gabor_decisions_do_not_hang_on_precision(
 
 def checked(spec: LayerSpec, case: Case, recording: recorded.Recording | None = None) -> set[str]:
     """Which checks of a case's outputs and gradients fail."""
-    results = checks.check(spec, case, (recording or recorded.load(spec)).answer)
+    results = case_checks.check(spec, case, (recording or recorded.load(spec)).answer)
     return {each.check for result in results for each in result.differences if not each.ok}
 
 
@@ -344,7 +345,7 @@ def test_an_oracle_of_another_slope_is_caught() -> None:
     """A gradient that is off by one part in ten thousand."""
 
     def bent(given: Given) -> Answer:
-        here = exactness.given(exactness.pinned(QUESTION, OFFICIAL))
+        here = exact_answer.given(exact_answer.pinned(QUESTION, OFFICIAL))
         answer, start = PCEN.exact(given), PCEN.exact(here)
         moved = answer.outputs[0] - start.outputs[0]
         return Answer([start.outputs[0] + moved * (1 + 1e-4)])
@@ -352,7 +353,7 @@ def test_an_oracle_of_another_slope_is_caught() -> None:
     assert compare.SLOPE in checked(dataclasses.replace(PCEN, exact=bent), CASE)
 
 
-QUESTION = port.ask(PCEN, CASE)
+QUESTION = runner.ask(PCEN, CASE)
 OFFICIAL = recorded.load(PCEN).answer(PCEN, QUESTION)
 
 
@@ -367,29 +368,29 @@ def test_a_wrong_official_answer_is_caught(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_wrong_float64_port_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """A constant that is the float32 one in float64 too; float32 sees nothing."""
-    answer = port.answer
+    answer = runner.answer
 
-    def careless(spec: LayerSpec, question: Any, run: port.Run) -> Answer:
+    def careless(spec: LayerSpec, question: Any, run: runner.Run) -> Answer:
         got = answer(spec, question, run)
         if run.dtype.itemsize == 8:
             got.outputs = [output * (1 + 2e-9) for output in got.outputs]
         return got
 
-    monkeypatch.setattr(rounding.port, "answer", careless)
+    monkeypatch.setattr(monte_carlo.port, "answer", careless)
     assert checked(PCEN, CASE) == {compare.DOUBLE}
 
 
 def test_a_wrong_float64_gradient_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """One element of one gradient, by a hundredth."""
-    answer = port.answer
+    answer = runner.answer
 
-    def careless(spec: LayerSpec, question: Any, run: port.Run) -> Answer:
+    def careless(spec: LayerSpec, question: Any, run: runner.Run) -> Answer:
         got = answer(spec, question, run)
         if run.dtype.itemsize == 8:
             got.gradients["weight/alpha"][0] *= 1.01
         return got
 
-    monkeypatch.setattr(rounding.port, "answer", careless)
+    monkeypatch.setattr(monte_carlo.port, "answer", careless)
     assert compare.SLOPE in checked(PCEN, CASE)
 
 
@@ -401,7 +402,7 @@ def test_a_kink_is_told_and_not_passed() -> None:
         for c in spec.cases()
         if c.initial and c.config["coefficient"] == 1.0 and c.config["frames"] > 1
     )
-    (result,) = checks.check(spec, case, recorded.load(spec).answer)
+    (result,) = case_checks.check(spec, case, recorded.load(spec).answer)
     assert [skip.array for skip in result.skips] == ["gradients/weight/smooth"]
     assert not result.failures
 
@@ -418,19 +419,19 @@ def test_an_oracle_that_leaves_out_an_array_is_refused() -> None:
 def test_slopes_move_values_in_proportion() -> None:
     """Silence stays silent; what is zero throughout moves by itself."""
     value = np.array([0.0, 2.0, -1e-6])
-    along = slopes.direction(value, 1)
+    along = gradients.direction(value, 1)
     assert along[0] == 0.0
     assert np.all(np.abs(along) <= np.abs(value))
-    assert np.all(slopes.direction(np.zeros(3), 1) != 0.0)
+    assert np.all(gradients.direction(np.zeros(3), 1) != 0.0)
 
 
 def test_every_case_has_an_exact_answer_of_the_recorded_shape() -> None:
     """Cheap ones, all layers: shape and finiteness."""
     for spec in SPECS.values():
         case = [case for case in spec.cases() if not case.draw][-1]
-        question = port.ask(spec, case)
+        question = runner.ask(spec, case)
         official = recorded.load(spec).answer(spec, question)
-        answer = exactness.answer(spec, exactness.pinned(question, official))
+        answer = exact_answer.answer(spec, exact_answer.pinned(question, official))
         assert [o.shape for o in answer.outputs] == [o.shape for o in official.outputs]
         assert set(answer.state) == set(official.state)
         assert isinstance(spec.official(case.config), Ref)

@@ -22,8 +22,9 @@ import pytest
 import torch
 from scipy import stats
 
-from parity import port, rounding
+from parity.checks import monte_carlo
 from parity.layers import all_specs
+from parity.port import runner
 from parity.spec import Array, Case, LayerSpec, Question
 
 SPECS = all_specs()
@@ -57,12 +58,12 @@ def noisefloat() -> Any:
 
 def spread(spec: LayerSpec, question: Question) -> tuple[Array, Array]:
     """The float64 output and the root mean square of our disturbances of each element."""
-    exact = port.answer(spec, question, port.Run(torch.float64)).outputs[0]
+    exact = runner.answer(spec, question, runner.Run(torch.float64)).outputs[0]
     total = np.zeros(exact.shape)
     for seed in range(RUNS):
-        noise = rounding.Noise(seed)
-        run = port.Run(torch.float64, None, lambda noise=noise: noise, seed)
-        total += (port.answer(spec, question, run).outputs[0] - exact) ** 2
+        noise = monte_carlo.Noise(seed)
+        run = runner.Run(torch.float64, None, lambda noise=noise: noise, seed)
+        total += (runner.answer(spec, question, run).outputs[0] - exact) ** 2
     return exact, np.sqrt(total / RUNS)
 
 
@@ -75,7 +76,7 @@ def compare(layer: str) -> None:
     import _noisefloat  # it needs the package
 
     spec = SPECS[layer]
-    question = port.ask(spec, Case(layer, CASES[layer]))
+    question = runner.ask(spec, Case(layer, CASES[layer]))
     exact, ours = spread(spec, question)
     made = _noisefloat.LAYERS[layer](question, RUNS)
     theirs = np.sqrt(np.mean((made.result.samples - exact) ** 2, axis=0))
@@ -104,16 +105,16 @@ def test_units_are_those_of_noisefloat(layer: str) -> None:
 def test_the_units_are_this_spread() -> None:
     """What the test above compares is what budgets are in."""
     spec = SPECS["squared_modulus"]
-    question = port.ask(spec, Case("squared_modulus", CASES["squared_modulus"]))
+    question = runner.ask(spec, Case("squared_modulus", CASES["squared_modulus"]))
     exact, ours = spread(spec, question)
-    unit = rounding.units(spec, question, runs=RUNS).units["output/0"]
-    np.testing.assert_array_equal(unit, np.maximum(ours, rounding.UNIT_ROUNDOFF * np.abs(exact)))
+    unit = monte_carlo.units(spec, question, runs=RUNS).units["output/0"]
+    np.testing.assert_array_equal(unit, np.maximum(ours, monte_carlo.UNIT_ROUNDOFF * np.abs(exact)))
 
 
 @pytest.mark.usefixtures("noisefloat")
 @pytest.mark.parametrize("factor", [0.125, 8.0])
 def test_units_that_are_wrong_are_noticed(monkeypatch: pytest.MonkeyPatch, factor: float) -> None:
     """Disturbances of another size."""
-    monkeypatch.setattr(rounding, "UNIT_ROUNDOFF", factor * rounding.UNIT_ROUNDOFF)
+    monkeypatch.setattr(monte_carlo, "UNIT_ROUNDOFF", factor * monte_carlo.UNIT_ROUNDOFF)
     with pytest.raises(AssertionError):
         compare("squared_modulus")

@@ -9,22 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import divergences, kept_units, port, rounding
+from parity.checks import expected_divergences, kept_units, monte_carlo
 from parity.layers import all_specs
+from parity.port import runner
 
 SPEC = all_specs()["gaussian_lowpass"]
-QUESTION = port.ask(SPEC, SPEC.cases()[0])
+QUESTION = runner.ask(SPEC, SPEC.cases()[0])
 
 
 def _counting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Counts how often units are computed."""
-    real, runs = rounding._units, list[int]()
+    real, runs = monte_carlo._units, list[int]()
 
     def counted(*arguments: Any) -> Any:
         runs.append(arguments[3])
         return real(*arguments)
 
-    monkeypatch.setattr(rounding, "_units", counted)
+    monkeypatch.setattr(monte_carlo, "_units", counted)
     return runs
 
 
@@ -32,8 +33,8 @@ def test_nothing_is_kept_without_a_folder(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.delenv(kept_units.FOLDER, raising=False)
     monkeypatch.chdir(tmp_path)
     runs = _counting(monkeypatch)
-    rounding.units(SPEC, QUESTION, runs=2)
-    rounding.units(SPEC, QUESTION, runs=2)
+    monte_carlo.units(SPEC, QUESTION, runs=2)
+    monte_carlo.units(SPEC, QUESTION, runs=2)
     assert runs == [2, 2]
     assert not list(tmp_path.iterdir())
 
@@ -43,9 +44,9 @@ def test_units_are_computed_once_and_the_answer_each_time(
 ) -> None:
     monkeypatch.setenv(kept_units.FOLDER, str(tmp_path / "units"))
     runs = _counting(monkeypatch)
-    first = rounding.units(SPEC, QUESTION, runs=2)
-    monkeypatch.setattr(port, "answer", _shifted(port.answer))
-    second = rounding.units(SPEC, QUESTION, runs=2)
+    first = monte_carlo.units(SPEC, QUESTION, runs=2)
+    monkeypatch.setattr(runner, "answer", _shifted(runner.answer))
+    second = monte_carlo.units(SPEC, QUESTION, runs=2)
     assert runs == [2]
     assert first.units.keys() == second.units.keys()
     assert all(np.array_equal(first.units[name], second.units[name]) for name in first.units)
@@ -68,8 +69,8 @@ def _shifted(answer: Any) -> Any:
     [
         {"runs": 3},
         {"arithmetic": "real"},
-        {"question": port.ask(SPEC, SPEC.cases()[1])},
-        {"within": divergences.Flushing},
+        {"question": runner.ask(SPEC, SPEC.cases()[1])},
+        {"within": expected_divergences.Flushing},
     ],
 )
 def test_other_units_have_another_name(

@@ -13,18 +13,19 @@ from typer.testing import CliRunner
 
 import parity.__main__ as parity_command
 from leaf_port.errors import LeafError
-from parity import bounds
-from parity.budget import NOT_RECORDED, Bound
-from parity.compare import DOUBLE, PORT, REFERENCE
+from parity.checks import tightness, worst_values
+from parity.checks.compare import DOUBLE, PORT, REFERENCE
+from parity.checks.worst_values import Seen, Worst
+from parity.commands.machines import command, outcome, runner, table
+from parity.commands.machines.outcome import Outcome
 from parity.layers import all_specs
-from parity.machines import command, outcome, runner, settings, table, worst
-from parity.machines.outcome import Outcome
-from parity.machines.settings import AS_IT_IS, Setting
-from parity.machines.worst import Seen, Worst
+from parity.port import processor
+from parity.port.processor import AS_IT_IS, Setting
+from parity.spec.budget import NOT_RECORDED, Bound
 
 LAYER = "log_compression"
 PLACE = f"plain, {PORT}, forward"
-PLAYABLE = [setting for setting in settings.settings() if not setting.missing]
+PLAYABLE = [setting for setting in processor.settings() if not setting.missing]
 BASELINE = Setting("NumPy up to its baseline", {"NPY_DISABLE_CPU_FEATURES": ""})
 
 
@@ -37,18 +38,23 @@ def _outcome(digest: str, units: float = 2.0, failures: Sequence[str] = ()) -> O
 
 
 def test_each_setting_can_be_played_or_says_why_not() -> None:
-    found = settings.settings()
+    found = processor.settings()
     assert len({setting.name for setting in found}) == len(found)
     assert AS_IT_IS in PLAYABLE
     assert all(setting.missing or setting.environment for setting in found if setting != AS_IT_IS)
     variables = {name for setting in found for name in setting.environment}
-    assert variables >= {"NPY_DISABLE_CPU_FEATURES", settings.THREADS, settings.ONEDNN, "MKL_CBWR"}
+    assert variables >= {
+        "NPY_DISABLE_CPU_FEATURES",
+        processor.THREADS,
+        processor.ONEDNN,
+        "MKL_CBWR",
+    }
 
 
 def test_numpy_is_played_from_its_baseline_up() -> None:
     dispatched = ["X86_V3", "X86_V4", "AVX512_ICL"]
     enabled = {"X86_V3": True, "X86_V4": True, "AVX512_ICL": False}
-    found = list(settings.numpy_levels(dispatched, enabled))
+    found = list(processor.numpy_levels(dispatched, enabled))
     disabled = [setting.environment["NPY_DISABLE_CPU_FEATURES"] for setting in found]
     assert disabled == ["X86_V3 X86_V4", "X86_V4", "", ""]
     assert [bool(setting.missing) for setting in found] == [False, False, True, True]
@@ -59,29 +65,29 @@ def test_the_environment_reaches_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     before = torch.get_num_threads(), torch.backends.mkldnn.enabled
-    monkeypatch.setenv(settings.THREADS, "3")
-    monkeypatch.setenv(settings.ONEDNN, "off")
+    monkeypatch.setenv(processor.THREADS, "3")
+    monkeypatch.setenv(processor.ONEDNN, "off")
     try:
-        settings.prepare()
+        processor.prepare()
         assert torch.get_num_threads() == 3
         assert not torch.backends.mkldnn.enabled
-        assert settings.played()[settings.THREADS] == "3"
+        assert processor.played()[processor.THREADS] == "3"
     finally:
         torch.set_num_threads(before[0])
         torch.backends.mkldnn.set_flags(before[1])
 
 
 def test_a_setting_is_run_in_a_process_of_its_own(tmp_path: Path) -> None:
-    threads = Setting("threads=2", {settings.THREADS: "2"})
+    threads = Setting("threads=2", {processor.THREADS: "2"})
     found = runner.run(threads, [LAYER], tmp_path)
     assert found.passed > 10
     assert not found.failures
     assert found.digests.keys() == {LAYER}
-    assert f"{settings.THREADS}=2" in found.worst[LAYER][PLACE].on
+    assert f"{processor.THREADS}=2" in found.worst[LAYER][PLACE].on
 
 
 def test_a_run_without_an_outcome_is_told_with_its_command(tmp_path: Path) -> None:
-    broken = Setting("no threads", {settings.THREADS: "none"})
+    broken = Setting("no threads", {processor.THREADS: "none"})
     with pytest.raises(LeafError, match="PARITY_THREADS='none' python -m parity run"):
         runner.run(broken, [LAYER], tmp_path)
 
@@ -136,7 +142,7 @@ def test_a_failure_in_any_setting_is_one(
 def test_the_command_lists_and_refuses() -> None:
     listed = CliRunner().invoke(parity_command.app, ["machines", "--list"])
     assert listed.exit_code == 0
-    assert all(setting.name in listed.output for setting in settings.settings())
+    assert all(setting.name in listed.output for setting in processor.settings())
     wrong = CliRunner().invoke(parity_command.app, ["machines", "--setting", "abacus"])
     assert isinstance(wrong.exception, LeafError)
     partial = CliRunner().invoke(parity_command.app, ["machines", "--keep", "--layer", LAYER])
@@ -146,8 +152,8 @@ def test_the_command_lists_and_refuses() -> None:
 def test_the_greater_of_two_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "machines.json"
     for units, on in ((2.0, "one"), (3.0, "another"), (1.0, "a third")):
-        worst.keep(_worst(units, on), path)
-    assert worst.load(path) == _worst(3.0, "another")
+        worst_values.keep(_worst(units, on), path)
+    assert worst_values.load(path) == _worst(3.0, "another")
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
@@ -156,22 +162,24 @@ def test_a_record_that_is_none_is_named(text: str, tmp_path: Path) -> None:
     path = tmp_path / "machines.json"
     path.write_text(text)
     with pytest.raises(LeafError, match=r"machines\.json"):
-        worst.load(path)
+        worst_values.load(path)
 
 
 def test_a_bound_is_judged_by_the_worst_of_all_machines() -> None:
-    here = bounds.Used(LAYER, False, PORT, "forward", 9.0, 1.0, "frames=1")
+    here = tightness.Used(LAYER, False, PORT, "forward", 9.0, 1.0, "frames=1")
     assert here.loose
-    (elsewhere,) = worst.over_machines([here], _worst(3.5, "another processor"))
+    (elsewhere,) = worst_values.over_machines([here], _worst(3.5, "another processor"))
     assert not elsewhere.loose
     assert "another processor" in elsewhere.case
-    assert worst.over_machines([here], _worst(0.5)) == [here]
+    assert worst_values.over_machines([here], _worst(0.5)) == [here]
 
 
 def test_outcomes_are_written_and_read(tmp_path: Path) -> None:
     path = tmp_path / "outcome.json"
     came = _outcome("a", failures=["off"])
-    path.write_text(json.dumps(dataclasses.asdict(came) | {"worst": worst.as_json(came.worst)}))
+    path.write_text(
+        json.dumps(dataclasses.asdict(came) | {"worst": worst_values.as_json(came.worst)})
+    )
     assert outcome.read(path) == came
     path.write_text("{}")
     with pytest.raises(LeafError, match="--worst"):
@@ -191,7 +199,7 @@ def _declared(place: str, layer: str) -> Bound:
 
 def test_the_worst_beside_a_bound_is_the_worst_of_all_machines() -> None:
     """What ``parity/recordings/machines.json`` holds, declarations tell too."""
-    kept = worst.load()
+    kept = worst_values.load()
     assert kept.keys() == all_specs().keys()
     less = [
         f"{layer}: {place}: {seen.units:.4g} on {seen.on}"

@@ -14,10 +14,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import parity.__main__ as command
+from parity.commands.mutants import hook, report, runner
+from parity.commands.mutants.bugs import all_mutants
+from parity.commands.mutants.mutant import SOURCE, DoesNotApplyError, Mutant, healthy
 from parity.layers import all_specs
-from parity.mutants import hook, report, runner
-from parity.mutants.bugs import all_mutants
-from parity.mutants.mutant import SOURCE, DoesNotApplyError, Mutant, healthy
 
 MUTANTS = all_mutants()
 BLATANT = Mutant(

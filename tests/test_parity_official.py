@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from leaf_port import LeafError
-from parity import port
 from parity.layers import all_specs
 from parity.oracles import official, recorded
 from parity.oracles.official import Official
+from parity.port import runner
 
 SPECS = all_specs()
 
@@ -45,7 +45,7 @@ def test_live_answer_is_the_recorded_one(layer: str) -> None:
     """Same versions: the same bits; other versions are compared by `record --check`."""
     spec = SPECS[layer]
     recording = recorded.load(spec)
-    question = port.ask(spec, spec.cases()[0])
+    question = runner.ask(spec, spec.cases()[0])
     with Official() as live:
         answer = live.answer(spec, question)
         if live.versions != recording.versions:
@@ -60,9 +60,9 @@ def test_live_answer_is_the_recorded_one(layer: str) -> None:
 def test_an_error_in_the_official_code_does_not_end_the_worker() -> None:
     """It is told, and the next question is answered."""
     spec = SPECS["utils"]
-    broken = port.ask(SPECS["pcen"], SPECS["pcen"].cases()[0])
+    broken = runner.ask(SPECS["pcen"], SPECS["pcen"].cases()[0])
     with Official() as live:
         broken.inputs.clear()
         with pytest.raises(RuntimeError, match="official code raised"):
             live.answer(SPECS["pcen"], broken)
-        assert live.answer(spec, port.ask(spec, spec.cases()[0])).outputs
+        assert live.answer(spec, runner.ask(spec, spec.cases()[0])).outputs

@@ -13,11 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from leaf_port.errors import LeafError
-from parity import checks, operations, port, rounding
-from parity.laws import exact_bounds, generic, held
+from parity.checks import case_checks, monte_carlo, operations
+from parity.checks.invariants import checker, exact_bounds, generic
 from parity.layers import all_specs
 from parity.oracles import recorded
 from parity.oracles.exact import compression
+from parity.port import runner
 from parity.spec import Array, Bound, LayerSpec
 
 LOG = all_specs()["log_compression"]
@@ -39,14 +40,14 @@ def test_an_unknown_operation_fails_with_its_name(
     name: str, compute: Callable[[Tensor], Tensor]
 ) -> None:
     """Each adds or multiplies many numbers: no element-wise unit fits it."""
-    with pytest.raises(LeafError, match=f"units of rounding: {name}"), rounding.Noise(0):
+    with pytest.raises(LeafError, match=f"units of rounding: {name}"), monte_carlo.Noise(0):
         compute(NUMBERS)
 
 
 def test_indices_that_never_meet_add_nothing_up() -> None:
     """The gradient of a permutation is ``index_put`` with ``accumulate``; it moves elements."""
     places = torch.randperm(64, generator=torch.Generator().manual_seed(0))
-    with rounding.Noise(0):
+    with monte_carlo.Noise(0):
         made = torch.zeros(64).double().index_put((places,), NUMBERS, accumulate=True)
     assert torch.equal(made[places], NUMBERS)
 
@@ -54,11 +55,11 @@ def test_indices_that_never_meet_add_nothing_up() -> None:
 def test_a_loss_of_training_has_units() -> None:
     """Cross-entropy is one operation to torch; its mean is a sum, its choice of a class exact."""
     logits = torch.linspace(-2.0, 2.0, 12, dtype=torch.float64).reshape(4, 3).requires_grad_()
-    with rounding.Noise(0):
+    with monte_carlo.Noise(0):
         loss = F.cross_entropy(logits, PLACES[:4] % 3)
         (gradient,) = torch.autograd.grad(loss, logits)
     exact = F.cross_entropy(logits.detach(), PLACES[:4] % 3)
-    assert 0 < abs(float(loss.detach() - exact)) < 16 * rounding.UNIT_ROUNDOFF * float(exact)
+    assert 0 < abs(float(loss.detach() - exact)) < 16 * monte_carlo.UNIT_ROUNDOFF * float(exact)
     assert gradient.shape == logits.shape
 
 
@@ -107,7 +108,7 @@ def test_a_bound_of_zero_needs_its_reason() -> None:
 
 def test_every_layer_is_asked_for_its_operations() -> None:
     name = "operations and what bounds say of them"
-    assert all(name in {law.name for law in held.laws(spec)} for spec in all_specs().values())
+    assert all(name in {law.name for law in checker.laws(spec)} for spec in all_specs().values())
 
 
 def _off_by_one_ulp(x: Array, offset: float) -> Array:
@@ -126,10 +127,10 @@ def test_a_logarithm_one_ulp_off_is_within_its_bound(monkeypatch: pytest.MonkeyP
 
 
 def _failures(spec: LayerSpec, case: Any, ask: Any) -> list[str]:
-    return [failure for result in checks.check(spec, case, ask) for failure in result.failures]
+    return [failure for result in case_checks.check(spec, case, ask) for failure in result.failures]
 
 
 def test_watching_changes_no_answer() -> None:
     case = next(generic.once_each(LOG))
-    question = port.ask(LOG, case)
+    question = runner.ask(LOG, case)
     assert exact_bounds.machine_dependent(LOG, question) == {"log"}

@@ -17,15 +17,16 @@ import torch
 from _layers import same_bits
 
 import leaf_port as lp
-from parity import checks, port
+from parity.checks import case_checks
+from parity.commands.ports.command import FOLDER
+from parity.commands.ports.spec import PORTS, RATE, RECORDED, build, milliseconds
 from parity.oracles import recorded
 from parity.oracles.exact.convolution import frames
-from parity.ports.command import FOLDER
-from parity.ports.spec import PORTS, RATE, RECORDED, build, milliseconds
-from parity.source import Source
+from parity.port import runner
 from parity.spec import Config, LayerSpec, Weight
-from weight_conversion.port_import import import_port
-from weight_conversion.ports import PortSettings
+from parity.spec.random_arrays import Source
+from weight_conversion.foreign.import_port import import_port
+from weight_conversion.foreign.ports import PortSettings
 
 NO_SPEECHBRAIN = "needs speechbrain and torchaudio: pip install leaf-port[audit]"
 RECORDINGS = {name: recorded.load(spec, FOLDER / name) for name, spec in RECORDED.items()}
@@ -43,7 +44,7 @@ def one_thread() -> Iterator[None]:
 def failures(name: str, spec: LayerSpec, case_name: str) -> list[str]:
     recording = RECORDINGS[name]
     case = next(each for each in [*spec.cases(), *recording.drawn] if each.name == case_name)
-    results = checks.check(spec, case, recording.answer)
+    results = case_checks.check(spec, case, recording.answer)
     assert [result.arithmetic for result in results] == ["complex", "real"]
     return [line for result in results for line in result.failures]
 
@@ -122,7 +123,7 @@ def test_what_is_broken_is_seen(name: str) -> None:
 
 @pytest.mark.parametrize("error_case", RECORDED["speechbrain"].errors, ids=lambda e: e.argument)
 def test_what_is_refused(error_case: Any) -> None:
-    assert checks.check_error(error_case) is None
+    assert case_checks.check_error(error_case) is None
 
 
 @pytest.mark.parametrize("taps", [2, 3, 5, 8])
@@ -141,7 +142,7 @@ def test_an_imported_file_is_what_was_checked(name: str, tmp_path: Path) -> None
     """From the state dict's file to the outputs: the bits of the model of the declaration."""
     spec = RECORDED[name]
     case = spec.cases()[2]
-    question = port.ask(spec, case)
+    question = runner.ask(spec, case)
     state = {key: torch.from_numpy(value) for key, value in question.weights.items()}
     torch.save({"state_dict": state}, tmp_path / "model.pt")
     settings = PortSettings({"sample_rate": RATE, **milliseconds(case.config)})
@@ -150,7 +151,7 @@ def test_an_imported_file_is_what_was_checked(name: str, tmp_path: Path) -> None
         got = lp.Leaf.from_pretrained(tmp_path / "made")(
             torch.from_numpy(question.inputs["inputs"])
         )
-    expected = port.answer(spec, question, port.Run(arithmetic="complex")).outputs[0]
+    expected = runner.answer(spec, question, runner.Run(arithmetic="complex")).outputs[0]
     assert same_bits(got, torch.from_numpy(expected))
 
 

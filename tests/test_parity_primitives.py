@@ -14,10 +14,11 @@ import pytest
 from rich.console import Console
 
 from leaf_port import LeafError, padding
-from parity import checks, exactness, port
-from parity.oracles import official
+from parity.checks import case_checks
+from parity.commands.primitives import Primitive, _check, _report, all_primitives
+from parity.oracles import exact_answer, official
 from parity.oracles.official import NotInThisStackError, Official
-from parity.primitives import Primitive, _check, _report, all_primitives
+from parity.port import runner
 from parity.spec import Answer, LayerSpec, Question, Ref
 from tests._fake_official import install
 
@@ -26,8 +27,8 @@ TABLE = all_primitives()
 
 def exact(spec: LayerSpec, question: Question) -> Answer:
     """Answers as TensorFlow would, in float32: the exact outputs, the float64 port's gradients."""
-    answer = exactness.answer(spec, question)
-    gradients = port.answer(spec, question, port.Run()).gradients
+    answer = exact_answer.answer(spec, question)
+    gradients = runner.answer(spec, question, runner.Run()).gradients
     return Answer([out.astype(np.float32) for out in answer.outputs], gradients)
 
 
@@ -51,7 +52,7 @@ def told(chosen: dict[str, Primitive], stub: Stub, case: str | None = None) -> t
 def test_error_cases(name: str) -> None:
     """As of every declaration."""
     for error_case in TABLE[name].spec.errors:
-        assert checks.check_error(error_case) is None
+        assert case_checks.check_error(error_case) is None
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -107,7 +108,7 @@ def test_a_printed_case_asks_the_same_question() -> None:
     for primitive in TABLE.values():
         for case in primitive.spec.cases():
             again = _check.from_text(case.as_json())
-            first, second = (port.ask(primitive.spec, each) for each in (case, again))
+            first, second = (runner.ask(primitive.spec, each) for each in (case, again))
             assert first.digest() == second.digest()
 
 

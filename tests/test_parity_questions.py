@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from leaf_port.errors import LeafError
-from parity import port
 from parity.layers import _common, all_specs
 from parity.oracles import recorded
-from parity.source import Source
+from parity.port import runner
 from parity.spec import Array, Config
+from parity.spec.random_arrays import Source
 
 try:
     from numpy._core import _multiarray_umath as umath
@@ -84,7 +84,7 @@ def test_every_question_is_the_recorded_one() -> None:
         f"{spec.name} {case.name}"
         for spec in all_specs().values()
         for case in recorded.cases(spec)
-        if port.ask(spec, case).digest() != recorded.load(spec).entries[case.name]["question"]
+        if runner.ask(spec, case).digest() != recorded.load(spec).entries[case.name]["question"]
     ]
     assert not others
 
@@ -119,7 +119,7 @@ def test_a_question_that_depends_on_the_machine_is_named(monkeypatch: pytest.Mon
     spec = all_specs()["log_compression"]
     monkeypatch.setitem(spec.__dict__, "inputs", once)
     with pytest.raises(LeafError, match=r"numpy\.power"):
-        port.ask(spec, spec.cases()[0])
+        runner.ask(spec, spec.cases()[0])
 
 
 def test_energies_span_orders_of_magnitude() -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from leaf_port import LeafError
-from parity import port
 from parity.layers import all_specs
 from parity.oracles import recorded
+from parity.port import runner
 
 SPEC = all_specs()["log_compression"]
 CASE = SPEC.cases()[0]
@@ -43,12 +43,12 @@ def test_a_changed_answer_is_noticed() -> None:
     recording = recorded.load(SPEC)
     recording.answers[CASE.name].outputs[0][0, 0, 0] += np.float32(1e-6)
     with pytest.raises(LeafError, match="another hash"):
-        recording.answer(SPEC, port.ask(SPEC, CASE))
+        recording.answer(SPEC, runner.ask(SPEC, CASE))
 
 
 def test_another_question_is_noticed() -> None:
     """Other inputs than were recorded."""
-    question = port.ask(SPEC, CASE)
+    question = runner.ask(SPEC, CASE)
     question.inputs["inputs"] = question.inputs["inputs"] * np.float32(2)
     with pytest.raises(LeafError, match="other inputs"):
         recorded.load(SPEC).answer(SPEC, question)
@@ -58,7 +58,7 @@ def test_unrecorded_case_is_told() -> None:
     """With the command that records it."""
     other = dataclasses.replace(CASE, config={**CASE.config, "frames": 3})
     with pytest.raises(LeafError, match="python -m parity record"):
-        recorded.load(SPEC).answer(SPEC, port.ask(SPEC, other))
+        recorded.load(SPEC).answer(SPEC, runner.ask(SPEC, other))
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00" * 64, b"not a recording"])
@@ -73,7 +73,7 @@ def test_broken_or_missing_file_is_told(tmp_path: Path, content: bytes) -> None:
 
 def test_save_and_load_are_inverse(tmp_path: Path) -> None:
     """Bit by bit."""
-    question = port.ask(SPEC, CASE)
+    question = runner.ask(SPEC, CASE)
     answer = recorded.load(SPEC).answer(SPEC, question)
     recorded.save(SPEC, {CASE.name: (question, answer)}, {"tensorflow": "0"}, tmp_path)
     again = recorded.load(SPEC, tmp_path).answer(SPEC, question)

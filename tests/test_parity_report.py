@@ -16,16 +16,16 @@ from _page import Page
 from rich.console import Console
 
 from leaf_port import LeafError
-from parity import checks, compare, rounding
-from parity.checks import Result
-from parity.compare import Difference
+from parity.checks import case_checks, compare, monte_carlo
+from parity.checks.case_checks import Result
+from parity.checks.compare import Difference
+from parity.checks.gradients import Skip
 from parity.layers import all_specs
 from parity.oracles import official, recorded
 from parity.oracles.official import Official
 from parity.report import clip, clip_layers, command, content, document, files, heat_map, page, rows
 from parity.report.command import Outputs
 from parity.report.rows import Row
-from parity.slopes import Skip
 from parity.spec import Case, LayerSpec
 
 SPECS = all_specs()
@@ -45,7 +45,7 @@ def checked(layer: str, cases: int = 2) -> Row:
     row = Row(SPECS[layer])
     recording = recorded.load(row.spec)
     for case in row.spec.cases()[:cases]:
-        for result in checks.check(row.spec, case, recording.answer):
+        for result in case_checks.check(row.spec, case, recording.answer):
             row.add(result)
     row.refuse()
     return row
@@ -98,7 +98,7 @@ def test_the_document_holds_every_result(healthy: list[Row]) -> None:
     assert {"python", "torch", "numpy", "leaf_port"} <= set(told["versions"])
     assert {"tensorflow", "leaf_audio"} <= set(told["official_versions"][0])
     known = told["units"]
-    assert (known["runs"], known["sturdy"]["runs"]) == (rounding.RUNS, rounding.STURDY_RUNS)
+    assert (known["runs"], known["sturdy"]["runs"]) == (monte_carlo.RUNS, monte_carlo.STURDY_RUNS)
     assert known["known_to"][0] < known["sturdy"]["known_to"][0] < 1.0
     assert 1.0 < known["sturdy"]["known_to"][1] < known["known_to"][1]
 

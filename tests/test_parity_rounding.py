@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from leaf_port.normalization import LayerNormalization
-from parity import checks, port, rounding
-from parity.compare import Rounded
+from parity.checks import case_checks, monte_carlo
+from parity.checks.compare import Rounded
 from parity.layers import all_specs
 from parity.oracles import recorded
+from parity.port import runner
 from parity.spec import Case
 
 SPECS = all_specs()
@@ -23,9 +24,9 @@ def test_units_have_the_size_of_real_float32_errors(layer: str) -> None:
     """The port's own float32 error is of the order of a unit: no unit hides ten of them."""
     spec = SPECS[layer]
     case = [case for case in spec.cases() if not case.draw][-1]
-    question = port.ask(spec, case)
-    rounded = rounding.units(spec, question, None)
-    single = port.answer(spec, question, port.Run()).arrays()["output/0"]
+    question = runner.ask(spec, case)
+    rounded = monte_carlo.units(spec, question, None)
+    single = runner.answer(spec, question, runner.Run()).arrays()["output/0"]
     error = np.abs(single - rounded.exact["output/0"])
     in_units = np.median(error / rounded.units["output/0"])
     assert 0.02 < in_units < 5
@@ -33,7 +34,7 @@ def test_units_have_the_size_of_real_float32_errors(layer: str) -> None:
 
 def test_a_quiet_channel_has_a_small_unit() -> None:
     """The unit follows the element, not the greatest value of the output."""
-    with rounding.Noise(1):
+    with monte_carlo.Noise(1):
         loud_and_quiet = torch.tensor([1.0, 1e-6], dtype=torch.float64) * 3.0
     apart = (loud_and_quiet - torch.tensor([3.0, 3e-6], dtype=torch.float64)).abs()
     assert 0 < apart[0] <= 3 * 2.0**-24
@@ -43,7 +44,7 @@ def test_a_quiet_channel_has_a_small_unit() -> None:
 def test_cancellation_is_seen() -> None:
     """A sum is disturbed by the magnitudes that enter it, not by its own."""
     x = torch.tensor([1.0, -1.0, 1e-9], dtype=torch.float64)
-    with rounding.Noise(1):
+    with monte_carlo.Noise(1):
         total = x.sum()
     assert abs(total.item() - 1e-9) > 1e-12
 
@@ -51,7 +52,7 @@ def test_cancellation_is_seen() -> None:
 def test_views_and_choices_are_exact() -> None:
     """Nothing is disturbed that rounds nothing."""
     x = torch.arange(6.0, dtype=torch.float64).reshape(2, 3)
-    with rounding.Noise(1):
+    with monte_carlo.Noise(1):
         same = torch.cat([x.T.reshape(-1)[:4].flip(0), x[0].clamp(0, 1)])
     assert torch.equal(same, torch.cat([x.T.reshape(-1)[:4].flip(0), x[0].clamp(0, 1)]))
 
@@ -59,8 +60,8 @@ def test_views_and_choices_are_exact() -> None:
 def test_units_are_the_same_twice() -> None:
     """The disturbances are seeded."""
     spec = SPECS["gaussian_lowpass"]
-    question = port.ask(spec, spec.cases()[0])
-    first, second = (rounding.units(spec, question, None).units for _ in range(2))
+    question = runner.ask(spec, spec.cases()[0])
+    first, second = (monte_carlo.units(spec, question, None).units for _ in range(2))
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
@@ -68,9 +69,9 @@ def test_question_depends_on_the_case_alone() -> None:
     """The same numbers whenever asked; others for another case."""
     spec = SPECS["leaf"]
     case = [case for case in spec.cases() if not case.draw][-1]
-    assert port.ask(spec, case).digest() == port.ask(spec, case).digest()
+    assert runner.ask(spec, case).digest() == runner.ask(spec, case).digest()
     other = Case(case.layer, {**case.config, "samples": 1112})
-    assert port.ask(spec, case).digest() != port.ask(spec, other).digest()
+    assert runner.ask(spec, case).digest() != runner.ask(spec, other).digest()
 
 
 def test_rounding_inside_of_composite_operations_is_seen() -> None:
@@ -83,11 +84,11 @@ def test_rounding_inside_of_composite_operations_is_seen() -> None:
         exact = layer(x)
         apart = []
         for seed in range(40):
-            with rounding.Noise(seed):
+            with monte_carlo.Noise(seed):
                 apart.append(layer(x) - exact)
     unit = torch.stack(apart).square().mean(0).sqrt()
     smallest = int(exact.abs().argmin())
-    assert unit[0, smallest] > 0.1 * rounding.UNIT_ROUNDOFF * float(x.abs().mean())
+    assert unit[0, smallest] > 0.1 * monte_carlo.UNIT_ROUNDOFF * float(x.abs().mean())
 
 
 def test_infinity_is_not_disturbed_into_nan() -> None:
@@ -95,7 +96,7 @@ def test_infinity_is_not_disturbed_into_nan() -> None:
     x = torch.full((1, 1, 4), -torch.inf, dtype=torch.float64)
     kernel = torch.ones(1, 1, 1, dtype=torch.float64)
     for seed in range(8):
-        with rounding.Noise(seed):
+        with monte_carlo.Noise(seed):
             assert torch.relu(torch.conv1d(x, kernel)).tolist() == [[[0.0] * 4]]
 
 
@@ -103,25 +104,25 @@ def test_what_fails_is_judged_by_sturdy_units(monkeypatch: pytest.MonkeyPatch) -
     """Units that come out small by chance in few runs do not fail a case; many runs decide."""
     spec = all_specs()["log_compression"]
     case = spec.cases()[0]
-    real, runs = rounding.units, list[int]()
+    real, runs = monte_carlo.units, list[int]()
 
     def unlucky(*arguments: Any, **options: Any) -> Rounded:
         runs.append(arguments[3])
         found = real(*arguments, **options)
-        if arguments[3] == rounding.RUNS:
+        if arguments[3] == monte_carlo.RUNS:
             return Rounded(found.exact, {name: unit * 1e-3 for name, unit in found.units.items()})
         return found
 
-    monkeypatch.setattr(checks.rounding, "units", unlucky)
-    (result,) = checks.check(spec, case, recorded.load(spec).answer)
+    monkeypatch.setattr(case_checks.rounding, "units", unlucky)
+    (result,) = case_checks.check(spec, case, recorded.load(spec).answer)
     assert not result.failures
-    assert runs == [rounding.RUNS, rounding.STURDY_RUNS]
+    assert runs == [monte_carlo.RUNS, monte_carlo.STURDY_RUNS]
 
 
 def test_an_envelope_is_disturbed_by_the_taps_that_are_dropped() -> None:
     """``exp(-100)`` is 4e-44, whose own rounding is nothing beside the port's taps below 1e-30."""
-    with rounding.Noise(0):
+    with monte_carlo.Noise(0):
         far = torch.exp(torch.full((100,), -100.0, dtype=torch.float64))
         near = torch.exp(torch.zeros(100, dtype=torch.float64))
     assert 1e-28 < far.abs().max().item() <= 1.0001e-27
-    assert (near - 1.0).abs().max().item() <= 1.0001 * rounding.UNIT_ROUNDOFF
+    assert (near - 1.0).abs().max().item() <= 1.0001 * monte_carlo.UNIT_ROUNDOFF

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from leaf_port.errors import LeafError
-from parity import blame_report, report, serial
+from parity import report
+from parity.commands.blame import report as blame_report
+from parity.commands.blame import sequential_sums
 from parity.layers import all_specs
 from parity.oracles import recorded
 
@@ -24,7 +26,7 @@ def one_by_one(values: np.ndarray) -> float:
 
 @pytest.mark.parametrize("keepdim", [False, True])
 def test_sums_are_added_up_one_by_one(keepdim: bool) -> None:
-    with serial.SerialStatistics():
+    with sequential_sums.SerialStatistics():
         total = MAP.sum((0, 2, 3), keepdim=keepdim)
     wanted = [one_by_one(MAP[:, channel].numpy()) for channel in range(5)]
     assert total.flatten().tolist() == wanted
@@ -32,7 +34,7 @@ def test_sums_are_added_up_one_by_one(keepdim: bool) -> None:
 
 
 def test_means_and_variances_are_of_such_sums() -> None:
-    with serial.SerialStatistics():
+    with sequential_sums.SerialStatistics():
         mean = MAP.mean((0, 2, 3))
         variance, same = torch.var_mean(MAP, (0, 2, 3), correction=0)
     assert torch.equal(mean, same)
@@ -44,7 +46,7 @@ def test_means_and_variances_are_of_such_sums() -> None:
 
 
 def test_other_operations_stay_in_float64() -> None:
-    with serial.SerialStatistics():
+    with sequential_sums.SerialStatistics():
         assert torch.equal(MAP * 3 - 1, torch.add(MAP * 3, -1))
         total = MAP.sum()
     assert total.item() == MAP.sum().item()
@@ -55,7 +57,7 @@ def test_they_make_the_official_distance() -> None:
     spec = all_specs()["pann_wav_block"]
     name = spec.adverse.reference_gradient.at if spec.adverse else ""
     case = next(case for case in recorded.cases(spec) if case.name == name)
-    farthest = serial.likeness(spec, case)[:3]
+    farthest = sequential_sums.likeness(spec, case)[:3]
     assert farthest[0].official > 5
     for each in farthest:
         assert 0.8 < each.serial / each.official < 1.25

@@ -7,11 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from parity import port
 from parity.layers import all_specs
 from parity.oracles import recorded
-from parity.source import Source
+from parity.port import runner
 from parity.spec import Bound, Budget, Case, LayerSpec, Weight, digest, grid
+from parity.spec.random_arrays import Source
 
 SPECS = all_specs()
 OFFICIAL_SYMBOLS = [
@@ -176,7 +176,7 @@ def test_no_recorded_answer_is_empty_or_constant(spec: LayerSpec) -> None:
     telling = 0
     recording = recorded.load(spec)
     for case in spec.cases():
-        question = port.ask(spec, case)
+        question = runner.ask(spec, case)
         answer = recording.answer(spec, question)
         assert answer.outputs
         assert all(output.size for output in answer.outputs)

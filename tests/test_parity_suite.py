@@ -8,13 +8,14 @@ import sys
 
 import pytest
 
-from parity import compare, test_parity
-from parity.checks import Result
-from parity.compare import Difference
-from parity.derivatives.without import KINDS
-from parity.laws import held
+from parity import test_parity
+from parity.checks import compare
+from parity.checks.case_checks import Result
+from parity.checks.compare import Difference
+from parity.checks.invariants import checker
 from parity.layers import all_specs
 from parity.oracles import official, recorded
+from parity.spec.without_derivative import KINDS
 
 LAYER = "energy_floor"
 
@@ -35,7 +36,7 @@ def test_every_case_and_refusal_of_a_layer_is_a_test() -> None:
     """And the live oracle is told as not asked."""
     done = suite("--parity-layer", LAYER)
     spec = all_specs()[LAYER]
-    expected = len(recorded.cases(spec)) + len(spec.errors) + len(held.laws(spec)) + len(KINDS)
+    expected = len(recorded.cases(spec)) + len(spec.errors) + len(checker.laws(spec)) + len(KINDS)
     assert done.returncode == 0, done.stdout
     assert f"{expected} passed, 1 skipped" in done.stdout
     assert "--parity-oracle official" in done.stdout

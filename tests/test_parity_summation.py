@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from parity import summation
-from parity.rounding import UNIT_ROUNDOFF, Noise
+from parity.checks import summation
+from parity.checks.monte_carlo import UNIT_ROUNDOFF, Noise
 
 DRAWS = 400
 aten = torch.ops.aten

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from leaf_port import LeafError
-from parity import live, port, record
+from parity.commands import live, record
 from parity.layers import all_specs
 from parity.oracles import official
 from parity.oracles.official import (
@@ -21,6 +21,7 @@ from parity.oracles.official import (
     NotInThisStackError,
     Official,
 )
+from parity.port import runner
 from parity.spec import LayerSpec, Question, Ref
 from tests._fake_official import Fake, install
 
@@ -45,7 +46,7 @@ def spec_of(function: str) -> LayerSpec:
 def ask(live_worker: Official, function: str) -> Question:
     """Asks for a value of that function."""
     spec = spec_of(function)
-    question = port.ask(spec, spec.cases()[0])
+    question = runner.ask(spec, spec.cases()[0])
     answer = live_worker.answer(spec, question)
     assert (answer.outputs[0] == question.inputs["inputs"]).all()
     return question

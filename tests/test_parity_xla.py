@@ -10,12 +10,13 @@ import pytest
 from rich.console import Console
 
 from leaf_port.errors import LeafError
-from parity import backends, checks, compare, program, xla
-from parity.checks import Result
-from parity.compare import Difference
+from parity.checks import case_checks, compare
+from parity.checks.case_checks import Result
+from parity.checks.compare import Difference
 from parity.layers import all_specs
 from parity.oracles import recorded
-from parity.program import Program
+from parity.port import backends, xla, xla_program
+from parity.port.xla_program import Program
 from parity.report import programs, table
 from parity.report.rows import Row
 
@@ -110,7 +111,7 @@ _LINES = """
 
 def test_a_program_of_real_numbers() -> None:
     """Comparing with a plain number in float64 is torch_xla's habit, and not told."""
-    told = program.read(_LINES, _LINES)
+    told = xla_program.read(_LINES, _LINES)
     assert told == Program()
     assert not list(told.failures(complex_allowed=False))
 
@@ -125,7 +126,7 @@ def test_a_program_of_real_numbers() -> None:
     ],
 )
 def test_what_a_program_must_not_hold(line: str, forward: bool, expected: str) -> None:
-    told = program.read(_LINES + line * forward, _LINES + line)
+    told = xla_program.read(_LINES + line * forward, _LINES + line)
     (failure,) = told.failures(complex_allowed=False)
     assert expected in failure
 
@@ -133,7 +134,7 @@ def test_what_a_program_must_not_hold(line: str, forward: bool, expected: str) -
 def test_the_gradient_of_a_convolution_is_told_and_does_not_fail() -> None:
     """torch_xla 2.9.0 sets its precision nowhere."""
     line = "%d = f32[2,2]{1,0} convolution(%a, %b), window={}"
-    told = program.read(_LINES, _LINES + line)
+    told = xla_program.read(_LINES, _LINES + line)
     assert told.reduced_backward == 1
     assert not list(told.failures(complex_allowed=False))
 
@@ -208,7 +209,7 @@ def test_the_gradient_of_a_device_needs_its_start(monkeypatch: pytest.MonkeyPatc
     late = backends.Backend("late", "cpu", lambda: "", start=lambda: started.append("late"))
     monkeypatch.setattr(backends, "TABLE", {"cpu": backends.CPU, "late": late})
     case = recorded.cases(all_specs()["energy_floor"])[0].name
-    results = checks.check_named("energy_floor", case, "cpu", "late")
+    results = case_checks.check_named("energy_floor", case, "cpu", "late")
     assert started == ["late"]
     assert [result.backend for result in results] == ["cpu", "late"]
     assert not [failure for result in results for failure in result.failures]
@@ -219,7 +220,7 @@ def test_float64_is_checked_once_however_many_backends(monkeypatch: pytest.Monke
     second = backends.Backend("second", "cpu", lambda: "")
     monkeypatch.setattr(backends, "TABLE", {"cpu": backends.CPU, "second": second})
     case = recorded.cases(all_specs()["fft_conv1d"])[0].name
-    results = checks.check_named("fft_conv1d", case, "cpu", "second")
+    results = case_checks.check_named("fft_conv1d", case, "cpu", "second")
     found = [result for result in results if not result.lacking]
     kinds = [{each.check for each in result.differences} for result in found]
     assert [(result.backend, result.arithmetic) for result in found] == [
@@ -236,6 +237,6 @@ def test_denormals_that_a_backend_flushes_are_told() -> None:
     """Values alone, and alone what is off."""
     off, good = Difference("output/0", "values", False), Difference("output/1", "values", True)
     shape = Difference("output/2", "shape", False)
-    kept, skips = checks._without_flushed([off, good, shape])
+    kept, skips = case_checks._without_flushed([off, good, shape])
     assert kept == [good, shape]
     assert [skip.array for skip in skips] == ["output/0"]

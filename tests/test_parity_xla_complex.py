@@ -10,13 +10,13 @@ import torch
 
 from leaf_port import LeafError, impulse_responses
 from leaf_port.convolution import fft_conv1d
-from parity.xla_complex import bounds, judge, verdict, worker
-from parity.xla_complex.command import merge
-from parity.xla_complex.document import Document
-from parity.xla_complex.judge import Finding
-from parity.xla_complex.probes import SINGLE, Probe, all_probes, both
-from parity.xla_complex.session import Session
-from parity.xla_complex.verdict import USES, Findings
+from parity.commands.xla_complex import bounds, judge, verdict, worker
+from parity.commands.xla_complex.command import merge
+from parity.commands.xla_complex.document import Document
+from parity.commands.xla_complex.judge import Finding
+from parity.commands.xla_complex.probes import SINGLE, Probe, all_probes, both
+from parity.commands.xla_complex.session import Session
+from parity.commands.xla_complex.verdict import USES, Findings
 from tests import _fake_torch_xla as fake
 
 DEVICE = "FAKE"

@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from leaf_port import LeafError
-from parity.xla_complex import judge
-from parity.xla_complex.judge import Finding
-from parity.xla_complex.probes import INPUTS, both
-from parity.xla_complex.session import Session, device_name
+from parity.commands.xla_complex import judge
+from parity.commands.xla_complex.judge import Finding
+from parity.commands.xla_complex.probes import INPUTS, both
+from parity.commands.xla_complex.session import Session, device_name
 from tests import _fake_torch_xla as fake
 
 DEVICE = "FAKE"

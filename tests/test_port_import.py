@@ -19,9 +19,9 @@ from test_conversion_command import run
 from torch import Tensor
 
 import leaf_port as lp
-from weight_conversion import _child
 from weight_conversion.export import official_tree
-from weight_conversion.ports import PORTS
+from weight_conversion.foreign.ports import PORTS
+from weight_conversion.formats import child_process
 
 State = dict[str, Tensor]
 
@@ -29,7 +29,7 @@ State = dict[str, Tensor]
 @pytest.fixture(autouse=True)
 def _forked_children(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading torch anew for each file takes a hundred times as long as reading it."""
-    monkeypatch.setattr(_child, "started", _forked.started)
+    monkeypatch.setattr(child_process, "started", _forked.started)
 
 
 def prefixed(prefix: str, weights: State) -> State:

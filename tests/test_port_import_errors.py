@@ -19,8 +19,8 @@ from test_conversion_command import run
 from torch import Tensor, nn
 
 from leaf_port import LeafError
-from weight_conversion import _child
 from weight_conversion import convert as convert_module
+from weight_conversion.formats import child_process
 
 State = dict[str, Any]
 
@@ -28,7 +28,7 @@ State = dict[str, Any]
 @pytest.fixture(autouse=True)
 def _forked_children(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading torch anew for each file takes a hundred times as long as reading it."""
-    monkeypatch.setattr(_child, "started", _forked.started)
+    monkeypatch.setattr(child_process, "started", _forked.started)
 
 
 def fails(source: Path, folder: Path, *told: str, **options: Any) -> None:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 import leaf_port as lp
 from leaf_port import models
-from leaf_port._precision import product
-from parity.source import Source
+from leaf_port._ops.precision import product
+from parity.spec.random_arrays import Source
 
 HALVES = (torch.bfloat16, torch.float16)
 

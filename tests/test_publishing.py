@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save_file
 
 import leaf_port as lp
 from leaf_port import _publish
-from weight_conversion import adam
-from weight_conversion.place import new_folder
+from weight_conversion.official import adam
+from weight_conversion.official.place import new_folder
 
 
 def folder(place: Path, count: int) -> None:

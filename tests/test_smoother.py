@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import leaf_port as lp
-from leaf_port import _scan
-from parity.source import Source
+from leaf_port._ops import scan
+from parity.spec.random_arrays import Source
 
 Array = npt.NDArray[np.float64]
 SINGLE, DOUBLE = 2.0**-24, 2.0**-53
@@ -63,7 +63,7 @@ def _bound(b: Array, decay: Array, initial: Array, unit: float) -> Array:
 
 def _ours(b: Array, decay: Array, initial: Array, dtype: torch.dtype) -> Tensor:
     given = [torch.from_numpy(each).to(dtype) for each in (b, decay, initial)]
-    run = _scan.matrix_recurrence if decay.ndim == 2 else _scan.diagonal_recurrence
+    run = scan.matrix_recurrence if decay.ndim == 2 else scan.diagonal_recurrence
     return run(*given)
 
 
@@ -125,7 +125,7 @@ SHAPES = {"a channel's own": (3,), "one for all": (1,), "matrix": (3, 3)}
 @pytest.mark.parametrize("frames", [1, 2, 6])
 def test_derivatives_of_every_kind(shape: tuple[int, ...], frames: int) -> None:
     """Backwards and forwards, of second order, and of many at once: the doubling has its own."""
-    run = _scan.matrix_recurrence if len(shape) == 2 else _scan.diagonal_recurrence
+    run = scan.matrix_recurrence if len(shape) == 2 else scan.diagonal_recurrence
     drawn = (_draw(2, frames, 3), 0.4 * _draw(*shape, seed=2) + 0.1, _draw(2, 3, seed=3))
     given = tuple(torch.from_numpy(each).requires_grad_() for each in drawn)
     assert torch.autograd.gradcheck(
@@ -136,8 +136,8 @@ def test_derivatives_of_every_kind(shape: tuple[int, ...], frames: int) -> None:
 
 def test_batches_by_vmap() -> None:
     b, decay, initial = (torch.from_numpy(_draw(*s)) for s in ((4, 2, 7, 3), (4, 3), (4, 2, 3)))
-    mapped = torch.func.vmap(_scan.diagonal_recurrence)(b, decay, initial)
-    one_by_one = [_scan.diagonal_recurrence(*each) for each in zip(b, decay, initial, strict=True)]
+    mapped = torch.func.vmap(scan.diagonal_recurrence)(b, decay, initial)
+    one_by_one = [scan.diagonal_recurrence(*each) for each in zip(b, decay, initial, strict=True)]
     assert same_bits(mapped, torch.stack(one_by_one))
 
 
@@ -147,9 +147,9 @@ def test_gradients_under_autocast(learned: bool, dtype: torch.dtype) -> None:
     """In the precision of the output: sums of 40 frames, up to k + 15 roundings off each (top)."""
     layer, x = lp.PCEN(3, learn_smooth_coef=learned, trainable=True), _x() / 4.0
     found = []
-    for run in (_scan.recurrence, _scan._doubling):
+    for run in (scan.recurrence, scan._doubling):
         given = x.clone().requires_grad_()
-        with mock.patch.object(_scan, "recurrence", run), torch.autocast("cpu", dtype):
+        with mock.patch.object(scan, "recurrence", run), torch.autocast("cpu", dtype):
             smoothed = layer.ema(given, given[:, 0])
         smoothed.float().sum().backward()
         found.append((smoothed.detach(), given.grad))
@@ -169,7 +169,7 @@ def test_no_step_of_the_doubling_is_kept_for_the_gradient() -> None:
 
     b, decay = torch.ones(2, 1000, 3, requires_grad=True), torch.full((3,), 0.9).requires_grad_()
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        _scan.recurrence(b, decay)
+        scan.recurrence(b, decay)
     assert sorted(kept) == [(2, 1000, 3), (3,)]
 
 

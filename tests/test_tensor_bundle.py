@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as numpy_st
 
-from weight_conversion._crc32c import crc32c, masked
-from weight_conversion._slices import piece_key
-from weight_conversion.tensor_bundle import Checkpoint
+from weight_conversion.formats.tensorflow.checkpoint import Checkpoint
+from weight_conversion.formats.tensorflow.crc32c import crc32c, masked
+from weight_conversion.formats.tensorflow.slices import piece_key
 
 WHOLE = np.arange(12, dtype=np.float32).reshape(4, 3)
 

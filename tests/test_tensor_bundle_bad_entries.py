@@ -25,7 +25,7 @@ from _bundle_writer import (
     table,
 )
 
-from weight_conversion.tensor_bundle import Checkpoint
+from weight_conversion.formats.tensorflow.checkpoint import Checkpoint
 
 # Sizes and places.
 

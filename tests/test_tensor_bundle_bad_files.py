@@ -24,8 +24,8 @@ from _bundle_writer import (
 )
 
 from leaf_port.errors import LeafError
-from weight_conversion._crc32c import crc32c, masked
-from weight_conversion.tensor_bundle import Checkpoint
+from weight_conversion.formats.tensorflow.checkpoint import Checkpoint
+from weight_conversion.formats.tensorflow.crc32c import crc32c, masked
 
 # Files.
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 import leaf_port as lp
 from leaf_port import models
-from parity.source import Source
+from parity.spec.random_arrays import Source
 
 LENGTHS = (401, 1600, 9003)  # shorter and longer than what is traced
 

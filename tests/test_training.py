@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 import leaf_port as lp
 from leaf_port.models import PANN, AudioClassifier, ConvNet, WaveGram
-from parity.source import Source
+from parity.spec.random_arrays import Source
 
 STEPS = 12
 

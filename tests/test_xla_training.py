@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from _data_parallel import STEPS
 
-from parity import xla
+from parity.port import xla
 
 HERE = Path(__file__).parent
 REASON = xla.missing()

@@ -12,10 +12,10 @@ def main() -> None:
     """Runs the command line; says in one line which package to install if one is missing."""
     try:
         from leaf_port import _publish
-        from weight_conversion import _cli
+        from weight_conversion.cli import app as conversion_app
 
         with _publish.ended_cleanly():
-            _cli.run()
+            conversion_app.run()
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing not in _EXTRAS:

@@ -2,8 +2,8 @@
 
 The folder holds ``model.safetensors``, ``config.json`` (see ``leaf_port.pretrained``; it also says
 where the weights come from) and, where the checkpoint has Adam's moments, ``optimizer.safetensors``
-(see ``weight_conversion.adam``). It appears whole, after its weights were read again and compared
-with the checkpoint's bit by bit, or not at all.
+(see ``weight_conversion.official.adam``). It appears whole, after its weights were read again and
+compared with the checkpoint's bit by bit, or not at all.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from torch import Tensor
 
 from leaf_port import pretrained
 from leaf_port.errors import LeafError
-from weight_conversion import adam
-from weight_conversion._boundary import reading
-from weight_conversion._judged import check_finite, check_size
-from weight_conversion.detect import Tree, detect
 from weight_conversion.folder import sha256
-from weight_conversion.mapping import Row, match, table
-from weight_conversion.place import VERIFICATION, new_folder, refuse_existing
-from weight_conversion.settings import Settings
-from weight_conversion.source import Source, open_source
+from weight_conversion.formats.boundary import reading
+from weight_conversion.official import adam
+from weight_conversion.official.consistency import check_finite, check_size
+from weight_conversion.official.detect import Tree, detect
+from weight_conversion.official.mapping import Row, match, table
+from weight_conversion.official.place import VERIFICATION, new_folder, refuse_existing
+from weight_conversion.official.settings import Settings
+from weight_conversion.official.source import Source, open_source
 
 __all__ = ["VERIFICATION", "Converted", "convert", "new_folder", "refuse_existing"]
 

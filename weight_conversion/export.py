@@ -16,13 +16,13 @@ import numpy.typing as npt
 from torch import nn
 
 from leaf_port.errors import LeafError
-from weight_conversion._official_worker import unpack
 from weight_conversion.folder import WAVEFORM_RATE, load, sample_rate
-from weight_conversion.mapping import official_weights, table
-from weight_conversion.official import Official, packed
-from weight_conversion.probe import clips
-from weight_conversion.recipes import call
-from weight_conversion.source import open_source
+from weight_conversion.official.mapping import official_weights, table
+from weight_conversion.official.source import open_source
+from weight_conversion.reference.probe import clips
+from weight_conversion.reference.recipes import call
+from weight_conversion.reference.session import Official, packed
+from weight_conversion.reference.worker import unpack
 
 Array = npt.NDArray[Any]
 Answers = dict[str, Array]

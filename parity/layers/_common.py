@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from parity.source import Source
-from parity.spec import Array, Config, ErrorCase, Ref, Weight
+from parity import spec
+from parity.spec.random_arrays import Source
 
-Draw = Callable[[Source, Sequence[int], Config], Array]
+Draw = Callable[[Source, Sequence[int], spec.Config], spec.Array]
 
 
 def uniform(low: float, high: float) -> Draw:
@@ -24,7 +24,7 @@ def normal(deviation: float, mean: float = 0.0) -> Draw:
     return lambda source, shape, _config: source.normal(shape, deviation, mean)
 
 
-def gabor_kernel(source: Source, shape: Sequence[int], config: Config) -> Array:
+def gabor_kernel(source: Source, shape: Sequence[int], config: spec.Config) -> spec.Array:
     """Frequencies and deviations within the constraint's bounds and a little beyond."""
     kernel = source.uniform(shape, 0.0, 1.0)
     taps = config.get("taps", 401)
@@ -33,7 +33,7 @@ def gabor_kernel(source: Source, shape: Sequence[int], config: Config) -> Array:
     return kernel
 
 
-def sinc_kernel(source: Source, shape: Sequence[int], _config: Config) -> Array:
+def sinc_kernel(source: Source, shape: Sequence[int], _config: spec.Config) -> spec.Array:
     """Edges and bandwidths in Hz, some negative, some above Nyquist."""
     kernel = source.uniform(shape, 0.0, 1.0)
     kernel[:, 0] = kernel[:, 0] * 7000.0 - 500.0
@@ -42,20 +42,20 @@ def sinc_kernel(source: Source, shape: Sequence[int], _config: Config) -> Array:
 
 
 # PCEN's weights around and beyond their bounds (alpha <= 1, root >= 1, 0 <= smooth <= 1).
-PCEN_WEIGHTS: Mapping[str, Weight] = {
-    "alpha": Weight("alpha", uniform(0.6, 1.1)),
-    "delta": Weight("delta", uniform(1.0, 3.0)),
-    "root": Weight("root", uniform(0.8, 4.0)),
+PCEN_WEIGHTS: Mapping[str, spec.Weight] = {
+    "alpha": spec.Weight("alpha", uniform(0.6, 1.1)),
+    "delta": spec.Weight("delta", uniform(1.0, 3.0)),
+    "root": spec.Weight("root", uniform(0.8, 4.0)),
 }
-LEARNED_SMOOTHER: Mapping[str, Weight] = {
-    "ema/smooth": Weight("ema.smooth", uniform(-0.01, 0.3)),
+LEARNED_SMOOTHER: Mapping[str, spec.Weight] = {
+    "ema/smooth": spec.Weight("ema.smooth", uniform(-0.01, 0.3)),
 }
 
 
 def smoothing_matrix(low: float, high: float) -> Draw:
     """A matrix that is nearly diagonal, as a fixed smoother could hold."""
 
-    def draw(source: Source, shape: Sequence[int], _config: Config) -> Array:
+    def draw(source: Source, shape: Sequence[int], _config: spec.Config) -> spec.Array:
         matrix = source.uniform(shape, 0.0, 0.01)
         for i in range(shape[0]):
             matrix[i, i] = source.uniform((), low, high)
@@ -64,30 +64,30 @@ def smoothing_matrix(low: float, high: float) -> Draw:
     return draw
 
 
-FIXED_SMOOTHER: Mapping[str, Weight] = {
-    "ema/cell/kernel": Weight("ema.kernel", smoothing_matrix(0.02, 0.1), differentiable=False),
-    "ema/cell/recurrent_kernel": Weight(
+FIXED_SMOOTHER: Mapping[str, spec.Weight] = {
+    "ema/cell/kernel": spec.Weight("ema.kernel", smoothing_matrix(0.02, 0.1), differentiable=False),
+    "ema/cell/recurrent_kernel": spec.Weight(
         "ema.recurrent_kernel", smoothing_matrix(0.7, 0.9), differentiable=False
     ),
 }
 
 
-def below(path: str, key: str, weights: Mapping[str, Weight]) -> dict[str, Weight]:
+def below(path: str, key: str, weights: Mapping[str, spec.Weight]) -> dict[str, spec.Weight]:
     """The weights of a part, named from the whole."""
     return {
-        f"{path}/{name}": Weight(
+        f"{path}/{name}": spec.Weight(
             f"{key}.{weight.key}", weight.draw, weight.axes, weight.random, weight.differentiable
         )
         for name, weight in weights.items()
     }
 
 
-def keras(name: str, *args: Any, **kwargs: Any) -> Ref:
+def keras(name: str, *args: Any, **kwargs: Any) -> spec.Ref:
     """A call in ``tf.keras``."""
-    return Ref(f"tensorflow.keras.{name}")(*args, **kwargs)
+    return spec.Ref(f"tensorflow.keras.{name}")(*args, **kwargs)
 
 
-def convolution_arguments(config: Config, name: str = "layer") -> dict[str, Any]:
+def convolution_arguments(config: spec.Config, name: str = "layer") -> dict[str, Any]:
     """The arguments that all official convolution classes take."""
     return {
         "filters": config["filters"],
@@ -103,53 +103,55 @@ def convolution_arguments(config: Config, name: str = "layer") -> dict[str, Any]
     }
 
 
-def audio(config: Config, source: Source) -> dict[str, Array]:
+def audio(config: spec.Config, source: Source) -> dict[str, spec.Array]:
     """A waveform with a channel axis."""
     return {"inputs": source.audio(config.get("batch", 2), config["samples"], 1)}
 
 
-def features(config: Config, source: Source) -> dict[str, Array]:
+def features(config: spec.Config, source: Source) -> dict[str, spec.Array]:
     """Energies as inputs."""
     shape = (config.get("batch", 2), config["frames"], config["channels"])
     return {"inputs": energies(source, shape)}
 
 
-def energies(source: Source, shape: Sequence[int]) -> Array:
+def energies(source: Source, shape: Sequence[int]) -> spec.Array:
     """``u^4 + 1e-5`` of uniform numbers: positive, over several orders of magnitude.
 
     Squared twice: NumPy's power of 4 has another last bit on other processors.
     """
     squared = source.uniform(shape, 0.0, 1.0) ** 2
-    fourth: Array = squared * squared + 1e-5
+    fourth: spec.Array = squared * squared + 1e-5
     return fourth
 
 
-def wrong_inputs(make: Callable[[], nn.Module], channels: int = 1) -> list[ErrorCase]:
+def wrong_inputs(make: Callable[[], nn.Module], channels: int = 1) -> list[spec.ErrorCase]:
     """What every layer on ``(batch, time, channels)`` refuses."""
 
     def on(shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Callable[[], Tensor]:
         return lambda: make()(torch.zeros(tuple(shape), dtype=dtype))
 
     return [
-        ErrorCase("inputs", on((2, 600, channels, 1))),
-        ErrorCase("inputs", on((600,))),
-        ErrorCase("inputs", on((2, 600, channels), torch.int16)),
-        ErrorCase("inputs", on((2, 600, channels), torch.float16), "computes in half precision"),
-        ErrorCase("inputs", on((2, 0, channels)), "gives no frames or fails"),
-        ErrorCase("inputs", on((2, 600, channels + 1)), "fails, or takes them as groups"),
-        ErrorCase("inputs", on((2, 600, channels), torch.float64), "fails"),
+        spec.ErrorCase("inputs", on((2, 600, channels, 1))),
+        spec.ErrorCase("inputs", on((600,))),
+        spec.ErrorCase("inputs", on((2, 600, channels), torch.int16)),
+        spec.ErrorCase(
+            "inputs", on((2, 600, channels), torch.float16), "computes in half precision"
+        ),
+        spec.ErrorCase("inputs", on((2, 0, channels)), "gives no frames or fails"),
+        spec.ErrorCase("inputs", on((2, 600, channels + 1)), "fails, or takes them as groups"),
+        spec.ErrorCase("inputs", on((2, 600, channels), torch.float64), "fails"),
     ]
 
 
-def refused_states(make: Callable[[], nn.Module]) -> list[ErrorCase]:
+def refused_states(make: Callable[[], nn.Module]) -> list[spec.ErrorCase]:
     """What a smoother of three channels refuses to begin with, given two clips."""
 
     def on(state: Tensor) -> Callable[[], Tensor]:
         return lambda: make()(torch.ones(2, 5, 3), state)
 
     return [
-        ErrorCase("initial_state", on(torch.ones(2, 2))),
-        ErrorCase("initial_state", on(torch.ones(3))),
-        ErrorCase("initial_state", on(torch.ones(1, 3))),
-        ErrorCase("initial_state", on(torch.ones(2, 3, dtype=torch.float64))),
+        spec.ErrorCase("initial_state", on(torch.ones(2, 2))),
+        spec.ErrorCase("initial_state", on(torch.ones(3))),
+        spec.ErrorCase("initial_state", on(torch.ones(1, 3))),
+        spec.ErrorCase("initial_state", on(torch.ones(2, 3, dtype=torch.float64))),
     ]

@@ -7,9 +7,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from leaf_port.normalization import BatchNormalization
+from parity import spec
 from parity.layers._common import normal, uniform
-from parity.source import Source
-from parity.spec import Array, Case, Config, Weight
+from parity.spec.random_arrays import Source
 
 _KERNEL_AXES = {4: (3, 2, 0, 1), 3: (2, 1, 0), 2: (1, 0)}  # HWIO, WIO, IO to OIHW, OIW, OI
 
@@ -24,31 +24,31 @@ def from_waveform(layer: nn.Module, inputs: Tensor) -> Tensor:
     return layer(inputs).permute(0, 2, 3, 1)
 
 
-def maps(config: Config, source: Source) -> dict[str, Array]:
+def maps(config: spec.Config, source: Source) -> dict[str, spec.Array]:
     """Feature maps in the official layout: ``(batch, frames, filters, channels)``."""
     frames, filters = config["map"]
     return {"inputs": source.normal((2, frames, filters, config.get("channels", 1)))}
 
 
-def _own(layer: nn.Module) -> Iterator[tuple[str, str, Weight]]:
+def _own(layer: nn.Module) -> Iterator[tuple[str, str, spec.Weight]]:
     """A layer's weights: official name, the port's, and the rest."""
     if isinstance(layer, BatchNormalization):
-        yield "gamma", "gamma", Weight("", uniform(0.5, 1.5))
-        yield "beta", "beta", Weight("", normal(0.3))
-        yield "moving_mean", "moving_mean", Weight("", normal(0.2), differentiable=False)
-        variance = Weight("", uniform(0.5, 1.5), differentiable=False)
+        yield "gamma", "gamma", spec.Weight("", uniform(0.5, 1.5))
+        yield "beta", "beta", spec.Weight("", normal(0.3))
+        yield "moving_mean", "moving_mean", spec.Weight("", normal(0.2), differentiable=False)
+        variance = spec.Weight("", uniform(0.5, 1.5), differentiable=False)
         yield "moving_variance", "moving_variance", variance
         return
     kernel = layer.weight
     assert isinstance(kernel, Tensor)  # noqa: S101
     deviation = 1.0 / math.sqrt(kernel[0].numel())
     axes = _KERNEL_AXES[kernel.ndim]
-    yield "kernel", "weight", Weight("", normal(deviation), axes, random=True)
+    yield "kernel", "weight", spec.Weight("", normal(deviation), axes, random=True)
     if getattr(layer, "bias", None) is not None:
-        yield "bias", "bias", Weight("", normal(0.1))
+        yield "bias", "bias", spec.Weight("", normal(0.1))
 
 
-def walk(module: nn.Module, path: str = "", key: str = "") -> dict[str, Weight]:
+def walk(module: nn.Module, path: str = "", key: str = "") -> dict[str, spec.Weight]:
     """The weights below a model by official path.
 
     Keras numbers the members of a Sequential that have weights; torch numbers all of them.
@@ -56,12 +56,12 @@ def walk(module: nn.Module, path: str = "", key: str = "") -> dict[str, Weight]:
     children = [(name, child) for name, child in module.named_children() if _has_weights(child)]
     if not children:
         return {
-            f"{path}{official}": Weight(
+            f"{path}{official}": spec.Weight(
                 key + own, weight.draw, weight.axes, weight.random, weight.differentiable
             )
             for official, own, weight in _own(module)
         }
-    found: dict[str, Weight] = {}
+    found: dict[str, spec.Weight] = {}
     for index, (name, child) in enumerate(children):
         sequential = isinstance(module, nn.Sequential)
         step = f"layer_with_weights-{index}" if sequential else name
@@ -76,13 +76,13 @@ def _has_weights(module: nn.Module) -> bool:
 def weights_of(build: Any) -> Any:
     """A declaration's ``weights``, from the function that builds the port."""
 
-    def weights(config: Config) -> Mapping[str, Weight]:
+    def weights(config: spec.Config) -> Mapping[str, spec.Weight]:
         return walk(build(config))
 
     return weights
 
 
-def overflowing(case: Case) -> str:
+def overflowing(case: spec.Case) -> str:
     """Why a case has no answer to compare: what the official pooling makes of NaN overflows."""
     broken = case.training and case.signal in ("nan", "infinity")
     return (

@@ -4,10 +4,10 @@ import numpy as np
 from torch import Tensor, nn
 
 from leaf_port._model_layers import new_activation
+from parity import spec
 from parity.layers._models import channels_last
 from parity.oracles.exact import activations
-from parity.source import Source
-from parity.spec import Array, Bound, Budget, Case, Config, ErrorCase, LayerSpec, Ref, exactly, grid
+from parity.spec.random_arrays import Source
 
 # Keras 2.13 does not know all of the port's names, TensorFlow has the functions.
 _IN_TENSORFLOW = ("leaky_relu", "relu6", "silu", "log_softmax")
@@ -20,7 +20,7 @@ _NAMES = (*_KERAS, "softplus", "softmax", "exponential", "hard_sigmoid", *_IN_TE
 class _Activation(nn.Module):
     """By its name, as a block makes it."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: spec.Config) -> None:
         super().__init__()
         self.activation = new_activation("ConvBlock", config["name"])
 
@@ -28,12 +28,12 @@ class _Activation(nn.Module):
         return self.activation(inputs)
 
 
-def _official(config: Config) -> Ref:
+def _official(config: spec.Config) -> spec.Ref:
     where = "nn" if config["name"] in _IN_TENSORFLOW else "keras.activations"
-    return Ref(f"tensorflow.{where}.{config['name']}")
+    return spec.Ref(f"tensorflow.{where}.{config['name']}")
 
 
-def _inputs(_config: Config, source: Source) -> dict[str, Array]:
+def _inputs(_config: spec.Config, source: Source) -> dict[str, spec.Array]:
     """A map, with values at which some activation has a corner."""
     inputs = source.normal(_SHAPE, 2.0)
     inputs[_CORNERS] = 0.0, 6.0, -0.0
@@ -47,45 +47,45 @@ _TERMS |= dict.fromkeys(("linear", "relu", "relu6", "leaky_relu", "hard_sigmoid"
 _TERMS |= dict.fromkeys(("gelu", "mish", "swish", "silu"), 7.0)
 
 
-def _rounding(config: Config) -> dict[str, Array]:
+def _rounding(config: spec.Config) -> dict[str, spec.Array]:
     size = np.full(_SHAPE, 2.0**-24 * _TERMS[config["name"]])
     return {"output/0": size, "gradients/input/inputs": size}
 
 
-def _ties(_config: Config) -> dict[str, Array]:
+def _ties(_config: spec.Config) -> dict[str, spec.Array]:
     mask = np.zeros(_SHAPE, bool)
     mask[_CORNERS] = True
     return {"input/inputs": mask}
 
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="activations",
     mirrors="models.py, lines 72, 80 (tf.keras.layers.Activation)",
     port=_Activation,
     official=_official,
-    configs=grid(name=_NAMES),
+    configs=spec.grid(name=_NAMES),
     inputs=_inputs,
     call=channels_last,
-    exact=lambda given: exactly(
+    exact=lambda given: spec.exactly(
         activations.activation(given.config["name"], given.inputs["inputs"])
     ),
     ties=_ties,
     constants=_rounding,
     explicit=(
-        Case("activations", {"name": "relu"}, signal="denormal", draw=1),
-        Case("activations", {"name": "softmax"}, signal="nan", draw=1),
+        spec.Case("activations", {"name": "relu"}, signal="denormal", draw=1),
+        spec.Case("activations", {"name": "softmax"}, signal="nan", draw=1),
     ),
     divergences=("nan_in_softmax",),
-    budget=Budget(
-        port=Bound(5.3, 2.649),
-        reference=Bound(6.9, 3.469),
-        port_gradient=Bound(8.9, 4.422),
-        reference_gradient=Bound(9.2, 4.575),
-        double=Bound(5.7, 3.38),
+    budget=spec.Budget(
+        port=spec.Bound(5.3, 2.649),
+        reference=spec.Bound(6.9, 3.469),
+        port_gradient=spec.Bound(8.9, 4.422),
+        reference_gradient=spec.Bound(9.2, 4.575),
+        double=spec.Bound(5.7, 3.38),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(
-        ErrorCase("activation", lambda: new_activation("ConvBlock", "swirl")),
-        ErrorCase("activation", lambda: new_activation("ConvBlock", nn.ReLU), "builds it"),  # type: ignore[arg-type]
+        spec.ErrorCase("activation", lambda: new_activation("ConvBlock", "swirl")),
+        spec.ErrorCase("activation", lambda: new_activation("ConvBlock", nn.ReLU), "builds it"),  # type: ignore[arg-type]
     ),
 )

@@ -4,27 +4,16 @@ import torch
 from torch import Tensor
 
 from leaf_port import impulse_responses
+from parity import spec
 from parity.layers._common import gabor_kernel
 from parity.layers._reasons import MATRIX_FOURIER, MKL_DOUBLE_FFT, TENSORFLOW_FFT
 from parity.oracles.exact import gabor
-from parity.spec import (
-    ELSEWHERE,
-    Bound,
-    Budget,
-    Case,
-    Config,
-    ErrorCase,
-    LayerSpec,
-    Ref,
-    exactly,
-    grid,
-)
 
 
 class _Amplitude(torch.nn.Module):
     """Of one of the Gabor filters of a kernel."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: spec.Config) -> None:
         super().__init__()
         self.taps, self.index = config["taps"], config["index"]
         self.real = config.get("arithmetic") == "real"
@@ -37,35 +26,35 @@ class _Amplitude(torch.nn.Module):
         return impulse_responses.amplitude(filters.T, self.index)
 
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="amplitude",
     mirrors="impulse_responses.py, lines 22-23",
     port=_Amplitude,
-    official=lambda config: Ref("amplitude_of_gabor_filters")(config["taps"], config["index"]),
-    configs=grid(taps=[64, 401, 33], index=[0, 2, 1]),
+    official=lambda config: spec.Ref("amplitude_of_gabor_filters")(config["taps"], config["index"]),
+    configs=spec.grid(taps=[64, 401, 33], index=[0, 2, 1]),
     inputs=lambda config, source: {"kernel": gabor_kernel(source, (3, 2), config)},
     differentiable=("kernel",),
     sizes=("taps",),
     arithmetics=("complex", "real"),
-    exact=lambda given: exactly(
+    exact=lambda given: spec.exactly(
         gabor.amplitude(given.inputs["kernel"], given.config["taps"], given.config["index"])
     ),
-    explicit=(Case("amplitude", {"taps": 194, "index": 0}, draw=20103),),
-    budget=Budget(
-        port=Bound(30, 22.323, MATRIX_FOURIER, at="taps=194,index=0,draw=20103"),
-        reference=Bound(1200, 743.043, TENSORFLOW_FFT, at="taps=269,index=0,draw=245"),
-        port_gradient=Bound(5, 2.546),
-        reference_gradient=Bound(
+    explicit=(spec.Case("amplitude", {"taps": 194, "index": 0}, draw=20103),),
+    budget=spec.Budget(
+        port=spec.Bound(30, 22.323, MATRIX_FOURIER, at="taps=194,index=0,draw=20103"),
+        reference=spec.Bound(1200, 743.043, TENSORFLOW_FFT, at="taps=269,index=0,draw=245"),
+        port_gradient=spec.Bound(5, 2.546),
+        reference_gradient=spec.Bound(
             210, 102.378, TENSORFLOW_FFT, at="taps=160,index=0,denormal,draw=33554431"
         ),
-        double=Bound(640, 345.945, MKL_DOUBLE_FFT, at=ELSEWHERE + "x86-64 with AVX-512"),
+        double=spec.Bound(640, 345.945, MKL_DOUBLE_FFT, at=spec.ELSEWHERE + "x86-64 with AVX-512"),
         norm=90,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=TENSORFLOW_FFT,
     ),
     errors=(
-        ErrorCase("filters", lambda: impulse_responses.amplitude(torch.ones(5, 2), 0)),
-        ErrorCase(
+        spec.ErrorCase("filters", lambda: impulse_responses.amplitude(torch.ones(5, 2), 0)),
+        spec.ErrorCase(
             "i", lambda: impulse_responses.amplitude(torch.ones(5, 2, dtype=torch.complex64), 2)
         ),
     ),

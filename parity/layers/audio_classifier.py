@@ -9,36 +9,21 @@ from torch import nn
 
 from leaf_port import Leaf, log_compression
 from leaf_port.models import AudioClassifier, ConvNet
+from parity import spec
 from parity.layers._common import below, gabor_kernel
 from parity.layers._frontends import GAUSSIAN, waveforms
 from parity.layers._models import overflowing, walk
 from parity.layers._reasons import CONSTANT_MAPS, FUSED_BATCH_NORMALISATION, WEIGHT_GRADIENT
 from parity.oracles.exact import frontends, models
 from parity.oracles.exact.types import below as part
-from parity.source import Source
-from parity.spec import (
-    Answer,
-    Array,
-    Bound,
-    Budget,
-    Case,
-    Config,
-    ErrorCase,
-    Given,
-    Law,
-    LayerSpec,
-    Ref,
-    Weight,
-    exactly,
-    grid,
-)
+from parity.spec.random_arrays import Source
 
 
 def _frontend() -> Leaf:
     return Leaf(n_filters=9, compression_fn=partial(log_compression, log_offset=1e-5))
 
 
-def _port(config: Config) -> AudioClassifier:
+def _port(config: spec.Config) -> AudioClassifier:
     frontend = _frontend() if config["frontend"] else None
     encoder = ConvNet([4, 5]) if config["encoder"] else None
     return AudioClassifier(11, frontend, encoder, num_features=5 if encoder else None)
@@ -48,22 +33,22 @@ def _classifier(num_features: int) -> AudioClassifier:
     return AudioClassifier(3, _frontend(), ConvNet([4, 5]), num_features=num_features)
 
 
-def _official(config: Config) -> Ref:
-    frontend = Ref("leaf_audio.frontend.Leaf")(
+def _official(config: spec.Config) -> spec.Ref:
+    frontend = spec.Ref("leaf_audio.frontend.Leaf")(
         n_filters=9,
-        compression_fn=Ref("functools.partial")(
-            Ref("leaf_audio.frontend.log_compression"), log_offset=1e-5
+        compression_fn=spec.Ref("functools.partial")(
+            spec.Ref("leaf_audio.frontend.log_compression"), log_offset=1e-5
         ),
     )
-    encoder = Ref("leaf_audio.models.ConvNet")(filters=[4, 5])
-    return Ref("leaf_audio.models.AudioClassifier")(
+    encoder = spec.Ref("leaf_audio.models.ConvNet")(filters=[4, 5])
+    return spec.Ref("leaf_audio.models.AudioClassifier")(
         11,
         frontend=frontend if config["frontend"] else None,
         encoder=encoder if config["encoder"] else None,
     )
 
 
-def _folder(config: Config) -> Mapping[str, Any]:
+def _folder(config: spec.Config) -> Mapping[str, Any]:
     log = {"kind": "log_compression", "arguments": {"log_offset": 1e-5}}
     frontend = {"kind": "Leaf", "arguments": {"n_filters": 9, "compression_fn": log}}
     encoder = {"kind": "ConvNet", "arguments": {"filters": [4, 5]}}
@@ -83,34 +68,34 @@ def _encoder_alone() -> str:
     return "" if same else "its logits are others"
 
 
-def _weights(config: Config) -> Mapping[str, Weight]:
+def _weights(config: spec.Config) -> Mapping[str, spec.Weight]:
     classifier = _port(config)
     found = walk(classifier.head, "_head/", "head.")
     if classifier.encoder is not None:
         found |= walk(classifier.encoder, "_encoder/", "encoder.")
-    leaf = {"_complex_conv/kernel": Weight("complex_conv.kernel", gabor_kernel), **GAUSSIAN}
+    leaf = {"_complex_conv/kernel": spec.Weight("complex_conv.kernel", gabor_kernel), **GAUSSIAN}
     return {**found, **(below("_frontend", "frontend", leaf) if config["frontend"] else {})}
 
 
-def _exact(given: Given) -> Answer:
+def _exact(given: spec.Given) -> spec.Answer:
     weights = given.weights
     features = frontends.leaf(given.inputs["inputs"], part(weights, "_frontend/"), log_offset=1e-5)
-    made, state = features[..., None], dict[str, Array]()
+    made, state = features[..., None], dict[str, spec.Array]()
     if given.config["encoder"]:
         encoder = part(weights, "_encoder/")
         made, moved = models.conv_net(made, encoder, 2, given.training)
         state = {f"_encoder/{name}": value for name, value in moved.items()}
-    return exactly(models.head(made, part(weights, "_head/")), state=state)
+    return spec.exactly(models.head(made, part(weights, "_head/")), state=state)
 
 
 _CLICK = "not recorded: samples=3276,…,training,click,draw=2910; TensorFlow 2.21"
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="audio_classifier",
     mirrors="models.py, lines 25-59",
     port=_port,
     official=_official,
-    configs=grid(samples=[4000, 2711], frontend=[True, True], encoder=[True, False]),
+    configs=spec.grid(samples=[4000, 2711], frontend=[True, True], encoder=[True, False]),
     inputs=waveforms,
     weights=_weights,
     initial=False,
@@ -119,7 +104,7 @@ SPEC = LayerSpec(
     exact=_exact,
     divergences=("nan_in_max_pooling",),
     explicit=(
-        Case(
+        spec.Case(
             "audio_classifier",
             {"samples": 4000, "frontend": True, "encoder": True},
             signal="nan",
@@ -127,42 +112,42 @@ SPEC = LayerSpec(
         ),
     ),
     unanswered=overflowing,
-    budget=Budget(
-        port=Bound(5, 2.172),
-        reference=Bound(14, 6.978),
-        port_gradient=Bound(15, 7.243),
-        reference_gradient=Bound(
+    budget=spec.Budget(
+        port=spec.Bound(5, 2.172),
+        reference=spec.Bound(14, 6.978),
+        port_gradient=spec.Bound(15, 7.243),
+        reference_gradient=spec.Bound(
             22,
             10.892,
             FUSED_BATCH_NORMALISATION,
             at="samples=2716,frontend=True,encoder=True,training,draw=28091",
         ),
-        double=Bound(5, 2.634),
+        double=spec.Bound(5, 2.634),
         norm=18,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=FUSED_BATCH_NORMALISATION,
     ),
-    adverse=Budget(
-        port=Bound(5, 2.172),
-        reference=Bound(32, 15.63, CONSTANT_MAPS, at=_CLICK),
-        port_gradient=Bound(
+    adverse=spec.Budget(
+        port=spec.Bound(5, 2.172),
+        reference=spec.Bound(32, 15.63, CONSTANT_MAPS, at=_CLICK),
+        port_gradient=spec.Bound(
             24,
             11.832,
             WEIGHT_GRADIENT,
             at="samples=3200,frontend=True,encoder=True,training,denormal,draw=65736",
         ),
-        reference_gradient=Bound(40, 20.04, CONSTANT_MAPS, at=_CLICK),
+        reference_gradient=spec.Bound(40, 20.04, CONSTANT_MAPS, at=_CLICK),
         norm=18,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=CONSTANT_MAPS,
     ),
     folder=_folder,
-    laws=(Law("an encoder alone", _encoder_alone),),
+    laws=(spec.Law("an encoder alone", _encoder_alone),),
     errors=(
-        ErrorCase("num_outputs", lambda: AudioClassifier(0, _frontend())),
-        ErrorCase("encoder", lambda: AudioClassifier(3, _frontend(), "convnet")),  # type: ignore[arg-type]
-        ErrorCase("frontend", lambda: AudioClassifier(3, nn.Identity())(torch.ones(2, 5))),
-        ErrorCase("num_features", lambda: AudioClassifier(3, None, nn.ReLU()), "finds it out"),
-        ErrorCase("num_features", lambda: _classifier(7), "has no such argument"),
+        spec.ErrorCase("num_outputs", lambda: AudioClassifier(0, _frontend())),
+        spec.ErrorCase("encoder", lambda: AudioClassifier(3, _frontend(), "convnet")),  # type: ignore[arg-type]
+        spec.ErrorCase("frontend", lambda: AudioClassifier(3, nn.Identity())(torch.ones(2, 5))),
+        spec.ErrorCase("num_features", lambda: AudioClassifier(3, None, nn.ReLU()), "finds it out"),
+        spec.ErrorCase("num_features", lambda: _classifier(7), "has no such argument"),
     ),
 )

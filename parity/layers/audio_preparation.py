@@ -7,28 +7,13 @@ import numpy as np
 import torch
 
 from leaf_port import data
-from parity.derivatives.without import MAPPED
+from parity import spec
 from parity.oracles.exact import data as data_exact
-from parity.source import Source
-from parity.spec import (
-    Answer,
-    Array,
-    Bound,
-    Budget,
-    Case,
-    Config,
-    ErrorCase,
-    Given,
-    Law,
-    LayerSpec,
-    Ref,
-    Without,
-    exactly,
-    grid,
-)
+from parity.spec.random_arrays import Source
+from parity.spec.without_derivative import MAPPED
 
 
-def _port(config: Config) -> Callable[..., Any]:
+def _port(config: spec.Config) -> Callable[..., Any]:
     if config["what"] == "loudness":
         return lambda samples: data.loudness_normalization(samples, config["db"])
 
@@ -42,20 +27,20 @@ def _port(config: Config) -> Callable[..., Any]:
     return align
 
 
-def _official(config: Config) -> Ref:
-    partial = Ref("functools.partial")
+def _official(config: spec.Config) -> spec.Ref:
+    partial = spec.Ref("functools.partial")
     if config["what"] == "int16":
-        return Ref("as_floats")
+        return spec.Ref("as_floats")
     if config["what"] == "loudness":
-        return partial(Ref("example.data.loudness_normalization"), target_db=config["db"])
-    return partial(Ref("example.data.align"), seq_len=config["length"])
+        return partial(spec.Ref("example.data.loudness_normalization"), target_db=config["db"])
+    return partial(spec.Ref("example.data.align"), seq_len=config["length"])
 
 
-def _draws(config: Config, source: Source) -> Sequence[Array]:
+def _draws(config: spec.Config, source: Source) -> Sequence[spec.Array]:
     return [source.integers((1,), 0, 2**20)] if config["what"] == "align" else []
 
 
-def _inputs(config: Config, source: Source) -> dict[str, Array]:
+def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
     if config["what"] == "int16":
         samples = source.integers((config["samples"],), -32768, 32768).astype(np.int16)
         samples[:4] = -32768, -32767, 32767, 0
@@ -68,13 +53,13 @@ def _call(layer: Callable[..., Any], inputs: torch.Tensor, draws: Sequence[torch
     return layer(inputs, draws) if draws else layer(inputs)
 
 
-def _exact(given: Given) -> Answer:
+def _exact(given: spec.Given) -> spec.Answer:
     (clip,), config = given.inputs.values(), given.config
     if config["what"] == "int16":
-        return exactly(data_exact.from_int16(clip))
+        return spec.exactly(data_exact.from_int16(clip))
     if config["what"] == "loudness":
-        return exactly(data_exact.loudness(clip, config["db"]))
-    return exactly(data_exact.align(clip, config["length"], int(given.draws[0][0])))
+        return spec.exactly(data_exact.loudness(clip, config["db"]))
+    return spec.exactly(data_exact.align(clip, config["length"], int(given.draws[0][0])))
 
 
 def _random_crop() -> str:
@@ -100,13 +85,13 @@ def _wider_integers() -> str:
     return "" if same else "wider integers give other floats"
 
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="audio_preparation",
     mirrors="example/data.py, lines 29-48",
     port=_port,
     official=_official,
     configs=[
-        *grid(
+        *spec.grid(
             what=["loudness", "align"],
             samples=[800, 333, 500, 501],
             gain=[1.0, 1e-3, 30.0],
@@ -123,24 +108,24 @@ SPEC = LayerSpec(
     exact=_exact,
     single=lambda config: "its floats are float32" if config["what"] == "int16" else "",
     explicit=(
-        Case(
+        spec.Case(
             "audio_preparation",
             {"what": "loudness", "samples": 554, "gain": 0.001, "db": 15.0, "length": 500},
             signal="nan",
             draw=2,
         ),
     ),
-    budget=Budget(
-        port=Bound(5, 1.285),
-        reference=Bound(5, 1.241),
-        port_gradient=Bound(5, 1.23),
-        reference_gradient=Bound(5, 1.23),
-        double=Bound(5, 3.055),
+    budget=spec.Budget(
+        port=spec.Bound(5, 1.285),
+        reference=spec.Bound(5, 1.241),
+        port_gradient=spec.Bound(5, 1.23),
+        reference_gradient=spec.Bound(5, 1.23),
+        double=spec.Bound(5, 3.055),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     batched=(),  # one clip, without a batch
     without=(
-        Without(
+        spec.Without(
             (MAPPED,),
             "calling .item() on a Tensor",
             "align: where a clip is cut is a Python number, one for the whole call",
@@ -148,15 +133,17 @@ SPEC = LayerSpec(
         ),
     ),
     laws=(
-        Law("a random crop", _random_crop),
-        Law("wider integers", _wider_integers),
+        spec.Law("a random crop", _random_crop),
+        spec.Law("wider integers", _wider_integers),
     ),
     errors=(
-        ErrorCase("samples", lambda: data.align(torch.ones(2, 5))),
-        ErrorCase("seq_len", lambda: data.align(torch.ones(5), 0)),
-        ErrorCase("samples", lambda: data.int16_to_float(torch.ones(5)), "divides floats too"),
-        ErrorCase("samples", lambda: data.loudness_normalization(torch.ones(0)), "gives NaN"),
-        ErrorCase("samples", lambda: data.int16_to_float(torch.tensor([40000])), "divides it"),
-        ErrorCase("offset", lambda: data.align(torch.ones(9), 5, offset=5), "has no such argument"),
+        spec.ErrorCase("samples", lambda: data.align(torch.ones(2, 5))),
+        spec.ErrorCase("seq_len", lambda: data.align(torch.ones(5), 0)),
+        spec.ErrorCase("samples", lambda: data.int16_to_float(torch.ones(5)), "divides floats too"),
+        spec.ErrorCase("samples", lambda: data.loudness_normalization(torch.ones(0)), "gives NaN"),
+        spec.ErrorCase("samples", lambda: data.int16_to_float(torch.tensor([40000])), "divides it"),
+        spec.ErrorCase(
+            "offset", lambda: data.align(torch.ones(9), 5, offset=5), "has no such argument"
+        ),
     ),
 )

@@ -6,22 +6,11 @@ import torch
 from torch import Tensor
 
 from leaf_port.normalization import BatchNormalization
+from parity import spec
 from parity.layers._common import keras
 from parity.layers._models import walk
 from parity.oracles.exact import normalisation
-from parity.source import Source
-from parity.spec import (
-    Answer,
-    Array,
-    Bound,
-    Budget,
-    Config,
-    ErrorCase,
-    Given,
-    LayerSpec,
-    exactly,
-    grid,
-)
+from parity.spec.random_arrays import Source
 
 # The port's layout has the official last axis second; frames and filters follow.
 _TO_PORT = {4: (0, 3, 1, 2), 3: (0, 1, 2)}
@@ -41,12 +30,12 @@ class _Permuted(BatchNormalization):
         return super().forward(permuted).permute(_TO_OFFICIAL[self.rank])
 
 
-def _port(config: Config) -> BatchNormalization:
+def _port(config: spec.Config) -> BatchNormalization:
     rank, axis = config["rank"], config["axis"]
     return _Permuted(config["shape"][axis], (rank, axis))
 
 
-def _inputs(config: Config, source: Source) -> dict[str, Array]:
+def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
     return {"inputs": source.normal(config["shape"][: config["rank"]], 1.0, 0.7)}
 
 
@@ -54,19 +43,19 @@ def _three_axes() -> Any:
     return BatchNormalization(3)(torch.ones(2, 4, 5, 6))
 
 
-def _exact(given: Given) -> Answer:
+def _exact(given: spec.Given) -> spec.Answer:
     axis = given.config["axis"]
     made, state = normalisation.batch(given.inputs["inputs"], given.weights, axis, given.training)
-    return exactly(made, state=state)
+    return spec.exactly(made, state=state)
 
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="batch_normalization",
     mirrors="models.py, lines 67, 121, 146, 180 (tf.keras.layers.BatchNormalization)",
     port=_port,
     official=lambda config: keras("layers.BatchNormalization", axis=config["axis"]),
     configs=[
-        *grid(rank=[4, 4, 3], axis=[3, 2, 2], shape=[(2, 7, 6, 5), (3, 5, 4, 1), (2, 30, 3)]),
+        *spec.grid(rank=[4, 4, 3], axis=[3, 2, 2], shape=[(2, 7, 6, 5), (3, 5, 4, 1), (2, 30, 3)]),
         {"rank": 4, "axis": 1, "shape": (3, 5, 4, 2)},
     ],
     inputs=_inputs,
@@ -75,20 +64,20 @@ SPEC = LayerSpec(
     training=True,
     training_argument=True,
     exact=_exact,
-    budget=Budget(
-        port=Bound(5.1, 2.798),
-        reference=Bound(7.4, 3.874),
-        port_gradient=Bound(5.5, 2.88),
-        reference_gradient=Bound(8.3, 4.25),
-        double=Bound(5.1, 3.291),
+    budget=spec.Budget(
+        port=spec.Bound(5.1, 2.798),
+        reference=spec.Bound(7.4, 3.874),
+        port_gradient=spec.Bound(5.5, 2.88),
+        reference_gradient=spec.Bound(8.3, 4.25),
+        double=spec.Bound(5.1, 3.291),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(
-        ErrorCase("num_features", lambda: BatchNormalization(0)),
-        ErrorCase("inputs", _three_axes),
-        ErrorCase("axis", lambda: BatchNormalization(3, axis=0), "normalises each clip"),
-        ErrorCase("momentum", lambda: BatchNormalization(3, momentum=1.5), "builds it"),
-        ErrorCase("inputs", lambda: BatchNormalization(3)(torch.ones(2))),
-        ErrorCase("inputs", lambda: BatchNormalization(3)(torch.ones(0, 3)), "gives NaN"),
+        spec.ErrorCase("num_features", lambda: BatchNormalization(0)),
+        spec.ErrorCase("inputs", _three_axes),
+        spec.ErrorCase("axis", lambda: BatchNormalization(3, axis=0), "normalises each clip"),
+        spec.ErrorCase("momentum", lambda: BatchNormalization(3, momentum=1.5), "builds it"),
+        spec.ErrorCase("inputs", lambda: BatchNormalization(3)(torch.ones(2))),
+        spec.ErrorCase("inputs", lambda: BatchNormalization(3)(torch.ones(0, 3)), "gives NaN"),
     ),
 )

@@ -1,28 +1,17 @@
 """Pooling with a learnable window for each channel."""
 
 from leaf_port import ChannelWiseLearnablePooling1d
+from parity import spec
 from parity.layers._common import uniform, wrong_inputs
 from parity.oracles.exact import pooling
-from parity.source import Source
-from parity.spec import (
-    Array,
-    Bound,
-    Budget,
-    Config,
-    ErrorCase,
-    LayerSpec,
-    Ref,
-    Weight,
-    exactly,
-    grid,
-)
+from parity.spec.random_arrays import Source
 
 
-def _inputs(config: Config, source: Source) -> dict[str, Array]:
+def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
     return {"inputs": source.normal((2, config["frames"], config["channels"])) ** 2}
 
 
-def _arguments(config: Config) -> dict[str, object]:
+def _arguments(config: spec.Config) -> dict[str, object]:
     return {
         "kernel_size": config["taps"],
         "strides": config["stride"],
@@ -35,15 +24,15 @@ _SUMS = (
     "as one rounding (added so by hand they are 13 units off)"
 )
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="channel_wise_learnable_pooling1d",
     mirrors="pooling.py, lines 67-106",
     port=lambda config: ChannelWiseLearnablePooling1d(config["channels"], **_arguments(config)),  # type: ignore[arg-type]
-    official=lambda config: Ref("leaf_audio.pooling.ChannelWiseLearnablePooling1D")(
+    official=lambda config: spec.Ref("leaf_audio.pooling.ChannelWiseLearnablePooling1D")(
         **_arguments(config)
     ),
     configs=[
-        *grid(
+        *spec.grid(
             frames=[400, 477, 560, 641, 401, 719],
             taps=[101, 64, 25, 401],
             channels=[1, 4, 3],
@@ -53,9 +42,9 @@ SPEC = LayerSpec(
         {"frames": 560, "taps": 25, "channels": 3, "stride": 80, "padding": "SAME"},
     ],
     inputs=_inputs,
-    weights=lambda _: {"kernel": Weight("kernel", uniform(-0.1, 0.5), random=True)},
+    weights=lambda _: {"kernel": spec.Weight("kernel", uniform(-0.1, 0.5), random=True)},
     initial=False,
-    exact=lambda given: exactly(
+    exact=lambda given: spec.exactly(
         pooling.channel_wise(
             given.inputs["inputs"],
             given.weights["kernel"],
@@ -63,18 +52,18 @@ SPEC = LayerSpec(
             given.config["padding"],
         )
     ),
-    budget=Budget(
-        port=Bound(8, 3.997),
-        reference=Bound(8, 3.997),
-        port_gradient=Bound(6, 3.304),
-        reference_gradient=Bound(7.5, 3.715),
-        double=Bound(5, 2.546),
+    budget=spec.Budget(
+        port=spec.Bound(8, 3.997),
+        reference=spec.Bound(8, 3.997),
+        port_gradient=spec.Bound(6, 3.304),
+        reference_gradient=spec.Bound(7.5, 3.715),
+        double=spec.Bound(5, 2.546),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(
-        ErrorCase("num_channels", lambda: ChannelWiseLearnablePooling1d(0, 5)),
-        ErrorCase("kernel_size", lambda: ChannelWiseLearnablePooling1d(1, 0)),
-        ErrorCase("padding", lambda: ChannelWiseLearnablePooling1d(1, 5, padding="full")),
+        spec.ErrorCase("num_channels", lambda: ChannelWiseLearnablePooling1d(0, 5)),
+        spec.ErrorCase("kernel_size", lambda: ChannelWiseLearnablePooling1d(1, 0)),
+        spec.ErrorCase("padding", lambda: ChannelWiseLearnablePooling1d(1, 5, padding="full")),
         *wrong_inputs(lambda: ChannelWiseLearnablePooling1d(3, 25), 3),
     ),
 )

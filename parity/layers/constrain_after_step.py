@@ -7,27 +7,14 @@ from torch import Tensor
 
 from leaf_port import GaborConv1d, constrain_after_step
 from leaf_port.constraints import apply_constraints
-from parity.derivatives.without import nothing
+from parity import spec
 from parity.layers._common import gabor_kernel
 from parity.oracles.exact import gabor
-from parity.source import Source
-from parity.spec import (
-    Answer,
-    Array,
-    Bound,
-    Budget,
-    Config,
-    ErrorCase,
-    Given,
-    Law,
-    LayerSpec,
-    Ref,
-    exactly,
-    grid,
-)
+from parity.spec.random_arrays import Source
+from parity.spec.without_derivative import nothing
 
 
-def _step(config: Config) -> Any:
+def _step(config: spec.Config) -> Any:
     """Puts a kernel into a layer, makes a step of no length, and gives the kernel back."""
 
     def step(kernel: Tensor) -> Tensor:
@@ -66,34 +53,34 @@ def _untouched() -> str:
     return "" if torch.equal(other.kernel, beyond) else "a frozen kernel is bounded"
 
 
-def _inputs(config: Config, source: Source) -> dict[str, Array]:
+def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
     return {"kernel": gabor_kernel(source, (config["filters"], 2), config)}
 
 
-def _exact(given: Given) -> Answer:
-    return exactly(gabor.constrain(given.inputs["kernel"], given.config["taps"]))
+def _exact(given: spec.Given) -> spec.Answer:
+    return spec.exactly(gabor.constrain(given.inputs["kernel"], given.config["taps"]))
 
 
 _EXACT = "it chooses elements; both sides compute the bounds by the same expression"
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="constrain_after_step",
     mirrors="convolution.py, lines 171-185 (Keras assigns a variable its constraint of it)",
     port=_step,
-    official=lambda config: Ref("leaf_audio.convolution.GaborConstraint")(config["taps"]),
-    configs=grid(taps=[5, 64, 401, 33], filters=[2, 7, 40, 3], by=["step", "hand"]),
+    official=lambda config: spec.Ref("leaf_audio.convolution.GaborConstraint")(config["taps"]),
+    configs=spec.grid(taps=[5, 64, 401, 33], filters=[2, 7, 40, 3], by=["step", "hand"]),
     inputs=_inputs,
     differentiable=(),
     exact=_exact,
-    budget=Budget(
-        port=Bound(3, 0.792),
-        reference=Bound(3, 0.792),
-        double=Bound(0, 0, _EXACT),
+    budget=spec.Budget(
+        port=spec.Bound(3, 0.792),
+        reference=spec.Bound(3, 0.792),
+        double=spec.Bound(0, 0, _EXACT),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
-    laws=(Law("kernels that are not trained", _untouched),),
+    laws=(spec.Law("kernels that are not trained", _untouched),),
     without=(
         nothing("it moves a parameter in place, without gradient, as an optimiser's step does"),
     ),
-    errors=(ErrorCase("kernel_size", lambda: GaborConv1d(2, 0)),),
+    errors=(spec.ErrorCase("kernel_size", lambda: GaborConv1d(2, 0)),),
 )

@@ -9,30 +9,17 @@ from torch import nn
 from leaf_port._model_layers import Activation, elu
 from leaf_port.models import ConvBlock
 from leaf_port.normalization import BatchNormalization
+from parity import spec
 from parity.layers._models import channels_last, maps, weights_of
 from parity.layers._reasons import CONSTANT_MAPS, WEIGHT_GRADIENT
 from parity.oracles.exact import models
-from parity.source import Source
-from parity.spec import (
-    Answer,
-    Bound,
-    Budget,
-    Case,
-    Config,
-    ErrorCase,
-    Given,
-    Law,
-    LayerSpec,
-    Ref,
-    exactly,
-    grid,
-)
+from parity.spec.random_arrays import Source
 
 # Given as a module and as a function; by Keras' names elsewhere.
 _ACTIVATIONS: Mapping[str, Activation] = {"relu": nn.ReLU(), "elu": elu}
 
 
-def _port(config: Config) -> ConvBlock:
+def _port(config: spec.Config) -> ConvBlock:
     return ConvBlock(
         config["filters"],
         activation=_ACTIVATIONS.get(config["activation"], config["activation"]),
@@ -41,7 +28,7 @@ def _port(config: Config) -> ConvBlock:
     )
 
 
-def _exact(given: Given) -> Answer:
+def _exact(given: spec.Given) -> spec.Answer:
     config = given.config
     made, state = models.conv_block(
         given.inputs["inputs"],
@@ -50,7 +37,7 @@ def _exact(given: Given) -> Answer:
         config["pooling"],
         given.training,
     )
-    return exactly(made, state=state)
+    return spec.exactly(made, state=state)
 
 
 @torch.no_grad()
@@ -85,15 +72,15 @@ def _normalised_by(layer: Any) -> ConvBlock:
 
 _MODERN = "not recorded: TensorFlow without oneDNN, by `parity live`"
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="conv_block",
     mirrors="models.py, lines 62-91",
     port=_port,
-    official=lambda config: Ref("leaf_audio.models.ConvBlock")(
+    official=lambda config: spec.Ref("leaf_audio.models.ConvBlock")(
         config["filters"], activation=config["activation"], max_pooling=config["pooling"]
     ),
     configs=[
-        *grid(
+        *spec.grid(
             map=[(11, 8), (2, 2), (20, 7)],
             channels=[1, 3],
             filters=[4, 5],
@@ -111,14 +98,14 @@ SPEC = LayerSpec(
     exact=_exact,
     divergences=("nan_in_max_pooling",),
     explicit=(
-        Case(
+        spec.Case(
             "conv_block",
             {"map": [20, 7], "channels": 3, "filters": 5, "activation": "elu", "pooling": True},
             training=True,
             signal="nan",
             draw=2,
         ),
-        Case(
+        spec.Case(
             "conv_block",
             {"map": [20, 7], "channels": 2, "filters": 5, "activation": "elu", "pooling": True},
             training=True,
@@ -126,18 +113,18 @@ SPEC = LayerSpec(
             draw=9309572,
         ),
     ),
-    budget=Budget(
-        port=Bound(5, 4.114),
-        reference=Bound(13, 6.19, at=_MODERN),
-        port_gradient=Bound(5.8, 2.857),
-        reference_gradient=Bound(14, 6.852, at=_MODERN),
-        double=Bound(7.6, 3.75),
+    budget=spec.Budget(
+        port=spec.Bound(5, 4.114),
+        reference=spec.Bound(13, 6.19, at=_MODERN),
+        port_gradient=spec.Bound(5.8, 2.857),
+        reference_gradient=spec.Bound(14, 6.852, at=_MODERN),
+        double=spec.Bound(7.6, 3.75),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
-    adverse=Budget(
-        port=Bound(5, 2.397),
-        reference=Bound(17, 8.325),
-        port_gradient=Bound(
+    adverse=spec.Budget(
+        port=spec.Bound(5, 2.397),
+        reference=spec.Bound(17, 8.325),
+        port_gradient=spec.Bound(
             24,
             15.672,
             WEIGHT_GRADIENT,
@@ -145,17 +132,17 @@ SPEC = LayerSpec(
                 "map=20x7,channels=3,filters=4,activation=elu,pooling=True,training,click,draw=1332"
             ),
         ),
-        reference_gradient=Bound(18, 8.714),
+        reference_gradient=spec.Bound(18, 8.714),
         norm=8.4,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=CONSTANT_MAPS,
     ),
-    laws=(Law("dropout", _dropout),),
+    laws=(spec.Law("dropout", _dropout),),
     errors=(
-        ErrorCase("num_filters", lambda: ConvBlock(0, in_channels=1)),
-        ErrorCase("activation", lambda: ConvBlock(3, activation="swirl", in_channels=1)),
-        ErrorCase("dropout", lambda: ConvBlock(3, dropout=1.5, in_channels=1)),
-        ErrorCase("normalization_layer", lambda: _normalised_by(BatchNormalization(3))),
-        ErrorCase("normalization_layer", lambda: _normalised_by(abs)),
+        spec.ErrorCase("num_filters", lambda: ConvBlock(0, in_channels=1)),
+        spec.ErrorCase("activation", lambda: ConvBlock(3, activation="swirl", in_channels=1)),
+        spec.ErrorCase("dropout", lambda: ConvBlock(3, dropout=1.5, in_channels=1)),
+        spec.ErrorCase("normalization_layer", lambda: _normalised_by(BatchNormalization(3))),
+        spec.ErrorCase("normalization_layer", lambda: _normalised_by(abs)),
     ),
 )

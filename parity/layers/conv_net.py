@@ -3,6 +3,7 @@
 import torch
 
 from leaf_port.models import ConvNet
+from parity import spec
 from parity.layers._models import channels_last, maps, overflowing, weights_of
 from parity.layers._reasons import (
     CONSTANT_MAPS,
@@ -10,29 +11,16 @@ from parity.layers._reasons import (
     WEIGHT_GRADIENT,
 )
 from parity.oracles.exact import models
-from parity.spec import (
-    Answer,
-    Bound,
-    Budget,
-    Case,
-    Config,
-    ErrorCase,
-    Given,
-    LayerSpec,
-    Ref,
-    exactly,
-    grid,
-)
 
 
-def _port(config: Config) -> ConvNet:
+def _port(config: spec.Config) -> ConvNet:
     return ConvNet(config["filters"])
 
 
-def _exact(given: Given) -> Answer:
+def _exact(given: spec.Given) -> spec.Answer:
     depth = len(given.config["filters"])
     made, state = models.conv_net(given.inputs["inputs"], given.weights, depth, given.training)
-    return exactly(made, state=state)
+    return spec.exactly(made, state=state)
 
 
 _DRAWN = "not recorded: map=33x9,filters=3x4,training,draw=2751; TensorFlow 2.21"
@@ -40,12 +28,12 @@ _CLICK = (
     "not recorded: TensorFlow 2.21 without oneDNN, map=25x16,filters=4x6x5,training,click,draw=4528"
 )
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="conv_net",
     mirrors="models.py, lines 94-102",
     port=_port,
-    official=lambda config: Ref("leaf_audio.models.ConvNet")(filters=list(config["filters"])),
-    configs=grid(map=[(25, 16), (33, 9)], filters=[(4, 6, 5), (3, 4)]),
+    official=lambda config: spec.Ref("leaf_audio.models.ConvNet")(filters=list(config["filters"])),
+    configs=spec.grid(map=[(25, 16), (33, 9)], filters=[(4, 6, 5), (3, 4)]),
     inputs=maps,
     weights=weights_of(_port),
     call=channels_last,
@@ -54,33 +42,35 @@ SPEC = LayerSpec(
     training_argument=True,
     exact=_exact,
     divergences=("nan_in_max_pooling",),
-    explicit=(Case("conv_net", {"map": [25, 16], "filters": [4, 6, 5]}, signal="nan", draw=1),),
+    explicit=(
+        spec.Case("conv_net", {"map": [25, 16], "filters": [4, 6, 5]}, signal="nan", draw=1),
+    ),
     unanswered=overflowing,
-    budget=Budget(
-        port=Bound(5, 2.641),
-        reference=Bound(22, 11.45, FUSED_BATCH_NORMALISATION, at=_DRAWN),
-        port_gradient=Bound(5, 2.796),
-        reference_gradient=Bound(24, 12.33, FUSED_BATCH_NORMALISATION, at=_DRAWN),
-        double=Bound(5.6, 3.029),
+    budget=spec.Budget(
+        port=spec.Bound(5, 2.641),
+        reference=spec.Bound(22, 11.45, FUSED_BATCH_NORMALISATION, at=_DRAWN),
+        port_gradient=spec.Bound(5, 2.796),
+        reference_gradient=spec.Bound(24, 12.33, FUSED_BATCH_NORMALISATION, at=_DRAWN),
+        double=spec.Bound(5.6, 3.029),
         relative=3e-6,
         norm=11,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=FUSED_BATCH_NORMALISATION,
     ),
-    adverse=Budget(
-        port=Bound(5, 2.173),
-        reference=Bound(77, 38.3, CONSTANT_MAPS, at=_CLICK),
-        port_gradient=Bound(
+    adverse=spec.Budget(
+        port=spec.Bound(5, 2.173),
+        reference=spec.Bound(77, 38.3, CONSTANT_MAPS, at=_CLICK),
+        port_gradient=spec.Bound(
             51, 25.64, WEIGHT_GRADIENT, at="map=25x16,filters=4x6x5,training,click,draw=1173635"
         ),
-        reference_gradient=Bound(96, 47.7, CONSTANT_MAPS, at=_CLICK),
+        reference_gradient=spec.Bound(96, 47.7, CONSTANT_MAPS, at=_CLICK),
         relative=3e-6,
         norm=63,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=CONSTANT_MAPS,
     ),
     errors=(
-        ErrorCase("filters", lambda: ConvNet([])),
-        ErrorCase("inputs", lambda: ConvNet([3, 3])(torch.ones(1, 1, 2, 2))),
+        spec.ErrorCase("filters", lambda: ConvNet([])),
+        spec.ErrorCase("inputs", lambda: ConvNet([3, 3])(torch.ones(1, 1, 2, 2))),
     ),
 )

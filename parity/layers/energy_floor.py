@@ -11,21 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from leaf_port import Leaf
+from parity import spec
 from parity.oracles.exact.frontends import SMALLEST_ENERGY
-from parity.source import Source
-from parity.spec import (
-    Answer,
-    Array,
-    Bound,
-    Budget,
-    Config,
-    ErrorCase,
-    Given,
-    LayerSpec,
-    Ref,
-    exactly,
-    grid,
-)
+from parity.spec.random_arrays import Source
 
 
 class _Through(nn.Module):
@@ -38,13 +26,13 @@ class _Through(nn.Module):
         return inputs
 
 
-def _port(_config: Config) -> Leaf:
+def _port(_config: spec.Config) -> Leaf:
     return Leaf(
         conv1d_cls=_Through, activation=nn.Identity(), pooling_cls=_Through, compression_fn=None
     )
 
 
-def _inputs(config: Config, source: Source) -> dict[str, Array]:
+def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
     inputs = source.uniform((2, config["samples"], 1), -1e-5, 4e-5)
     inputs[:, ::3] = np.float32(SMALLEST_ENERGY)
     if config["odd"]:
@@ -52,39 +40,39 @@ def _inputs(config: Config, source: Source) -> dict[str, Array]:
     return {"inputs": inputs}
 
 
-def _ties(config: Config) -> dict[str, Array]:
+def _ties(config: spec.Config) -> dict[str, spec.Array]:
     mask = np.zeros((2, config["samples"], 1), bool)
     mask[:, ::3] = True
     return {"input/inputs": mask}
 
 
-def _exact(given: Given) -> Answer:
-    return exactly(np.maximum(given.inputs["inputs"], SMALLEST_ENERGY))
+def _exact(given: spec.Given) -> spec.Answer:
+    return spec.exactly(np.maximum(given.inputs["inputs"], SMALLEST_ENERGY))
 
 
 _EXACT = "it chooses elements and rounds nothing"
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="energy_floor",
     mirrors="frontend.py, line 194",
     port=_port,
-    official=lambda _: Ref("leaf_audio.frontend.Leaf")(
-        conv1d_cls=Ref("through"),
-        activation=Ref("tensorflow.identity"),
-        pooling_cls=Ref("through"),
+    official=lambda _: spec.Ref("leaf_audio.frontend.Leaf")(
+        conv1d_cls=spec.Ref("through"),
+        activation=spec.Ref("tensorflow.identity"),
+        pooling_cls=spec.Ref("through"),
         compression_fn=None,
     ),
-    configs=grid(samples=[50, 9], odd=[False, True]),
+    configs=spec.grid(samples=[50, 9], odd=[False, True]),
     inputs=_inputs,
     exact=_exact,
     ties=_ties,
-    budget=Budget(
-        port=Bound(3, 0.424),
-        reference=Bound(3, 0.424),
-        port_gradient=Bound(0, 0, _EXACT),
-        reference_gradient=Bound(0, 0, _EXACT),
-        double=Bound(0, 0, _EXACT),
+    budget=spec.Budget(
+        port=spec.Bound(3, 0.424),
+        reference=spec.Bound(3, 0.424),
+        port_gradient=spec.Bound(0, 0, _EXACT),
+        reference_gradient=spec.Bound(0, 0, _EXACT),
+        double=spec.Bound(0, 0, _EXACT),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
-    errors=(ErrorCase("inputs", lambda: _port({})(torch.zeros(2, 0))),),
+    errors=(spec.ErrorCase("inputs", lambda: _port({})(torch.zeros(2, 0))),),
 )

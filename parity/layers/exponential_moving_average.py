@@ -3,41 +3,30 @@
 import torch
 
 from leaf_port import ExponentialMovingAverage
+from parity import spec
 from parity.layers._common import features, refused_states, uniform
 from parity.oracles.exact import compression
-from parity.source import Source
-from parity.spec import (
-    Array,
-    Bound,
-    Budget,
-    Config,
-    ErrorCase,
-    LayerSpec,
-    Ref,
-    Weight,
-    exactly,
-    grid,
-)
+from parity.spec.random_arrays import Source
 
 
-def _inputs(config: Config, source: Source) -> dict[str, Array]:
+def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
     inputs = features(config, source)["inputs"]
     first = inputs[:, 0].copy()
     own = config.get("state") == "own"
     return {"inputs": inputs, "initial_state": source.uniform(first.shape) if own else first}
 
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="exponential_moving_average",
     mirrors="postprocessing.py, lines 27-65",
     port=lambda config: ExponentialMovingAverage(
         config["channels"], config["coefficient"], config["per_channel"], trainable=True
     ),
-    official=lambda config: Ref("leaf_audio.postprocessing.ExponentialMovingAverage")(
+    official=lambda config: spec.Ref("leaf_audio.postprocessing.ExponentialMovingAverage")(
         config["coefficient"], per_channel=config["per_channel"], trainable=True
     ),
     configs=[
-        *grid(
+        *spec.grid(
             frames=[1, 2, 3, 50, 128, 257],
             channels=[1, 40, 5],
             coefficient=[0.04, 0.0, 1.0, 0.5],
@@ -47,34 +36,36 @@ SPEC = LayerSpec(
         {"frames": 37, "channels": 4, "coefficient": 0.3, "per_channel": True, "state": "own"},
     ],
     inputs=_inputs,
-    weights=lambda _: {"smooth": Weight("smooth", uniform(-0.01, 0.3))},  # bounds: 0, 1
+    weights=lambda _: {"smooth": spec.Weight("smooth", uniform(-0.01, 0.3))},  # bounds: 0, 1
     differentiable=("inputs", "initial_state"),
     axes=lambda _: {"inputs": ("batch", "time"), "initial_state": ("batch",)},
-    exact=lambda given: exactly(
+    exact=lambda given: spec.exactly(
         compression.moving_average(
             given.inputs["inputs"], given.weights["smooth"], given.inputs["initial_state"]
         )
     ),
-    budget=Budget(
-        port=Bound(6.2, 3.07),
-        reference=Bound(
+    budget=spec.Budget(
+        port=spec.Bound(6.2, 3.07),
+        reference=spec.Bound(
             9.5, 4.795, at="not recorded: frames=204,channels=37,per_channel=True,draw=190"
         ),
-        port_gradient=Bound(5, 3.227),
-        reference_gradient=Bound(5.8, 3.429),
-        double=Bound(6, 2.956),
+        port_gradient=spec.Bound(5, 3.227),
+        reference_gradient=spec.Bound(5.8, 3.429),
+        double=spec.Bound(6, 2.956),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     batched=("inputs", "initial_state"),
     errors=(
-        ErrorCase("num_channels", lambda: ExponentialMovingAverage(0, 0.04)),
-        ErrorCase("coeff_init", lambda: ExponentialMovingAverage(3, float("nan")), "gives NaN"),
-        ErrorCase(
+        spec.ErrorCase("num_channels", lambda: ExponentialMovingAverage(0, 0.04)),
+        spec.ErrorCase(
+            "coeff_init", lambda: ExponentialMovingAverage(3, float("nan")), "gives NaN"
+        ),
+        spec.ErrorCase(
             "inputs",
             lambda: ExponentialMovingAverage(3, 0.04)(torch.ones(1, 5, 2), torch.ones(1, 2)),
             "builds itself for two channels",
         ),
-        ErrorCase(
+        spec.ErrorCase(
             "inputs",
             lambda: ExponentialMovingAverage(3, 0.04)(torch.ones(2, 0, 3), torch.ones(2, 3)),
             "gives no frames",

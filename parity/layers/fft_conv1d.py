@@ -5,13 +5,13 @@ import functools
 import torch
 
 from leaf_port import fft_conv1d
-from leaf_port._fft_convolution import upper_power_of_2
+from leaf_port._ops.fft_convolution import upper_power_of_2
+from parity import spec
 from parity.layers._reasons import MATRIX_FOURIER, TENSORFLOW_FFT
 from parity.oracles.exact import fft
-from parity.spec import Bound, Budget, Case, ErrorCase, LayerSpec, Ref, exactly, grid
 
 
-def _unanswered(case: Case) -> str:
+def _unanswered(case: spec.Case) -> str:
     """Taps beyond the transform are dropped by both; the official gradient then fails."""
     beyond = case.config["taps"] > upper_power_of_2(case.config["samples"])
     return "the gradient of tf.signal.rfft fails where it crops" if beyond else ""
@@ -19,42 +19,44 @@ def _unanswered(case: Case) -> str:
 
 _OFFICIAL = "TensorFlow adds up the magnitudes of the spectrum one by one in float32"
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="fft_conv1d",
     mirrors="convolution.py, lines 33-66",
     port=lambda config: functools.partial(
         fft_conv1d, arithmetic=config.get("arithmetic", "complex")
     ),
-    official=lambda _: Ref("leaf_audio.convolution.fft_conv1d"),
-    configs=grid(samples=[2, 256, 257, 500, 1000, 1024], taps=[1, 32, 101, 401], filters=[1, 4, 3]),
+    official=lambda _: spec.Ref("leaf_audio.convolution.fft_conv1d"),
+    configs=spec.grid(
+        samples=[2, 256, 257, 500, 1000, 1024], taps=[1, 32, 101, 401], filters=[1, 4, 3]
+    ),
     inputs=lambda config, source: {
         "inputs": source.audio(2, config["samples"], 1),
         "filters": source.normal((config["taps"], 1, config["filters"]), 0.1),
     },
     differentiable=("inputs", "filters"),
-    exact=lambda given: exactly(
+    exact=lambda given: spec.exactly(
         fft.circular(given.inputs["inputs"], given.inputs["filters"]),
         fft.spectrum_norm(given.inputs["filters"], given.config["samples"]),
     ),
     unanswered=_unanswered,
     arithmetics=("complex", "real"),
-    budget=Budget(
-        port=Bound(5, 0.628),
-        reference=Bound(8.7, 4.513),
-        port_gradient=Bound(5, 1.157),
-        reference_gradient=Bound(
+    budget=spec.Budget(
+        port=spec.Bound(5, 0.628),
+        reference=spec.Bound(8.7, 4.513),
+        port_gradient=spec.Bound(5, 1.157),
+        reference_gradient=spec.Bound(
             60, 40.758, TENSORFLOW_FFT, at="samples=746,taps=19,filters=2,draw=1652478"
         ),
-        double=Bound(24, 18.947, MATRIX_FOURIER),
+        double=spec.Bound(24, 18.947, MATRIX_FOURIER),
         norm=28,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=TENSORFLOW_FFT,
     ),
-    adverse=Budget(
-        port=Bound(5, 0.496),
-        reference=Bound(7, 2.933),
-        port_gradient=Bound(13, 6.446),
-        reference_gradient=Bound(
+    adverse=spec.Budget(
+        port=spec.Bound(5, 0.496),
+        reference=spec.Bound(7, 2.933),
+        port_gradient=spec.Bound(13, 6.446),
+        reference_gradient=spec.Bound(
             1100, 568.6, TENSORFLOW_FFT, at="samples=531,taps=15,filters=2,denormal,draw=100000001"
         ),
         norm=14,
@@ -62,12 +64,14 @@ SPEC = LayerSpec(
         reason=TENSORFLOW_FFT,
     ),
     errors=(
-        ErrorCase(
+        spec.ErrorCase(
             "arithmetic",
             lambda: fft_conv1d(torch.ones(1, 9, 1), torch.ones(3, 1, 2), "half"),  # type: ignore[arg-type]
         ),
-        ErrorCase("inputs", lambda: fft_conv1d(torch.ones(1, 1, 1), torch.ones(3, 1, 2))),
-        ErrorCase("inputs", lambda: fft_conv1d(torch.ones(1, 9, 2), torch.ones(3, 1, 2)), "odd"),
-        ErrorCase("filters", lambda: fft_conv1d(torch.ones(1, 9, 1), torch.ones(3, 2))),
+        spec.ErrorCase("inputs", lambda: fft_conv1d(torch.ones(1, 1, 1), torch.ones(3, 1, 2))),
+        spec.ErrorCase(
+            "inputs", lambda: fft_conv1d(torch.ones(1, 9, 2), torch.ones(3, 1, 2)), "odd"
+        ),
+        spec.ErrorCase("filters", lambda: fft_conv1d(torch.ones(1, 9, 1), torch.ones(3, 2))),
     ),
 )

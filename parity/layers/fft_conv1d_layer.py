@@ -6,24 +6,12 @@ import torch
 from torch import Tensor
 
 from leaf_port import FFTConv1d
+from parity import spec
 from parity.layers._common import audio, normal, uniform, wrong_inputs
 from parity.oracles.exact import convolution, fft, models
-from parity.spec import (
-    Answer,
-    Bound,
-    Budget,
-    Config,
-    ErrorCase,
-    Given,
-    LayerSpec,
-    Ref,
-    Weight,
-    exactly,
-    grid,
-)
 
 
-def _port(config: Config) -> FFTConv1d:
+def _port(config: spec.Config) -> FFTConv1d:
     activation = torch.relu if config["relu"] else None
     return FFTConv1d(
         config["filters"],
@@ -35,10 +23,10 @@ def _port(config: Config) -> FFTConv1d:
     )
 
 
-def _weights(config: Config) -> Mapping[str, Weight]:
-    weights = {"kernel": Weight("kernel", normal(0.1), random=True)}
+def _weights(config: spec.Config) -> Mapping[str, spec.Weight]:
+    weights = {"kernel": spec.Weight("kernel", normal(0.1), random=True)}
     if config["bias"]:
-        weights["bias"] = Weight("bias", uniform(-0.5, 0.5))
+        weights["bias"] = spec.Weight("bias", uniform(-0.5, 0.5))
     return weights
 
 
@@ -46,17 +34,17 @@ def _without_length() -> Tensor:
     return FFTConv1d(2, 5).frequency_penalty(None)
 
 
-def _exact(given: Given) -> Answer:
+def _exact(given: spec.Given) -> spec.Answer:
     made = fft.circular(given.inputs["inputs"], given.weights["kernel"])
     made = convolution.with_bias(made, given.weights.get("bias"))
-    return exactly(models.relu(made) if given.config["relu"] else made)
+    return spec.exactly(models.relu(made) if given.config["relu"] else made)
 
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="fft_conv1d_layer",
     mirrors="convolution.py, lines 109-130",
     port=_port,
-    official=lambda config: Ref("leaf_audio.convolution.FFTConv1D")(
+    official=lambda config: spec.Ref("leaf_audio.convolution.FFTConv1D")(
         config["filters"],
         config["taps"],
         strides=config.get("stride", 1),
@@ -65,7 +53,7 @@ SPEC = LayerSpec(
         activation="relu" if config["relu"] else None,
     ),
     configs=[
-        *grid(
+        *spec.grid(
             samples=[333, 512, 601],
             taps=[101, 32, 25, 401],
             filters=[4, 3],
@@ -89,18 +77,18 @@ SPEC = LayerSpec(
     # Not in both arithmetics: behind a ReLU, the gradient of a silent stretch is that of the
     # transform's rounding about zero, even in float64. fft_conv1d runs in both.
     exact=_exact,
-    budget=Budget(
-        port=Bound(5, 0.161),
-        reference=Bound(5, 1.901),
-        port_gradient=Bound(6.5, 4.914),
-        reference_gradient=Bound(6.8, 3.966),
-        double=Bound(5, 0.177),
+    budget=spec.Budget(
+        port=spec.Bound(5, 0.161),
+        reference=spec.Bound(5, 1.901),
+        port_gradient=spec.Bound(6.5, 4.914),
+        reference_gradient=spec.Bound(6.8, 3.966),
+        double=spec.Bound(5, 0.177),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(
-        ErrorCase("arithmetic", lambda: FFTConv1d(2, 5, arithmetic="half")),  # type: ignore[arg-type]
-        ErrorCase("num_samples", _without_length),
-        ErrorCase("padding", lambda: FFTConv1d(2, 5, padding="causal")),
+        spec.ErrorCase("arithmetic", lambda: FFTConv1d(2, 5, arithmetic="half")),  # type: ignore[arg-type]
+        spec.ErrorCase("num_samples", _without_length),
+        spec.ErrorCase("padding", lambda: FFTConv1d(2, 5, padding="causal")),
         *wrong_inputs(lambda: FFTConv1d(2, 5)),
     ),
 )

@@ -5,28 +5,14 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from leaf_port import L1L2, FFTConv1d, regularization_loss
+from parity import spec
 from parity.layers._common import audio, keras, normal
 from parity.layers._reasons import MATRIX_FOURIER, TENSORFLOW_FFT
 from parity.oracles.exact import fft
-from parity.source import Source
-from parity.spec import (
-    Answer,
-    Array,
-    Bound,
-    Budget,
-    Case,
-    Config,
-    ErrorCase,
-    Given,
-    LayerSpec,
-    Ref,
-    Weight,
-    exactly,
-    grid,
-)
+from parity.spec.random_arrays import Source
 
 
-def _port(config: Config) -> FFTConv1d:
+def _port(config: spec.Config) -> FFTConv1d:
     regularizer = L1L2(config["l1"], config["l2"])
     return FFTConv1d(
         3,
@@ -37,7 +23,7 @@ def _port(config: Config) -> FFTConv1d:
     )
 
 
-def _kernel(source: Source, shape: Sequence[int], config: Config) -> Array:
+def _kernel(source: Source, shape: Sequence[int], config: spec.Config) -> spec.Array:
     kernel = normal(0.1)(source, shape, config)
     if config.get("dead"):
         kernel[..., -1] = 0.0  # a filter of zeros: the magnitude of its spectrum has no slope
@@ -48,69 +34,69 @@ def _call(layer: FFTConv1d, inputs: Tensor) -> list[Tensor]:
     return [layer(inputs), regularization_loss(layer, inputs.shape[1]).reshape(1)]
 
 
-def _official(config: Config) -> Ref:
-    layer = Ref("leaf_audio.convolution.FFTConv1D")(
+def _official(config: spec.Config) -> spec.Ref:
+    layer = spec.Ref("leaf_audio.convolution.FFTConv1D")(
         3,
         config["taps"],
         use_bias=False,
         kernel_regularizer=keras("regularizers.L1L2", l1=config["l1"], l2=config["l2"]),
     )
-    return Ref("with_losses")(layer)
+    return spec.Ref("with_losses")(layer)
 
 
-def _exact(given: Given) -> Answer:
+def _exact(given: spec.Given) -> spec.Answer:
     clip, kernel, config = given.inputs["inputs"], given.weights["layer/kernel"], given.config
     penalty = fft.penalty(kernel, clip.shape[1], config["l1"], config["l2"])
-    return exactly(fft.circular(clip, kernel), penalty)
+    return spec.exactly(fft.circular(clip, kernel), penalty)
 
 
 _OFFICIAL = "TensorFlow adds up the magnitudes of the spectrum one by one in float32"
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="frequency_penalty",
     mirrors="convolution.py, lines 121-122 (and tf.keras.regularizers.L1L2)",
     port=_port,
     official=_official,
     configs=[
-        *grid(samples=[333, 512, 601], taps=[101, 32], l1=[0.01, 0.3], l2=[0.0, 0.05]),
+        *spec.grid(samples=[333, 512, 601], taps=[101, 32], l1=[0.01, 0.3], l2=[0.0, 0.05]),
         {"samples": 400, "taps": 25, "l1": 0.3, "l2": 0.05, "dead": True},
     ],
     inputs=audio,
-    weights=lambda _: {"layer/kernel": Weight("kernel", _kernel, random=True)},
+    weights=lambda _: {"layer/kernel": spec.Weight("kernel", _kernel, random=True)},
     call=_call,
     initial=False,
     arithmetics=("complex", "real"),
     exact=_exact,
     explicit=(
-        Case(
+        spec.Case(
             "frequency_penalty",
             {"samples": 522, "taps": 55, "l1": 0.3, "l2": 0.05},
             signal="silence",
             draw=3474204,
         ),
     ),
-    budget=Budget(
-        port=Bound(5, 0.359),
-        reference=Bound(5, 2.458),
-        port_gradient=Bound(5, 0.087),
-        reference_gradient=Bound(5, 2.634),
-        double=Bound(34, 23.739, MATRIX_FOURIER),
+    budget=spec.Budget(
+        port=spec.Bound(5, 0.359),
+        reference=spec.Bound(5, 2.458),
+        port_gradient=spec.Bound(5, 0.087),
+        reference_gradient=spec.Bound(5, 2.634),
+        double=spec.Bound(34, 23.739, MATRIX_FOURIER),
         relative=2e-6,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=TENSORFLOW_FFT,
     ),
-    adverse=Budget(
-        port=Bound(5, 0.349),
-        reference=Bound(6.3, 3.739),
-        port_gradient=Bound(
+    adverse=spec.Budget(
+        port=spec.Bound(5, 0.349),
+        reference=spec.Bound(6.3, 3.739),
+        port_gradient=spec.Bound(
             12, 10.121, "by units of 12 runs; by those of 100 runs it is 7.7 units off"
         ),
-        reference_gradient=Bound(
+        reference_gradient=spec.Bound(
             660, 327.7, TENSORFLOW_FFT, at="samples=522,taps=59,l1=0.01,l2=0.0,silence,draw=166"
         ),
         relative=2e-6,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=TENSORFLOW_FFT,
     ),
-    errors=(ErrorCase("l1", lambda: L1L2(l1=float("nan")), "gives NaN"),),
+    errors=(spec.ErrorCase("l1", lambda: L1L2(l1=float("nan")), "gives NaN"),),
 )

@@ -3,13 +3,13 @@
 import numpy as np
 
 from leaf_port.constraints import GaborConstraint
+from parity import spec
 from parity.layers._common import gabor_kernel
 from parity.oracles.exact import gabor
-from parity.source import Source
-from parity.spec import Array, Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
+from parity.spec.random_arrays import Source
 
 
-def _inputs(config: Config, source: Source) -> dict[str, Array]:
+def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
     kernel = gabor_kernel(source, (config["filters"], 2), config)
     kernel[0, 0], kernel[1, 0] = 0.0, np.float32(np.pi)  # ties: the whole gradient passes
     if config.get("nan"):
@@ -17,7 +17,7 @@ def _inputs(config: Config, source: Source) -> dict[str, Array]:
     return {"kernel": kernel}
 
 
-def _ties(config: Config) -> dict[str, Array]:
+def _ties(config: spec.Config) -> dict[str, spec.Array]:
     """The two centres that are put on a bound.
 
     0 is a tie in either precision. The float32 number next to pi is one in float32, where the
@@ -31,24 +31,24 @@ def _ties(config: Config) -> dict[str, Array]:
 
 _EXACT = "it chooses elements; both sides compute the bounds by the same expression"
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="gabor_constraint",
     mirrors="convolution.py, lines 133-150",
     port=lambda config: GaborConstraint(config["taps"]),
-    official=lambda config: Ref("leaf_audio.convolution.GaborConstraint")(config["taps"]),
+    official=lambda config: spec.Ref("leaf_audio.convolution.GaborConstraint")(config["taps"]),
     configs=[
-        *grid(taps=[5, 64, 401], filters=[2, 7, 40]),
+        *spec.grid(taps=[5, 64, 401], filters=[2, 7, 40]),
         {"taps": 401, "filters": 6, "nan": True},
     ],
     inputs=_inputs,
     differentiable=("kernel",),
-    exact=lambda given: exactly(gabor.constrain(given.inputs["kernel"], given.config["taps"])),
+    exact=lambda given: spec.exactly(gabor.constrain(given.inputs["kernel"], given.config["taps"])),
     ties=_ties,
-    budget=Budget(
-        port=Bound(3, 0.792),
-        reference=Bound(3, 0.792),
-        double=Bound(0, 0, _EXACT),
+    budget=spec.Budget(
+        port=spec.Bound(3, 0.792),
+        reference=spec.Bound(3, 0.792),
+        double=spec.Bound(0, 0, _EXACT),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
-    errors=(ErrorCase("kernel_size", lambda: GaborConstraint(0), "builds it"),),
+    errors=(spec.ErrorCase("kernel_size", lambda: GaborConstraint(0), "builds it"),),
 )

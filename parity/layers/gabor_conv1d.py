@@ -3,24 +3,12 @@
 from collections.abc import Mapping
 
 from leaf_port import GaborConv1d
+from parity import spec
 from parity.layers._common import audio, convolution_arguments, gabor_kernel, uniform, wrong_inputs
 from parity.oracles.exact import convolution, gabor
-from parity.spec import (
-    Answer,
-    Bound,
-    Budget,
-    Config,
-    ErrorCase,
-    Given,
-    LayerSpec,
-    Ref,
-    Weight,
-    exactly,
-    grid,
-)
 
 
-def _port(config: Config) -> GaborConv1d:
+def _port(config: spec.Config) -> GaborConv1d:
     return GaborConv1d(
         filters=config["filters"],
         kernel_size=config["taps"],
@@ -32,28 +20,28 @@ def _port(config: Config) -> GaborConv1d:
     )
 
 
-def _weights(config: Config) -> Mapping[str, Weight]:
-    weights = {"kernel": Weight("kernel", gabor_kernel, random=True)}
+def _weights(config: spec.Config) -> Mapping[str, spec.Weight]:
+    weights = {"kernel": spec.Weight("kernel", gabor_kernel, random=True)}
     if config["bias"]:
-        weights["bias"] = Weight("bias", uniform(-0.5, 0.5), random=True)
+        weights["bias"] = spec.Weight("bias", uniform(-0.5, 0.5), random=True)
     return weights
 
 
-def _exact(given: Given) -> Answer:
+def _exact(given: spec.Given) -> spec.Answer:
     config, weights = given.config, given.weights
     taps = gabor.taps(weights["kernel"], config["taps"], config["sort"])
     made = convolution.conv1d(given.inputs["inputs"], taps, config["stride"], config["padding"])
-    return exactly(convolution.with_bias(made, weights.get("bias")))
+    return spec.exactly(convolution.with_bias(made, weights.get("bias")))
 
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="gabor_conv1d",
     mirrors="convolution.py, lines 153-204",
     port=_port,
-    official=lambda config: Ref("leaf_audio.convolution.GaborConv1D")(
+    official=lambda config: spec.Ref("leaf_audio.convolution.GaborConv1D")(
         **convolution_arguments(config), sort_filters=config["sort"]
     ),
-    configs=grid(
+    configs=spec.grid(
         samples=[333, 400, 477, 560, 601, 450],
         taps=[101, 200, 25, 401],
         filters=[8, 2, 5],
@@ -66,19 +54,19 @@ SPEC = LayerSpec(
     weights=_weights,
     initial=False,
     exact=_exact,
-    budget=Budget(
-        port=Bound(5.4, 3.114),
-        reference=Bound(5.2, 2.836),
-        port_gradient=Bound(5, 3.449),
-        reference_gradient=Bound(5, 2.53),
-        double=Bound(5.5, 4.194),
+    budget=spec.Budget(
+        port=spec.Bound(5.4, 3.114),
+        reference=spec.Bound(5.2, 2.836),
+        port_gradient=spec.Bound(5, 3.449),
+        reference_gradient=spec.Bound(5, 2.53),
+        double=spec.Bound(5.5, 4.194),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(
-        ErrorCase("filters", lambda: GaborConv1d(1, 5), "builds a layer without filters"),
-        ErrorCase("kernel_size", lambda: GaborConv1d(8, 0)),
-        ErrorCase("padding", lambda: GaborConv1d(8, 5, padding="causal")),
-        ErrorCase("arithmetic", lambda: GaborConv1d(8, 5, arithmetic="quaternion")),  # type: ignore[arg-type]
+        spec.ErrorCase("filters", lambda: GaborConv1d(1, 5), "builds a layer without filters"),
+        spec.ErrorCase("kernel_size", lambda: GaborConv1d(8, 0)),
+        spec.ErrorCase("padding", lambda: GaborConv1d(8, 5, padding="causal")),
+        spec.ErrorCase("arithmetic", lambda: GaborConv1d(8, 5, arithmetic="quaternion")),  # type: ignore[arg-type]
         *wrong_inputs(lambda: GaborConv1d(8, 25)),
     ),
     arithmetics=("complex", "real"),

@@ -7,25 +7,13 @@ import torch
 
 from leaf_port import GaborInit
 from leaf_port.melfilters import Gabor
-from parity.derivatives.without import nothing
+from parity import spec
 from parity.layers.melfilters import matrix_rounding
 from parity.oracles.exact import gabor as exact_gabor
-from parity.spec import (
-    Answer,
-    Array,
-    Bound,
-    Budget,
-    Config,
-    ErrorCase,
-    Given,
-    LayerSpec,
-    Ref,
-    exactly,
-    grid,
-)
+from parity.spec.without_derivative import nothing
 
 
-def tap_rounding(config: Config) -> Array:
+def tap_rounding(config: spec.Config) -> spec.Array:
     """How far a float32 tap may be off: ``(taps, 1, 2 filters)``, real and imaginary taps alike.
 
     ``2^-24 |h| (1 + 2 |phase| + 4 exponent + peak / 2)``. The phase is rounded in its centre
@@ -52,14 +40,14 @@ def tap_rounding(config: Config) -> Array:
     peak = 0.0 if gabor.normalize_energy else triangles[:, None] * 2.0**24
     taps_ = np.abs(gabor.gabor_filters.numpy())
     each = taps_ * 2.0**-24 * (1.0 + 2.0 * phase + 4.0 * exponent + 0.5 * peak)
-    both: Array = np.repeat(each, 2, axis=0).T[:, None, :]
+    both: spec.Array = np.repeat(each, 2, axis=0).T[:, None, :]
     return both
 
 
 class _Taps(torch.nn.Module):
     """Holds the taps, so that their rounding can be disturbed."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: spec.Config) -> None:
         super().__init__()
         arguments = {k: v for k, v in config.items() if k not in ("filters", "taps")}
         shape = (config["taps"], 1, 2 * config["filters"])
@@ -70,16 +58,16 @@ class _Taps(torch.nn.Module):
         return self.taps
 
 
-def _official(config: Config) -> Ref:
+def _official(config: spec.Config) -> spec.Ref:
     arguments = {k: v for k, v in config.items() if k not in ("filters", "taps")}
-    shape = Ref("builtins.tuple")([config["taps"], 1, 2 * config["filters"]])
-    return Ref("leaf_audio.initializers.GaborInit")(**arguments)(shape)
+    shape = spec.Ref("builtins.tuple")([config["taps"], 1, 2 * config["filters"]])
+    return spec.Ref("leaf_audio.initializers.GaborInit")(**arguments)(shape)
 
 
-def _exact(given: Given) -> Answer:
+def _exact(given: spec.Given) -> spec.Answer:
     config = given.config
     band = config["min_freq"], config["max_freq"], config["sample_rate"]
-    return exactly(
+    return spec.exactly(
         exact_gabor.initial_taps(
             config["filters"], config["taps"], *band, config["normalize_energy"]
         )
@@ -88,12 +76,12 @@ def _exact(given: Given) -> Answer:
 
 _EXACT = "it has no float64 answer"
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="gabor_init_taps",
     mirrors="initializers.py, lines 69-89; melfilters.py, lines 101-109",
     port=_Taps,
     official=_official,
-    configs=grid(
+    configs=spec.grid(
         filters=[40, 23, 7],
         taps=[401, 200, 33],
         sample_rate=[16000, 8000, 24000],
@@ -104,15 +92,15 @@ SPEC = LayerSpec(
     single=lambda _: "GaborInit computes in float32 alone, in the operations of the official code",
     constants=lambda config: {"taps": tap_rounding(config)},
     exact=_exact,
-    budget=Budget(
-        port=Bound(8.2, 4.065),
-        reference=Bound(8.4, 4.192),
-        double=Bound(0, 0, _EXACT),
+    budget=spec.Budget(
+        port=spec.Bound(8.2, 4.065),
+        reference=spec.Bound(8.4, 4.192),
+        double=spec.Bound(0, 0, _EXACT),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     without=(nothing("it computes initial values from sizes: no tensor goes in"),),
     errors=(
-        ErrorCase("shape", lambda: GaborInit()((401, 1, 3), torch.float32)),
-        ErrorCase("n_filters", lambda: Gabor(n_filters=0)),
+        spec.ErrorCase("shape", lambda: GaborInit()((401, 1, 3), torch.float32)),
+        spec.ErrorCase("n_filters", lambda: Gabor(n_filters=0)),
     ),
 )

@@ -4,12 +4,12 @@ import numpy as np
 import torch
 
 from leaf_port import impulse_responses
+from parity import spec
 from parity.oracles.exact import gaussian
-from parity.source import Source
-from parity.spec import Array, Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
+from parity.spec.random_arrays import Source
 
 
-def _inputs(config: Config, source: Source) -> dict[str, Array]:
+def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
     sigma = source.uniform((1, 1, config["channels"], 1), -0.05, 0.6)  # bounds: 2 / taps, 0.5
     if config.get("ties"):  # the whole gradient passes
         sigma[0, 0, 0, 0] = 0.5
@@ -19,40 +19,40 @@ def _inputs(config: Config, source: Source) -> dict[str, Array]:
     return {"sigma": sigma}
 
 
-def _ties(config: Config) -> dict[str, Array]:
+def _ties(config: spec.Config) -> dict[str, spec.Array]:
     mask = np.zeros((1, 1, config["channels"], 1), bool)
     lower = 2.0 / config["taps"]
     mask[0, 0, : 1 + (float(np.float32(lower)) == lower), 0] = True
     return {"input/sigma": mask} if config.get("ties") else {}
 
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="gaussian_lowpass",
     mirrors="impulse_responses.py, lines 104-119",
     port=lambda config: lambda sigma: impulse_responses.gaussian_lowpass(sigma, config["taps"]),
-    official=lambda config: Ref("functools.partial")(
-        Ref("leaf_audio.impulse_responses.gaussian_lowpass"), filter_size=config["taps"]
+    official=lambda config: spec.Ref("functools.partial")(
+        spec.Ref("leaf_audio.impulse_responses.gaussian_lowpass"), filter_size=config["taps"]
     ),
     configs=[
-        *grid(taps=[2, 3, 64, 401, 402], channels=[1, 7, 40]),
+        *spec.grid(taps=[2, 3, 64, 401, 402], channels=[1, 7, 40]),
         {"taps": 64, "channels": 5, "ties": True},
     ],
     inputs=_inputs,
     differentiable=("sigma",),
     ties=_ties,
-    exact=lambda given: exactly(gaussian.lowpass(given.inputs["sigma"], given.config["taps"])),
-    budget=Budget(
-        port=Bound(5, 2.222),
-        reference=Bound(5, 2.07),
-        port_gradient=Bound(5, 0.698),
-        reference_gradient=Bound(5, 1.637),
-        double=Bound(5, 1.134),
+    exact=lambda given: spec.exactly(gaussian.lowpass(given.inputs["sigma"], given.config["taps"])),
+    budget=spec.Budget(
+        port=spec.Bound(5, 2.222),
+        reference=spec.Bound(5, 2.07),
+        port_gradient=spec.Bound(5, 0.698),
+        reference_gradient=spec.Bound(5, 1.637),
+        double=spec.Bound(5, 1.134),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(
-        ErrorCase(
+        spec.ErrorCase(
             "filter_size", lambda: impulse_responses.gaussian_lowpass(torch.ones(1, 1, 3, 1), 0)
         ),
-        ErrorCase("sigma", lambda: impulse_responses.gaussian_lowpass(torch.ones(3), 5)),
+        spec.ErrorCase("sigma", lambda: impulse_responses.gaussian_lowpass(torch.ones(3), 5)),
     ),
 )

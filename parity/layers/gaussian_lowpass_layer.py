@@ -3,31 +3,17 @@
 import torch
 
 from leaf_port import GaussianLowpass
+from parity import spec
 from parity.layers._common import uniform, wrong_inputs
 from parity.oracles.exact import pooling
-from parity.source import Source
-from parity.spec import (
-    Answer,
-    Array,
-    Bound,
-    Budget,
-    Config,
-    ErrorCase,
-    Given,
-    Law,
-    LayerSpec,
-    Ref,
-    Weight,
-    exactly,
-    grid,
-)
+from parity.spec.random_arrays import Source
 
 
-def _inputs(config: Config, source: Source) -> dict[str, Array]:
+def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
     return {"inputs": source.normal((2, config["frames"], config["channels"])) ** 2}
 
 
-def _arguments(config: Config) -> dict[str, object]:
+def _arguments(config: spec.Config) -> dict[str, object]:
     return {
         "kernel_size": config["taps"],
         "strides": config["stride"],
@@ -35,10 +21,10 @@ def _arguments(config: Config) -> dict[str, object]:
     }
 
 
-def _exact(given: Given) -> Answer:
+def _exact(given: spec.Given) -> spec.Answer:
     config, sigma = given.config, given.weights["kernel"]
     geometry = config["taps"], config["stride"], config["padding"]
-    return exactly(pooling.gaussian_lowpass(given.inputs["inputs"], sigma, *geometry))
+    return spec.exactly(pooling.gaussian_lowpass(given.inputs["inputs"], sigma, *geometry))
 
 
 _SUMS = (
@@ -79,13 +65,13 @@ def _bias() -> str:
     return "" if torch.equal(biased(noise), plain(noise)) else "a bias of 0 counts"
 
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="gaussian_lowpass_layer",
     mirrors="pooling.py, lines 109-155",
     port=lambda config: GaussianLowpass(config["channels"], **_arguments(config)),  # type: ignore[arg-type]
-    official=lambda config: Ref("leaf_audio.pooling.GaussianLowpass")(**_arguments(config)),
+    official=lambda config: spec.Ref("leaf_audio.pooling.GaussianLowpass")(**_arguments(config)),
     configs=[
-        *grid(
+        *spec.grid(
             frames=[400, 477, 560, 641, 401, 719],
             taps=[101, 64, 25, 401],
             channels=[1, 4, 3],
@@ -95,22 +81,22 @@ SPEC = LayerSpec(
         {"frames": 560, "taps": 25, "channels": 3, "stride": 80, "padding": "SAME"},
     ],
     inputs=_inputs,
-    weights=lambda _: {"kernel": Weight("kernel", uniform(-0.05, 0.6), random=True)},
+    weights=lambda _: {"kernel": spec.Weight("kernel", uniform(-0.05, 0.6), random=True)},
     initial=False,
     exact=_exact,
-    budget=Budget(
-        port=Bound(6.8, 4.854),
-        reference=Bound(6.8, 5.624),
-        port_gradient=Bound(5.2, 3.181),
-        reference_gradient=Bound(5.6, 2.754),
-        double=Bound(5.2, 2.842),
+    budget=spec.Budget(
+        port=spec.Bound(6.8, 4.854),
+        reference=spec.Bound(6.8, 5.624),
+        port_gradient=spec.Bound(5.2, 3.181),
+        reference_gradient=spec.Bound(5.6, 2.754),
+        double=spec.Bound(5.2, 2.842),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
-    laws=(Law("symmetric padding", _symmetric), Law("an additive bias", _bias)),
+    laws=(spec.Law("symmetric padding", _symmetric), spec.Law("an additive bias", _bias)),
     errors=(
-        ErrorCase("num_channels", lambda: GaussianLowpass(0, 5)),
-        ErrorCase("kernel_size", lambda: GaussianLowpass(1, 0)),
-        ErrorCase("padding", lambda: GaussianLowpass(1, 5, padding="full")),
+        spec.ErrorCase("num_channels", lambda: GaussianLowpass(0, 5)),
+        spec.ErrorCase("kernel_size", lambda: GaussianLowpass(1, 0)),
+        spec.ErrorCase("padding", lambda: GaussianLowpass(1, 5, padding="full")),
         *wrong_inputs(lambda: GaussianLowpass(3, 25), 3),
     ),
 )

@@ -5,15 +5,17 @@ from typing import Any
 import torch
 
 from leaf_port import GaborInit, LowpassInit, PreempInit, SincInit, WindowType
-from parity.derivatives.without import nothing
+from parity import spec
 from parity.oracles.exact import gabor, initialisers
-from parity.spec import Answer, Bound, Budget, Config, ErrorCase, Given, LayerSpec, Ref, exactly
+from parity.spec.without_derivative import nothing
 
 _PORT = {"Preemp": PreempInit, "Gabor": GaborInit, "Sinc": SincInit, "Lowpass": LowpassInit}
 
 
-def _configs() -> list[Config]:
-    made: list[Config] = [{"kind": "Preemp", "shape": (2, 1, 1), "alpha": a} for a in (0.97, 0.5)]
+def _configs() -> list[spec.Config]:
+    made: list[spec.Config] = [
+        {"kind": "Preemp", "shape": (2, 1, 1), "alpha": a} for a in (0.97, 0.5)
+    ]
     bands = ((16000, 60.0, 7800.0), (8000, 0.0, 4000.0), (24000, 30.0, 7800.0), (44100, 60.0, 2e4))
     for count, (rate, low, high) in zip((40, 23, 64, 80), bands, strict=True):
         band = {"sample_rate": rate, "min_freq": low, "max_freq": high}
@@ -32,14 +34,14 @@ def _configs() -> list[Config]:
     return made
 
 
-def _arguments(config: Config) -> dict[str, Any]:
+def _arguments(config: spec.Config) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key not in ("kind", "shape")}
 
 
 class _Values(torch.nn.Module):
     """Holds the values in either precision."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: spec.Config) -> None:
         super().__init__()
         self.config = config
         self._make(torch.float32)
@@ -60,7 +62,7 @@ class _Values(torch.nn.Module):
         return self.values
 
 
-def _single(config: Config) -> str:
+def _single(config: spec.Config) -> str:
     if config["kind"] == "Gabor":
         return "GaborInit computes in float32 alone, in the operations of the official code"
     if config["kind"] == "Preemp":
@@ -68,35 +70,37 @@ def _single(config: Config) -> str:
     return "computed in float64 and rounded once; that float64 is checked under utils"
 
 
-def _official(config: Config) -> Ref:
+def _official(config: spec.Config) -> spec.Ref:
     arguments = _arguments(config)
     if "window_type" in arguments:
-        arguments["window_type"] = Ref(f"leaf_audio.utils.WindowType.{arguments['window_type']}")
-    initializer = Ref(f"leaf_audio.initializers.{config['kind']}Init")(**arguments)
-    return initializer(Ref("builtins.tuple")(list(config["shape"])), dtype="float32")
+        arguments["window_type"] = spec.Ref(
+            f"leaf_audio.utils.WindowType.{arguments['window_type']}"
+        )
+    initializer = spec.Ref(f"leaf_audio.initializers.{config['kind']}Init")(**arguments)
+    return initializer(spec.Ref("builtins.tuple")(list(config["shape"])), dtype="float32")
 
 
 def _wrong_shape() -> object:
     return LowpassInit(16000)((200, 1, 3), torch.float32)
 
 
-def _exact(given: Given) -> Answer:
+def _exact(given: spec.Given) -> spec.Answer:
     config = given.config
     kind, shape = config["kind"], config["shape"]
     if kind == "Preemp":
-        return exactly(initialisers.preemphasis(config["alpha"]))
+        return spec.exactly(initialisers.preemphasis(config["alpha"]))
     if kind == "Sinc":
-        return exactly(initialisers.sinc(shape[0], config["sample_rate"]))
+        return spec.exactly(initialisers.sinc(shape[0], config["sample_rate"]))
     if kind == "Lowpass":
         window = config["window_type"]
-        return exactly(initialisers.lowpass(shape, config["sample_rate"], window))
+        return spec.exactly(initialisers.lowpass(shape, config["sample_rate"], window))
     band = config["min_freq"], config["max_freq"], config["sample_rate"]
-    return exactly(gabor.parameters(shape[0], *band, config["normalize_energy"]))
+    return spec.exactly(gabor.parameters(shape[0], *band, config["normalize_energy"]))
 
 
 _EXACT = "the taps (-alpha, 1) are constants; the other kinds have no float64 answer"
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="initializers",
     mirrors="initializers.py, lines 27-157",
     port=_Values,
@@ -104,19 +108,19 @@ SPEC = LayerSpec(
     configs=_configs(),
     exact=_exact,
     single=_single,
-    budget=Budget(
-        port=Bound(5, 2.053),
-        reference=Bound(5, 2.053),
-        double=Bound(0, 0, _EXACT),
+    budget=spec.Budget(
+        port=spec.Bound(5, 2.053),
+        reference=spec.Bound(5, 2.053),
+        double=spec.Bound(0, 0, _EXACT),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     without=(nothing("it draws or computes initial values from sizes: no tensor goes in"),),
     errors=(
-        ErrorCase("shape", lambda: PreempInit()((3, 1, 1), torch.float32)),
-        ErrorCase("shape", _wrong_shape),
-        ErrorCase("alpha", lambda: PreempInit(alpha=float("nan")), "gives NaN"),
-        ErrorCase("max_freq", lambda: GaborInit(sample_rate=8000, min_freq=60, max_freq=7800)),
-        ErrorCase("min_freq", lambda: GaborInit(min_freq=5000, max_freq=4000)),
-        ErrorCase("min_freq", lambda: GaborInit(min_freq=float("nan"))),
+        spec.ErrorCase("shape", lambda: PreempInit()((3, 1, 1), torch.float32)),
+        spec.ErrorCase("shape", _wrong_shape),
+        spec.ErrorCase("alpha", lambda: PreempInit(alpha=float("nan")), "gives NaN"),
+        spec.ErrorCase("max_freq", lambda: GaborInit(sample_rate=8000, min_freq=60, max_freq=7800)),
+        spec.ErrorCase("min_freq", lambda: GaborInit(min_freq=5000, max_freq=4000)),
+        spec.ErrorCase("min_freq", lambda: GaborInit(min_freq=float("nan"))),
     ),
 )

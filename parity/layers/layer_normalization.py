@@ -1,34 +1,34 @@
 """Normalisation over the filters of a frame."""
 
 from leaf_port.normalization import LayerNormalization
+from parity import spec
 from parity.layers._common import keras, normal, uniform, wrong_inputs
 from parity.oracles.exact import normalisation
-from parity.spec import Bound, Budget, ErrorCase, LayerSpec, Weight, exactly, grid
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="layer_normalization",
     mirrors="frontend.py, line 280 (tf.keras.layers.LayerNormalization)",
     port=lambda config: LayerNormalization(config["channels"]),
     official=lambda _: keras("layers.LayerNormalization"),
-    configs=grid(frames=[1, 50, 101], channels=[2, 40, 5]),
+    configs=spec.grid(frames=[1, 50, 101], channels=[2, 40, 5]),
     inputs=lambda config, source: {
         "inputs": source.normal((2, config["frames"], config["channels"]), 1.0, 0.5)
     },
     weights=lambda _: {
-        "gamma": Weight("gamma", uniform(0.5, 1.5)),
-        "beta": Weight("beta", normal(0.5)),
+        "gamma": spec.Weight("gamma", uniform(0.5, 1.5)),
+        "beta": spec.Weight("beta", normal(0.5)),
     },
-    exact=lambda given: exactly(normalisation.layer(given.inputs["inputs"], given.weights)),
-    budget=Budget(
-        port=Bound(5.5, 3.034),
-        reference=Bound(6.7, 3.732),
-        port_gradient=Bound(6.5, 4.049),
-        reference_gradient=Bound(6.7, 3.348),
-        double=Bound(7.5, 4.45),
+    exact=lambda given: spec.exactly(normalisation.layer(given.inputs["inputs"], given.weights)),
+    budget=spec.Budget(
+        port=spec.Bound(5.5, 3.034),
+        reference=spec.Bound(6.7, 3.732),
+        port_gradient=spec.Bound(6.5, 4.049),
+        reference_gradient=spec.Bound(6.7, 3.348),
+        double=spec.Bound(7.5, 4.45),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(
-        ErrorCase("num_channels", lambda: LayerNormalization(0)),
+        spec.ErrorCase("num_channels", lambda: LayerNormalization(0)),
         *wrong_inputs(lambda: LayerNormalization(3), 3),
     ),
 )

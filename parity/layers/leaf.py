@@ -23,7 +23,8 @@ from leaf_port import (
     regularization_loss,
 )
 from leaf_port.initializers import Constant
-from parity.laws import folders
+from parity import spec
+from parity.checks.invariants import pretrained_folders
 from parity.layers._common import gabor_kernel, normal, uniform
 from parity.layers._frontends import (
     GAUSSIAN,
@@ -36,21 +37,7 @@ from parity.layers._frontends import (
 )
 from parity.layers.gabor_init_taps import tap_rounding
 from parity.oracles.exact import frontends
-from parity.source import Source
-from parity.spec import (
-    Answer,
-    Array,
-    Bound,
-    Budget,
-    Config,
-    ErrorCase,
-    Given,
-    Law,
-    LayerSpec,
-    Ref,
-    Weight,
-    exactly,
-)
+from parity.spec.random_arrays import Source
 
 # A default Leaf of the reference shares its PCEN with every other one: it is given a fresh one.
 _FRESH_PCEN = {
@@ -88,7 +75,7 @@ _ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def _port(config: Config) -> Leaf:
+def _port(config: spec.Config) -> Leaf:
     kind = config["kind"]
     special: dict[str, dict[str, Any]] = {
         "readme": {
@@ -124,38 +111,38 @@ def _initialised(value: float, filters: int) -> Leaf:
     )
 
 
-def _official(config: Config) -> Ref:
+def _official(config: spec.Config) -> spec.Ref:
     kind = config["kind"]
-    pcen = Ref("leaf_audio.postprocessing.PCENLayer")
-    gabor = Ref("leaf_audio.initializers.GaborInit")
+    pcen = spec.Ref("leaf_audio.postprocessing.PCENLayer")
+    gabor = spec.Ref("leaf_audio.initializers.GaborInit")
     special: dict[str, dict[str, Any]] = {
         "readme": {
-            "compression_fn": Ref("functools.partial")(
-                Ref("leaf_audio.frontend.log_compression"), log_offset=1e-5
+            "compression_fn": spec.Ref("functools.partial")(
+                spec.Ref("leaf_audio.frontend.log_compression"), log_offset=1e-5
             ),
             "complex_conv_init": gabor(**_README),
         },
         "even_window": {"complex_conv_init": gabor(**_NARROW)},
         "fixed_smoother": {"compression_fn": pcen(floor=1e-12, trainable=True)},
         "channel_wise": {
-            "pooling_cls": Ref("leaf_audio.pooling.ChannelWiseLearnablePooling1D"),
-            "pooling_init": Ref("leaf_audio.initializers.LowpassInit")(),
+            "pooling_cls": spec.Ref("leaf_audio.pooling.ChannelWiseLearnablePooling1D"),
+            "pooling_init": spec.Ref("leaf_audio.initializers.LowpassInit")(),
         },
         "no_compression": {"compression_fn": None},
-        "normalized": {"conv1d_cls": Ref("leaf_audio.convolution.NormalizedConv1D")},
+        "normalized": {"conv1d_cls": spec.Ref("leaf_audio.convolution.NormalizedConv1D")},
     }
     arguments = {"compression_fn": pcen(**_FRESH_PCEN)} | special.get(kind, {})
-    return Ref("leaf_audio.frontend.Leaf")(**_ARGUMENTS[kind], **arguments)
+    return spec.Ref("leaf_audio.frontend.Leaf")(**_ARGUMENTS[kind], **arguments)
 
 
-def _weights(config: Config) -> Mapping[str, Weight]:
+def _weights(config: spec.Config) -> Mapping[str, spec.Weight]:
     kind = config["kind"]
-    filters = Weight("complex_conv.kernel", gabor_kernel)
+    filters = spec.Weight("complex_conv.kernel", gabor_kernel)
     if kind == "normalized":
-        filters = Weight("complex_conv.kernel", normal(0.1))
+        filters = spec.Weight("complex_conv.kernel", normal(0.1))
     weights = {"_complex_conv/kernel": filters, **GAUSSIAN}
     if kind == "channel_wise":
-        weights["_pooling/kernel"] = Weight("pooling.kernel", uniform(0.0, 0.3))
+        weights["_pooling/kernel"] = spec.Weight("pooling.kernel", uniform(0.0, 0.3))
     if kind in ("readme", "no_compression"):
         weights |= PREEMPHASIS
     else:
@@ -163,7 +150,7 @@ def _weights(config: Config) -> Mapping[str, Weight]:
     return {**weights, **(INSTANCE_NORM if kind == "instance_norm" else {})}
 
 
-def _constants(config: Config) -> Mapping[str, Array]:
+def _constants(config: spec.Config) -> Mapping[str, spec.Array]:
     """The initial taps of a plain convolution, at both ends of their range: 1e-16 and smaller."""
     if config["kind"] != "normalized":
         return {}
@@ -171,7 +158,7 @@ def _constants(config: Config) -> Mapping[str, Array]:
     return {"initial/_complex_conv/kernel": tap_rounding({**band, "filters": 4})}
 
 
-def _configs() -> list[Config]:
+def _configs() -> list[spec.Config]:
     lengths = {
         "default": (16000, 3333, 333, 1, 1600, 1601, 1759),
         "readme": (2000, 4801),
@@ -213,7 +200,7 @@ _KEPT: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def _folder(config: Config) -> Mapping[str, Any]:
+def _folder(config: spec.Config) -> Mapping[str, Any]:
     kind = config["kind"]
     arguments = {**_ARGUMENTS[kind], **_KEPT.get(kind, {}), "arithmetic": "complex"}
     return {"kind": "Leaf", "arguments": arguments}
@@ -229,9 +216,9 @@ _EXACT: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def _exact(given: Given) -> Answer:
+def _exact(given: spec.Given) -> spec.Answer:
     settings = _EXACT.get(given.config["kind"], {})
-    return exactly(frontends.leaf(given.inputs["inputs"], given.weights, **settings))
+    return spec.exactly(frontends.leaf(given.inputs["inputs"], given.weights, **settings))
 
 
 def _clips() -> Tensor:
@@ -285,7 +272,7 @@ def _penalty() -> str:
     return "" if plain == 0 else f"{plain} without a regulariser"
 
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="leaf",
     mirrors="frontend.py, lines 80-219",
     port=_port,
@@ -295,35 +282,35 @@ SPEC = LayerSpec(
     weights=_weights,
     constants=_constants,
     exact=_exact,
-    budget=Budget(
-        port=Bound(11, 5.23),
-        reference=Bound(9.5, 4.724),
-        port_gradient=Bound(9.2, 6.623),
-        reference_gradient=Bound(
+    budget=spec.Budget(
+        port=spec.Bound(11, 5.23),
+        reference=spec.Bound(9.5, 4.724),
+        port_gradient=spec.Bound(9.2, 6.623),
+        reference_gradient=spec.Bound(
             15, 10.126, "by units of 12 runs; by those of 100 runs it is 8.2 units off"
         ),
-        double=Bound(5, 2.753),
+        double=spec.Bound(5, 2.753),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     autocast=True,
     laws=(
-        Law("augmentation in training", _augmentation),
-        Law("a partial convolution", _partial),
-        Law("the penalty of what is trained", _penalty),
-        Law("what is no layer in a folder", folders.not_a_layer),
+        spec.Law("augmentation in training", _augmentation),
+        spec.Law("a partial convolution", _partial),
+        spec.Law("the penalty of what is trained", _penalty),
+        spec.Law("what is no layer in a folder", pretrained_folders.not_a_layer),
     ),
     folder=_folder,
     errors=(
         *wrong_sizes(Leaf),
         *wrong_waveforms(lambda: Leaf(n_filters=3)),
-        ErrorCase("window_len", lambda: Leaf(window_len=1e12), "exhausts the memory"),
-        ErrorCase("compression_fn", lambda: Leaf(compression_fn=PCEN), "fails later"),  # type: ignore[arg-type]
-        ErrorCase("pooling_bias", lambda: Leaf(pooling_cls=MaxPooling1d, pooling_bias=True)),
-        ErrorCase("arithmetic", lambda: Leaf(arithmetic="half")),  # type: ignore[arg-type]
-        ErrorCase("window_stride", lambda: Leaf(window_stride=0.01)),
-        ErrorCase("kernel_initializer", lambda: _initialised(float("nan"), 40), "gives NaN"),
-        ErrorCase("kernel_initializer", lambda: _initialised(1.0, 39)),
-        ErrorCase("inputs", lambda: Leaf(n_filters=3)([0.5, 0.5])),
+        spec.ErrorCase("window_len", lambda: Leaf(window_len=1e12), "exhausts the memory"),
+        spec.ErrorCase("compression_fn", lambda: Leaf(compression_fn=PCEN), "fails later"),  # type: ignore[arg-type]
+        spec.ErrorCase("pooling_bias", lambda: Leaf(pooling_cls=MaxPooling1d, pooling_bias=True)),
+        spec.ErrorCase("arithmetic", lambda: Leaf(arithmetic="half")),  # type: ignore[arg-type]
+        spec.ErrorCase("window_stride", lambda: Leaf(window_stride=0.01)),
+        spec.ErrorCase("kernel_initializer", lambda: _initialised(float("nan"), 40), "gives NaN"),
+        spec.ErrorCase("kernel_initializer", lambda: _initialised(1.0, 39)),
+        spec.ErrorCase("inputs", lambda: Leaf(n_filters=3)([0.5, 0.5])),
     ),
     arithmetics=("complex", "real"),
 )

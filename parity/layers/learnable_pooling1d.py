@@ -1,29 +1,17 @@
 """Pooling with one learnable window."""
 
 from leaf_port import LearnablePooling1d
+from parity import spec
 from parity.layers._common import uniform, wrong_inputs
 from parity.oracles.exact import pooling
-from parity.source import Source
-from parity.spec import (
-    Array,
-    Bound,
-    Budget,
-    Case,
-    Config,
-    ErrorCase,
-    LayerSpec,
-    Ref,
-    Weight,
-    exactly,
-    grid,
-)
+from parity.spec.random_arrays import Source
 
 
-def _inputs(config: Config, source: Source) -> dict[str, Array]:
+def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
     return {"inputs": source.normal((2, config["frames"], config["channels"])) ** 2}
 
 
-def _arguments(config: Config) -> dict[str, object]:
+def _arguments(config: spec.Config) -> dict[str, object]:
     return {
         "kernel_size": config["taps"],
         "strides": config["stride"],
@@ -36,12 +24,12 @@ _SUMS = (
     "as one rounding (added so by hand they are 13 units off)"
 )
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="learnable_pooling1d",
     mirrors="pooling.py, lines 24-64",
     port=lambda config: LearnablePooling1d(config["channels"], **_arguments(config)),  # type: ignore[arg-type]
-    official=lambda config: Ref("leaf_audio.pooling.LearnablePooling1D")(**_arguments(config)),
-    configs=grid(
+    official=lambda config: spec.Ref("leaf_audio.pooling.LearnablePooling1D")(**_arguments(config)),
+    configs=spec.grid(
         frames=[400, 477, 560, 641, 401, 719],
         taps=[101, 64, 25, 401],
         channels=[1, 4, 3],
@@ -49,33 +37,33 @@ SPEC = LayerSpec(
         padding=["SAME", "VALID"],
     ),
     inputs=_inputs,
-    weights=lambda _: {"pool/kernel": Weight("kernel", uniform(-0.1, 0.5), random=True)},
+    weights=lambda _: {"pool/kernel": spec.Weight("kernel", uniform(-0.1, 0.5), random=True)},
     initial=False,
-    exact=lambda given: exactly(
+    exact=lambda given: spec.exactly(
         pooling.learnable(
             given.inputs["inputs"], given.weights["pool/kernel"], given.config["stride"]
         )
     ),
     explicit=(
-        Case(
+        spec.Case(
             "learnable_pooling1d",
             {"frames": 400, "taps": 101, "channels": 1, "stride": 80, "padding": "SAME"},
             signal="denormal",
             draw=1,
         ),
     ),
-    budget=Budget(
-        port=Bound(6.4, 5.077),
-        reference=Bound(6.4, 4.645),
-        port_gradient=Bound(5.4, 3.425),
-        reference_gradient=Bound(9.2, 4.559),
-        double=Bound(5, 2.852),
+    budget=spec.Budget(
+        port=spec.Bound(6.4, 5.077),
+        reference=spec.Bound(6.4, 4.645),
+        port_gradient=spec.Bound(5.4, 3.425),
+        reference_gradient=spec.Bound(9.2, 4.559),
+        double=spec.Bound(5, 2.852),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(
-        ErrorCase("num_channels", lambda: LearnablePooling1d(0, 5)),
-        ErrorCase("kernel_size", lambda: LearnablePooling1d(1, 0)),
-        ErrorCase("padding", lambda: LearnablePooling1d(1, 5, padding="full")),
+        spec.ErrorCase("num_channels", lambda: LearnablePooling1d(0, 5)),
+        spec.ErrorCase("kernel_size", lambda: LearnablePooling1d(1, 0)),
+        spec.ErrorCase("padding", lambda: LearnablePooling1d(1, 5, padding="full")),
         *wrong_inputs(lambda: LearnablePooling1d(3, 25), 3),
     ),
 )

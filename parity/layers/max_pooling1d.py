@@ -1,31 +1,18 @@
 """Maximum over a window."""
 
 from leaf_port import MaxPooling1d
+from parity import spec
 from parity.layers._common import wrong_inputs
 from parity.oracles.exact import pooling
-from parity.source import Source
-from parity.spec import (
-    Answer,
-    Array,
-    Bound,
-    Budget,
-    Case,
-    Config,
-    ErrorCase,
-    Given,
-    LayerSpec,
-    Ref,
-    exactly,
-    grid,
-)
+from parity.spec.random_arrays import Source
 
 
-def _inputs(config: Config, source: Source) -> dict[str, Array]:
+def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
     inputs = source.normal((2, config["frames"], config["channels"])) ** 2
     return {"inputs": inputs + config.get("level", 0.0)}
 
 
-def _arguments(config: Config) -> dict[str, object]:
+def _arguments(config: spec.Config) -> dict[str, object]:
     return {
         "kernel_size": config["taps"],
         "strides": config["stride"],
@@ -33,25 +20,25 @@ def _arguments(config: Config) -> dict[str, object]:
     }
 
 
-def _exact(given: Given) -> Answer:
+def _exact(given: spec.Given) -> spec.Answer:
     config = given.config
     geometry = config["taps"], config["stride"], config["padding"]
-    return exactly(pooling.maximum(given.inputs["inputs"], *geometry))
+    return spec.exactly(pooling.maximum(given.inputs["inputs"], *geometry))
 
 
 _EXACT = "it chooses elements and rounds nothing"
 
-# The greatest denormal, in the smallest unit there is (parity/compare.py): which ones count as zero
-# in TensorFlow differs within one answer.
-FLUSH = Bound(1.2e-14, 1.2e-14)
+# The greatest denormal, in the smallest unit there is (parity/checks/compare.py): which ones count
+# as zero in TensorFlow differs within one answer.
+FLUSH = spec.Bound(1.2e-14, 1.2e-14)
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="max_pooling1d",
     mirrors="pooling.py, lines 158-172",
     port=lambda config: MaxPooling1d(config["channels"], **_arguments(config)),  # type: ignore[arg-type]
-    official=lambda config: Ref("leaf_audio.pooling.MaxPooling1D")(**_arguments(config)),
+    official=lambda config: spec.Ref("leaf_audio.pooling.MaxPooling1D")(**_arguments(config)),
     configs=[
-        *grid(
+        *spec.grid(
             frames=[400, 477, 560, 641, 401, 719],
             taps=[101, 64, 25, 401],
             channels=[1, 4, 3],
@@ -66,33 +53,33 @@ SPEC = LayerSpec(
     exact=_exact,
     divergences=("nan_in_max_pooling",),
     explicit=(
-        Case(
+        spec.Case(
             "max_pooling1d",
             {"frames": 400, "taps": 101, "channels": 1, "stride": 80, "padding": "same"},
             signal="nan",
             draw=1,
         ),
     ),
-    budget=Budget(
-        port=Bound(0, 0, _EXACT),
-        reference=Bound(0, 0, _EXACT),
-        port_gradient=Bound(5, 1.745),
-        reference_gradient=Bound(5, 1.691),
-        double=Bound(0, 0, _EXACT),
+    budget=spec.Budget(
+        port=spec.Bound(0, 0, _EXACT),
+        reference=spec.Bound(0, 0, _EXACT),
+        port_gradient=spec.Bound(5, 1.745),
+        reference_gradient=spec.Bound(5, 1.691),
+        double=spec.Bound(0, 0, _EXACT),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
-    adverse=Budget(
-        port=Bound(0, 0, _EXACT),
+    adverse=spec.Budget(
+        port=spec.Bound(0, 0, _EXACT),
         reference=FLUSH,
-        port_gradient=Bound(5, 0.797),
-        reference_gradient=Bound(5, 0.797),
-        double=Bound(0, 0, _EXACT),
+        port_gradient=spec.Bound(5, 0.797),
+        reference_gradient=spec.Bound(5, 0.797),
+        double=spec.Bound(0, 0, _EXACT),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(
-        ErrorCase("num_channels", lambda: MaxPooling1d(0, 5)),
-        ErrorCase("kernel_size", lambda: MaxPooling1d(1, 0)),
-        ErrorCase("padding", lambda: MaxPooling1d(1, 5, padding="full")),
+        spec.ErrorCase("num_channels", lambda: MaxPooling1d(0, 5)),
+        spec.ErrorCase("kernel_size", lambda: MaxPooling1d(1, 0)),
+        spec.ErrorCase("padding", lambda: MaxPooling1d(1, 5, padding="full")),
         *wrong_inputs(lambda: MaxPooling1d(3, 25), 3)[:-1],  # any precision: it has no weights
     ),
 )

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 
 from leaf_port import MelFilterbanks
+from parity import spec
 from parity.layers._frontends import waveforms, wrong_sizes, wrong_waveforms
 from parity.layers._reasons import TENSORFLOW_FFT
 from parity.layers.melfilters import matrix_rounding
 from parity.oracles.exact import frontends
-from parity.source import Source
-from parity.spec import Array, Bound, Budget, Config, ErrorCase, Law, LayerSpec, Ref, exactly, grid
+from parity.spec.random_arrays import Source
 
 _NAMES = (
     "n_filters",
@@ -24,22 +24,22 @@ _NAMES = (
 )
 
 
-def _arguments(config: Config) -> dict[str, float]:
+def _arguments(config: spec.Config) -> dict[str, float]:
     return {name: config[name] for name in _NAMES}
 
 
-def _port(config: Config) -> MelFilterbanks:
+def _port(config: spec.Config) -> MelFilterbanks:
     arithmetic = config.get("arithmetic", "complex")
     return MelFilterbanks(**_arguments(config), arithmetic=arithmetic)  # type: ignore[arg-type]
 
 
-def _inputs(config: Config, source: Source) -> dict[str, Array]:
+def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
     """Clips; TensorFlow's own gradient of a transform shorter than its frames fails."""
     name = "inputs" if config.get("backward", True) else "forward_only"
     return {name: waveforms(config, source)["inputs"]}
 
 
-def _constants(config: Config) -> Mapping[str, Array]:
+def _constants(config: spec.Config) -> Mapping[str, spec.Array]:
     bins, rate = config["n_fft"] // 2 + 1, config["sample_rate"]
     band = config["min_freq"], config["max_freq"] or rate / 2
     return {
@@ -48,12 +48,12 @@ def _constants(config: Config) -> Mapping[str, Array]:
     }
 
 
-def _window_rounding(size: int) -> Array:
+def _window_rounding(size: int) -> spec.Array:
     """``0.5 - 0.5 cos(x)`` in float32: both terms are rounded, and the phase by ``2^-24`` of
     itself.
     """
     phase = 2.0 * np.pi * np.arange(size) / (size - size % 2)
-    rounding: Array = 2.0**-24 * (0.5 + 0.5 * np.abs(phase * np.sin(phase)))
+    rounding: spec.Array = 2.0**-24 * (0.5 + 0.5 * np.abs(phase * np.sin(phase)))
     return rounding
 
 
@@ -87,13 +87,13 @@ _OFFICIAL = (
 
 _CHIRP = "not recorded: a chirp, in `weight_conversion verify` with the live code"
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="mel_filterbanks",
     mirrors="frontend.py, lines 315-364",
     port=_port,
-    official=lambda config: Ref("leaf_audio.frontend.MelFilterbanks")(**_arguments(config)),
+    official=lambda config: spec.Ref("leaf_audio.frontend.MelFilterbanks")(**_arguments(config)),
     configs=[
-        *grid(
+        *spec.grid(
             samples=[16000, 1, 1600, 1760, 2222, 333],
             batch=[1, 2, 2, 2, 2, 2],
             n_filters=[40, 23, 80, 8],
@@ -120,14 +120,14 @@ SPEC = LayerSpec(
     inputs=_inputs,
     arithmetics=("complex", "real"),
     constants=_constants,
-    exact=lambda given: exactly(
+    exact=lambda given: spec.exactly(
         frontends.mel_filterbanks(*given.inputs.values(), **_arguments(given.config))  # type: ignore[arg-type]
     ),
-    budget=Budget(
-        port=Bound(11, 5.387),
-        reference=Bound(290, 220, TENSORFLOW_FFT, at=_CHIRP),
-        port_gradient=Bound(9.9, 7.205),
-        reference_gradient=Bound(
+    budget=spec.Budget(
+        port=spec.Bound(11, 5.387),
+        reference=spec.Bound(290, 220, TENSORFLOW_FFT, at=_CHIRP),
+        port_gradient=spec.Bound(9.9, 7.205),
+        reference_gradient=spec.Bound(
             94,
             48.65,
             TENSORFLOW_FFT,
@@ -136,17 +136,17 @@ SPEC = LayerSpec(
                 "window_len=40.0,window_stride=10.0,min_freq=20.0,max_freq=0.0,draw=91101109"
             ),
         ),
-        double=Bound(14, 6.83),
+        double=spec.Bound(14, 6.83),
         relative=1e-5,
         norm=22,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=_REASON,
     ),
-    adverse=Budget(
-        port=Bound(11, 5.387),
-        reference=Bound(290, 220, TENSORFLOW_FFT, at=_CHIRP),
-        port_gradient=Bound(9.9, 8.538),
-        reference_gradient=Bound(
+    adverse=spec.Budget(
+        port=spec.Bound(11, 5.387),
+        reference=spec.Bound(290, 220, TENSORFLOW_FFT, at=_CHIRP),
+        port_gradient=spec.Bound(9.9, 8.538),
+        reference_gradient=spec.Bound(
             57,
             28.077,
             TENSORFLOW_FFT,
@@ -160,15 +160,15 @@ SPEC = LayerSpec(
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=_REASON,
     ),
-    laws=(Law("a window of one sample", _one_sample),),
+    laws=(spec.Law("a window of one sample", _one_sample),),
     batched=("inputs", "forward_only"),
     autocast=True,
     folder=lambda config: {"kind": "MelFilterbanks", "arguments": _arguments(config)},
     errors=(
-        ErrorCase("arithmetic", lambda: MelFilterbanks(arithmetic="half")),  # type: ignore[arg-type]
+        spec.ErrorCase("arithmetic", lambda: MelFilterbanks(arithmetic="half")),  # type: ignore[arg-type]
         *wrong_sizes(MelFilterbanks),
         *wrong_waveforms(lambda: MelFilterbanks(n_filters=3)),
-        ErrorCase("max_freq", lambda: MelFilterbanks(sample_rate=8000)),
-        ErrorCase("min_freq", lambda: MelFilterbanks(min_freq=7800.0)),
+        spec.ErrorCase("max_freq", lambda: MelFilterbanks(sample_rate=8000)),
+        spec.ErrorCase("min_freq", lambda: MelFilterbanks(min_freq=7800.0)),
     ),
 )

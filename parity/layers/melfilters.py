@@ -7,14 +7,14 @@ import numpy.typing as npt
 import torch
 
 from leaf_port.melfilters import linear_to_mel_weight_matrix
-from parity.derivatives.without import nothing
+from parity import spec
 from parity.oracles.exact import mel
-from parity.spec import Array, Bound, Budget, Config, ErrorCase, LayerSpec, Ref, exactly, grid
+from parity.spec.without_derivative import nothing
 
 
 def matrix_rounding(
     bins: int, filters: int, sample_rate: float, min_freq: float, max_freq: float
-) -> Array:
+) -> spec.Array:
     """How far a float32 weight of a triangle may be off: ``(bins, filters)``.
 
     A slope is ``(m - m0) / (m1 - m0)``. The mels ``1127 ln(1 + f / 700)`` are each rounded a few
@@ -27,14 +27,14 @@ def matrix_rounding(
     mels = 1127.0 * np.log(1.0 + np.linspace(0.0, sample_rate / 2, bins) / 700.0)
     low, high = (1127.0 * np.log(1.0 + hertz / 700.0) for hertz in (min_freq, max_freq))
     width = (high - low) / (filters + 1)
-    rounding: Array = (matrix > 0) * (2.0**-24 * (1127.0 + 2.0 * mels[:, None]) / width)
+    rounding: spec.Array = (matrix > 0) * (2.0**-24 * (1127.0 + 2.0 * mels[:, None]) / width)
     return rounding
 
 
 class _Matrix(torch.nn.Module):
     """Holds the matrix, so that its rounding can be disturbed."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: spec.Config) -> None:
         super().__init__()
         self.config = config
         self._make(np.float32)
@@ -52,7 +52,7 @@ class _Matrix(torch.nn.Module):
         return self.matrix
 
 
-def _constants(config: Config) -> dict[str, Array]:
+def _constants(config: spec.Config) -> dict[str, spec.Array]:
     bins, filters = config["num_spectrogram_bins"], config["num_mel_bins"]
     band = config["lower_edge_hertz"], config["upper_edge_hertz"]
     return {"matrix": matrix_rounding(bins, filters, config["sample_rate"], *band)}
@@ -63,12 +63,12 @@ _REASON = (
     "logarithm is a unit off the right one in an eighth of the bins"
 )
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="melfilters",
     mirrors="melfilters.py, lines 85-96 (tf.signal.linear_to_mel_weight_matrix)",
     port=_Matrix,
-    official=lambda config: Ref("tensorflow.signal.linear_to_mel_weight_matrix")(**config),
-    configs=grid(
+    official=lambda config: spec.Ref("tensorflow.signal.linear_to_mel_weight_matrix")(**config),
+    configs=spec.grid(
         num_mel_bins=[40, 23, 80, 1],
         num_spectrogram_bins=[257, 129, 513],
         sample_rate=[16000, 8000, 22050],
@@ -76,21 +76,21 @@ SPEC = LayerSpec(
         upper_edge_hertz=[7800.0, 4000.0, 11000.0],
     ),
     constants=_constants,
-    exact=lambda given: exactly(mel.weight_matrix(*given.config.values())),
-    budget=Budget(
-        port=Bound(5.3, 3.491),
-        reference=Bound(5.5, 4.174),
-        double=Bound(5, 3.179),
+    exact=lambda given: spec.exactly(mel.weight_matrix(*given.config.values())),
+    budget=spec.Budget(
+        port=spec.Bound(5.3, 3.491),
+        reference=spec.Bound(5.5, 4.174),
+        double=spec.Bound(5, 3.179),
         relative=3e-5,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=_REASON,
     ),
     without=(nothing("a matrix that follows from sizes and rates: no tensor goes in"),),
     errors=(
-        ErrorCase("num_mel_bins", lambda: linear_to_mel_weight_matrix(0)),
-        ErrorCase(
+        spec.ErrorCase("num_mel_bins", lambda: linear_to_mel_weight_matrix(0)),
+        spec.ErrorCase(
             "max_freq", lambda: linear_to_mel_weight_matrix(sample_rate=8000, upper_edge_hertz=4001)
         ),
-        ErrorCase("min_freq", lambda: linear_to_mel_weight_matrix(lower_edge_hertz=-1.0)),
+        spec.ErrorCase("min_freq", lambda: linear_to_mel_weight_matrix(lower_edge_hertz=-1.0)),
     ),
 )

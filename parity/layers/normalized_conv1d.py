@@ -3,36 +3,24 @@
 from collections.abc import Mapping
 
 from leaf_port import NormalizedConv1d
+from parity import spec
 from parity.layers._common import audio, convolution_arguments, normal, uniform, wrong_inputs
 from parity.oracles.exact import convolution, normalisation
-from parity.spec import (
-    Answer,
-    Bound,
-    Budget,
-    Config,
-    ErrorCase,
-    Given,
-    LayerSpec,
-    Ref,
-    Weight,
-    exactly,
-    grid,
-)
 
 
-def _weights(config: Config) -> Mapping[str, Weight]:
+def _weights(config: spec.Config) -> Mapping[str, spec.Weight]:
     deviation = config.get("deviation", 0.1)
-    weights = {"kernel": Weight("kernel", normal(deviation), random=True)}
+    weights = {"kernel": spec.Weight("kernel", normal(deviation), random=True)}
     if config["bias"]:
-        weights["bias"] = Weight("bias", uniform(-0.5, 0.5), random=True)
+        weights["bias"] = spec.Weight("bias", uniform(-0.5, 0.5), random=True)
     return weights
 
 
-def _exact(given: Given) -> Answer:
+def _exact(given: spec.Given) -> spec.Answer:
     config, weights = given.config, given.weights
     kernel = normalisation.unit_norm(weights["kernel"])
     made = convolution.conv1d(given.inputs["inputs"], kernel, config["stride"], config["padding"])
-    return exactly(convolution.with_bias(made, weights.get("bias")))
+    return spec.exactly(convolution.with_bias(made, weights.get("bias")))
 
 
 _SUMS = (
@@ -40,17 +28,17 @@ _SUMS = (
     "as one rounding"
 )
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="normalized_conv1d",
     mirrors="convolution.py, lines 207-243",
     port=lambda config: NormalizedConv1d(
         config["filters"], config["taps"], config["stride"], config["padding"], config["bias"]
     ),
-    official=lambda config: Ref("leaf_audio.convolution.NormalizedConv1D")(
+    official=lambda config: spec.Ref("leaf_audio.convolution.NormalizedConv1D")(
         **convolution_arguments(config)
     ),
     configs=[
-        *grid(
+        *spec.grid(
             samples=[333, 400, 477, 560],
             taps=[101, 200, 25],
             filters=[4, 1, 5],
@@ -72,16 +60,16 @@ SPEC = LayerSpec(
     weights=_weights,
     initial=False,
     exact=_exact,
-    budget=Budget(
-        port=Bound(7.2, 3.595),
-        reference=Bound(7, 4.157),
-        port_gradient=Bound(5.1, 2.576),
-        reference_gradient=Bound(5.1, 2.616),
-        double=Bound(7.2, 4.505),
+    budget=spec.Budget(
+        port=spec.Bound(7.2, 3.595),
+        reference=spec.Bound(7, 4.157),
+        port_gradient=spec.Bound(5.1, 2.576),
+        reference_gradient=spec.Bound(5.1, 2.616),
+        double=spec.Bound(7.2, 4.505),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(
-        ErrorCase("filters", lambda: NormalizedConv1d(0, 5)),
+        spec.ErrorCase("filters", lambda: NormalizedConv1d(0, 5)),
         *wrong_inputs(lambda: NormalizedConv1d(8, 25)),
     ),
 )

@@ -5,10 +5,10 @@ import functools
 import torch
 
 from leaf_port import overlap_add_conv1d
+from parity import spec
 from parity.oracles.exact import fft
-from parity.spec import Bound, Budget, ErrorCase, LayerSpec, Ref, exactly, grid
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="overlap_add_conv1d",
     mirrors="convolution.py, lines 69-106",
     port=lambda config: functools.partial(
@@ -16,10 +16,10 @@ SPEC = LayerSpec(
         fft_length=config["fft"],
         arithmetic=config.get("arithmetic", "complex"),
     ),
-    official=lambda config: Ref("functools.partial")(
-        Ref("leaf_audio.convolution.overlap_add_conv1d"), fft_length=config["fft"]
+    official=lambda config: spec.Ref("functools.partial")(
+        spec.Ref("leaf_audio.convolution.overlap_add_conv1d"), fft_length=config["fft"]
     ),
-    configs=grid(
+    configs=spec.grid(
         samples=[2, 333, 500, 1000, 1024],
         taps=[1, 32, 101],
         filters=[1, 4, 3],
@@ -31,25 +31,25 @@ SPEC = LayerSpec(
     },
     differentiable=("inputs", "filters"),
     arithmetics=("complex", "real"),
-    exact=lambda given: exactly(
+    exact=lambda given: spec.exactly(
         fft.overlap_add(given.inputs["inputs"], given.inputs["filters"], given.config["fft"])
     ),
-    budget=Budget(
-        port=Bound(5, 0.285),
-        reference=Bound(12, 5.846),
-        port_gradient=Bound(5, 0.21),
-        reference_gradient=Bound(8.6, 5.921),
-        double=Bound(5, 0.217),
+    budget=spec.Budget(
+        port=spec.Bound(5, 0.285),
+        reference=spec.Bound(12, 5.846),
+        port_gradient=spec.Bound(5, 0.21),
+        reference_gradient=spec.Bound(8.6, 5.921),
+        double=spec.Bound(5, 0.217),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(
-        ErrorCase(
+        spec.ErrorCase(
             "arithmetic",
             lambda: overlap_add_conv1d(torch.ones(1, 9, 1), torch.ones(3, 1, 1), 8, "half"),  # type: ignore[arg-type]
         ),
-        ErrorCase(
+        spec.ErrorCase(
             "fft_length", lambda: overlap_add_conv1d(torch.ones(1, 9, 1), torch.ones(9, 1, 1), 8)
         ),
-        ErrorCase("filters", lambda: overlap_add_conv1d(torch.ones(1, 9, 1), torch.ones(9))),
+        spec.ErrorCase("filters", lambda: overlap_add_conv1d(torch.ones(1, 9, 1), torch.ones(9))),
     ),
 )

@@ -1,39 +1,28 @@
 """PANN's encoder."""
 
 from leaf_port.models import PANN
+from parity import spec
 from parity.layers._models import channels_last, maps, weights_of
 from parity.layers._reasons import WEIGHT_GRADIENT
 from parity.oracles.exact import models
-from parity.spec import (
-    Answer,
-    Bound,
-    Budget,
-    Config,
-    ErrorCase,
-    Given,
-    LayerSpec,
-    Ref,
-    exactly,
-    grid,
-)
 
 
-def _port(config: Config) -> PANN:
+def _port(config: spec.Config) -> PANN:
     return PANN(config["depth"], dropout_rate=0.0, num_features=config["map"][1])
 
 
-def _exact(given: Given) -> Answer:
+def _exact(given: spec.Given) -> spec.Answer:
     depth = given.config["depth"]
     made, state = models.pann(given.inputs["inputs"], given.weights, depth, given.training)
-    return exactly(made, state=state)
+    return spec.exactly(made, state=state)
 
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="pann",
     mirrors="models.py, lines 196-214",
     port=_port,
-    official=lambda config: Ref("leaf_audio.models.PANN")(config["depth"], dropout_rate=0.0),
-    configs=grid(map=[(21, 8), (10, 5)], depth=[1, 2]),
+    official=lambda config: spec.Ref("leaf_audio.models.PANN")(config["depth"], dropout_rate=0.0),
+    configs=spec.grid(map=[(21, 8), (10, 5)], depth=[1, 2]),
     inputs=maps,
     weights=weights_of(_port),
     call=channels_last,
@@ -41,23 +30,23 @@ SPEC = LayerSpec(
     training=True,
     training_argument=True,
     exact=_exact,
-    budget=Budget(
-        port=Bound(6.7, 4.91),
-        reference=Bound(7, 3.509),
-        port_gradient=Bound(5.6, 5.031),
-        reference_gradient=Bound(12, 6.264),
-        double=Bound(7.3, 5.854),
+    budget=spec.Budget(
+        port=spec.Bound(6.7, 4.91),
+        reference=spec.Bound(7, 3.509),
+        port_gradient=spec.Bound(5.6, 5.031),
+        reference_gradient=spec.Bound(12, 6.264),
+        double=spec.Bound(7.3, 5.854),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
-    adverse=Budget(
-        port=Bound(6.7, 3.328),
-        reference=Bound(10.5, 6.109),
-        port_gradient=Bound(15, 11.004, WEIGHT_GRADIENT),
-        reference_gradient=Bound(14, 9.322),
+    adverse=spec.Budget(
+        port=spec.Bound(6.7, 3.328),
+        reference=spec.Bound(10.5, 6.109),
+        port_gradient=spec.Bound(15, 11.004, WEIGHT_GRADIENT),
+        reference_gradient=spec.Bound(14, 9.322),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(
-        ErrorCase("depth", lambda: PANN(0, num_features=8)),
-        ErrorCase("dropout_rate", lambda: PANN(1, dropout_rate=1.5, num_features=8)),
+        spec.ErrorCase("depth", lambda: PANN(0, num_features=8)),
+        spec.ErrorCase("dropout_rate", lambda: PANN(1, dropout_rate=1.5, num_features=8)),
     ),
 )

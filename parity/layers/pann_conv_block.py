@@ -1,46 +1,34 @@
 """The block of PANN."""
 
 from leaf_port.models import PANNConvBlock
+from parity import spec
 from parity.layers._models import channels_last, maps, weights_of
 from parity.layers._reasons import CONSTANT_MAPS, WEIGHT_GRADIENT
 from parity.oracles.exact import models
-from parity.spec import (
-    Answer,
-    Bound,
-    Budget,
-    Case,
-    Config,
-    ErrorCase,
-    Given,
-    LayerSpec,
-    Ref,
-    exactly,
-    grid,
-)
 
 
-def _port(config: Config) -> PANNConvBlock:
+def _port(config: spec.Config) -> PANNConvBlock:
     return PANNConvBlock(config["filters"], config["pool"], in_channels=config["channels"])
 
 
-def _exact(given: Given) -> Answer:
+def _exact(given: spec.Given) -> spec.Answer:
     pool = given.config["pool"]
     made, state = models.pann_conv_block(
         given.inputs["inputs"], given.weights, pool, given.training
     )
-    return exactly(made, state=state)
+    return spec.exactly(made, state=state)
 
 
 _MODERN = "not recorded: TensorFlow 2.21, by `parity live`"
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="pann_conv_block",
     mirrors="models.py, lines 130-158",
     port=_port,
-    official=lambda config: Ref("leaf_audio.models.PANNConvBlock")(
+    official=lambda config: spec.Ref("leaf_audio.models.PANNConvBlock")(
         config["filters"], list(config["pool"])
     ),
-    configs=grid(
+    configs=spec.grid(
         map=[(11, 8), (2, 3), (20, 7), (9, 9)],
         channels=[1, 3],
         filters=[4, 5],
@@ -54,38 +42,38 @@ SPEC = LayerSpec(
     training_argument=True,
     exact=_exact,
     explicit=(
-        Case(
+        spec.Case(
             "pann_conv_block",
             {"map": [11, 8], "channels": 1, "filters": 4, "pool": [2, 2]},
             signal="infinity",
             draw=2,
         ),
     ),
-    budget=Budget(
-        port=Bound(5, 3.084),
-        reference=Bound(5.3, 3.323),
-        port_gradient=Bound(6.1, 4.077),
-        reference_gradient=Bound(11, 5.51, at=_MODERN),
-        double=Bound(6.2, 3.803),
+    budget=spec.Budget(
+        port=spec.Bound(5, 3.084),
+        reference=spec.Bound(5.3, 3.323),
+        port_gradient=spec.Bound(6.1, 4.077),
+        reference_gradient=spec.Bound(11, 5.51, at=_MODERN),
+        double=spec.Bound(6.2, 3.803),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
-    adverse=Budget(
-        port=Bound(5.8, 2.872),
-        reference=Bound(20, 10.943, CONSTANT_MAPS),
-        port_gradient=Bound(
+    adverse=spec.Budget(
+        port=spec.Bound(5.8, 2.872),
+        reference=spec.Bound(20, 10.943, CONSTANT_MAPS),
+        port_gradient=spec.Bound(
             37,
             21.406,
             WEIGHT_GRADIENT,
             at="map=20x7,channels=1,filters=4,pool=2x1,training,click,draw=1243",
         ),
-        reference_gradient=Bound(18, 14.292, CONSTANT_MAPS),
+        reference_gradient=spec.Bound(18, 14.292, CONSTANT_MAPS),
         norm=11,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=CONSTANT_MAPS,
     ),
     errors=(
-        ErrorCase("filters", lambda: PANNConvBlock(0, (2, 2), in_channels=1)),
-        ErrorCase("pool_size", lambda: PANNConvBlock(3, (0, 2), in_channels=1)),
-        ErrorCase("pool_size", lambda: PANNConvBlock(3, (2,), in_channels=1)),  # type: ignore[arg-type]
+        spec.ErrorCase("filters", lambda: PANNConvBlock(0, (2, 2), in_channels=1)),
+        spec.ErrorCase("pool_size", lambda: PANNConvBlock(3, (0, 2), in_channels=1)),
+        spec.ErrorCase("pool_size", lambda: PANNConvBlock(3, (2,), in_channels=1)),  # type: ignore[arg-type]
     ),
 )

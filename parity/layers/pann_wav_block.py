@@ -1,42 +1,30 @@
 """The block of WaveGram."""
 
 from leaf_port.models import PANNWavBlock
+from parity import spec
 from parity.layers._models import weights_of
 from parity.layers._reasons import CONSTANT_MAPS
 from parity.oracles.exact import models
-from parity.spec import (
-    Answer,
-    Bound,
-    Budget,
-    Case,
-    Config,
-    ErrorCase,
-    Given,
-    LayerSpec,
-    Ref,
-    exactly,
-    grid,
-)
 
 
-def _port(config: Config) -> PANNWavBlock:
+def _port(config: spec.Config) -> PANNWavBlock:
     return PANNWavBlock(config["filters"], config["pool"], in_channels=config["channels"])
 
 
-def _exact(given: Given) -> Answer:
+def _exact(given: spec.Given) -> spec.Answer:
     pool = given.config["pool"]
     made, state = models.pann_wav_block(given.inputs["inputs"], given.weights, pool, given.training)
-    return exactly(made, state=state)
+    return spec.exactly(made, state=state)
 
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="pann_wav_block",
     mirrors="models.py, lines 105-127",
     port=_port,
-    official=lambda config: Ref("leaf_audio.models.PANNWavBlock")(
+    official=lambda config: spec.Ref("leaf_audio.models.PANNWavBlock")(
         config["filters"], config["pool"]
     ),
-    configs=grid(frames=[40, 33, 4], channels=[1, 3], filters=[4, 5], pool=[4, 2]),
+    configs=spec.grid(frames=[40, 33, 4], channels=[1, 3], filters=[4, 5], pool=[4, 2]),
     inputs=lambda config, source: {
         "inputs": source.normal((2, config["frames"], config["channels"]))
     },
@@ -47,26 +35,26 @@ SPEC = LayerSpec(
     exact=_exact,
     divergences=("nan_in_max_pooling",),
     explicit=(
-        Case(
+        spec.Case(
             "pann_wav_block",
             {"frames": 40, "channels": 1, "filters": 4, "pool": 4},
             signal="nan",
             draw=1,
         ),
     ),
-    budget=Budget(
-        port=Bound(5, 2.405),
-        reference=Bound(5, 2.93),
-        port_gradient=Bound(5, 3.052),
-        reference_gradient=Bound(7.3, 3.893),
-        double=Bound(5.1, 3.64),
+    budget=spec.Budget(
+        port=spec.Bound(5, 2.405),
+        reference=spec.Bound(5, 2.93),
+        port_gradient=spec.Bound(5, 3.052),
+        reference_gradient=spec.Bound(7.3, 3.893),
+        double=spec.Bound(5.1, 3.64),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
-    adverse=Budget(
-        port=Bound(5, 2.405),
-        reference=Bound(20, 9.883),
-        port_gradient=Bound(5, 2.773),
-        reference_gradient=Bound(
+    adverse=spec.Budget(
+        port=spec.Bound(5, 2.405),
+        reference=spec.Bound(20, 9.883),
+        port_gradient=spec.Bound(5, 2.773),
+        reference_gradient=spec.Bound(
             23,
             14.74,
             CONSTANT_MAPS,
@@ -77,7 +65,7 @@ SPEC = LayerSpec(
         reason=CONSTANT_MAPS,
     ),
     errors=(
-        ErrorCase("filters", lambda: PANNWavBlock(0, 4, in_channels=1)),
-        ErrorCase("pool_size", lambda: PANNWavBlock(3, 0, in_channels=1)),
+        spec.ErrorCase("filters", lambda: PANNWavBlock(0, 4, in_channels=1)),
+        spec.ErrorCase("pool_size", lambda: PANNWavBlock(3, 0, in_channels=1)),
     ),
 )

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from leaf_port import PCEN
+from parity import spec
 from parity.layers._common import (
     FIXED_SMOOTHER,
     LEARNED_SMOOTHER,
@@ -14,20 +15,6 @@ from parity.layers._common import (
     wrong_inputs,
 )
 from parity.oracles.exact import compression
-from parity.spec import (
-    Array,
-    Bound,
-    Budget,
-    Case,
-    Config,
-    ErrorCase,
-    LayerSpec,
-    Ref,
-    Weight,
-    exactly,
-    grid,
-    product,
-)
 
 # At the bounds of alpha, root and coefficient, where the whole gradient passes, and beyond them.
 _EDGES: Mapping[str, Sequence[float]] = {
@@ -40,14 +27,16 @@ _BOUNDS: Mapping[str, Sequence[float]] = {"alpha": [1], "root": [1], "ema/smooth
 _NEGATIVE = (2.0, 0.0, -0.5, 1.0, 0.3)  # a delta below 0 gives NaN in both
 
 
-def _edge(path: str, negative: bool) -> Weight:
+def _edge(path: str, negative: bool) -> spec.Weight:
     values = np.array(_NEGATIVE if negative and path == "delta" else _EDGES[path], np.float32)
     if negative and path == "root":
         values = values + np.float32(1.5)
-    return Weight(path.replace("/", "."), lambda _source, shape, _config: np.resize(values, shape))
+    return spec.Weight(
+        path.replace("/", "."), lambda _source, shape, _config: np.resize(values, shape)
+    )
 
 
-def _ties(config: Config) -> dict[str, Array]:
+def _ties(config: spec.Config) -> dict[str, spec.Array]:
     if config.get("edges") != "bounds":
         return {}
     return {
@@ -56,7 +45,7 @@ def _ties(config: Config) -> dict[str, Array]:
     }
 
 
-def _arguments(config: Config) -> dict[str, Any]:
+def _arguments(config: spec.Config) -> dict[str, Any]:
     floor = {} if config["floor"] == "default" else {"floor": config["floor"]}
     return {
         **floor,
@@ -66,26 +55,26 @@ def _arguments(config: Config) -> dict[str, Any]:
     }
 
 
-def _weights(config: Config) -> Mapping[str, Weight]:
+def _weights(config: spec.Config) -> Mapping[str, spec.Weight]:
     if config.get("edges"):
         return {path: _edge(path, config["edges"] == "negative") for path in _EDGES}
     return {**PCEN_WEIGHTS, **(LEARNED_SMOOTHER if config["learned"] else FIXED_SMOOTHER)}
 
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="pcen",
     mirrors="postprocessing.py, lines 68-164",
     port=lambda config: PCEN(config["channels"], **_arguments(config)),
-    official=lambda config: Ref("leaf_audio.postprocessing.PCENLayer")(**_arguments(config)),
+    official=lambda config: spec.Ref("leaf_audio.postprocessing.PCENLayer")(**_arguments(config)),
     configs=[
-        *grid(
+        *spec.grid(
             frames=[1, 2, 50, 100, 257],
             channels=[1, 40, 5],
             learned=[True, False],
             per_channel=[True, False, True],
             floor=[1e-12, 1e-6],
         ),
-        *product(
+        *spec.product(
             frames=[30],
             channels=[5],
             learned=[True],
@@ -103,32 +92,32 @@ SPEC = LayerSpec(
     ],
     inputs=features,
     weights=_weights,
-    exact=lambda given: exactly(
+    exact=lambda given: spec.exactly(
         compression.pcen(
             given.inputs["inputs"], given.weights, _arguments(given.config).get("floor", 1e-6)
         )
     ),
     ties=_ties,
     explicit=(
-        Case(
+        spec.Case(
             "pcen",
             {"frames": 2, "channels": 33, "learned": True, "per_channel": True, "floor": 1e-12},
             signal="silence",
             draw=10800319,
         ),
     ),
-    budget=Budget(
-        port=Bound(6.2, 5.374),
-        reference=Bound(5.3, 2.624),
-        port_gradient=Bound(7.9, 6.215),
-        reference_gradient=Bound(6.4, 3.284),
-        double=Bound(9, 4.47),
+    budget=spec.Budget(
+        port=spec.Bound(6.2, 5.374),
+        reference=spec.Bound(5.3, 2.624),
+        port_gradient=spec.Bound(7.9, 6.215),
+        reference_gradient=spec.Bound(6.4, 3.284),
+        double=spec.Bound(9, 4.47),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(
-        ErrorCase("num_channels", lambda: PCEN(0)),
-        ErrorCase("alpha", lambda: PCEN(3, alpha=float("inf")), "gives NaN"),
-        ErrorCase("root", lambda: PCEN(3, root=float("nan")), "gives NaN"),
+        spec.ErrorCase("num_channels", lambda: PCEN(0)),
+        spec.ErrorCase("alpha", lambda: PCEN(3, alpha=float("inf")), "gives NaN"),
+        spec.ErrorCase("root", lambda: PCEN(3, root=float("nan")), "gives NaN"),
         *wrong_inputs(lambda: PCEN(3), 3),
     ),
 )

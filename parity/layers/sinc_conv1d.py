@@ -3,26 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from leaf_port import SincConv1d
+from parity import spec
 from parity.layers._common import audio, convolution_arguments, sinc_kernel, uniform, wrong_inputs
 from parity.oracles.exact import convolution, sinc
-from parity.source import Source
-from parity.spec import (
-    Answer,
-    Array,
-    Bound,
-    Budget,
-    Config,
-    ErrorCase,
-    Given,
-    LayerSpec,
-    Ref,
-    Weight,
-    exactly,
-    grid,
-)
+from parity.spec.random_arrays import Source
 
 
-def _port(config: Config) -> SincConv1d:
+def _port(config: spec.Config) -> SincConv1d:
     return SincConv1d(
         filters=config["filters"],
         kernel_size=config["taps"],
@@ -33,36 +20,36 @@ def _port(config: Config) -> SincConv1d:
     )
 
 
-def _kernel(source: Source, shape: Sequence[int], config: Config) -> Array:
+def _kernel(source: Source, shape: Sequence[int], config: spec.Config) -> spec.Array:
     kernel = sinc_kernel(source, shape, config)
     if config.get("crossed"):  # lower edges above half the rate, where the upper ones are clipped
         kernel[:, 0] = source.uniform((shape[0],), 4100.0, 6000.0)
     return kernel
 
 
-def _weights(config: Config) -> Mapping[str, Weight]:
-    weights = {"kernel": Weight("kernel", _kernel, random=True)}
+def _weights(config: spec.Config) -> Mapping[str, spec.Weight]:
+    weights = {"kernel": spec.Weight("kernel", _kernel, random=True)}
     if config["bias"]:
-        weights["bias"] = Weight("bias", uniform(-0.5, 0.5), random=True)
+        weights["bias"] = spec.Weight("bias", uniform(-0.5, 0.5), random=True)
     return weights
 
 
-def _exact(given: Given) -> Answer:
+def _exact(given: spec.Given) -> spec.Answer:
     config, weights = given.config, given.weights
     taps = sinc.taps(weights["kernel"], config["taps"], config["rate"])
     made = convolution.conv1d(given.inputs["inputs"], taps, config["stride"], config["padding"])
-    return exactly(convolution.with_bias(made, weights.get("bias")))
+    return spec.exactly(convolution.with_bias(made, weights.get("bias")))
 
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="sinc_conv1d",
     mirrors="convolution.py, lines 246-304",
     port=_port,
-    official=lambda config: Ref("leaf_audio.convolution.SincConv1D")(
+    official=lambda config: spec.Ref("leaf_audio.convolution.SincConv1D")(
         **convolution_arguments(config), sample_rate=config["rate"]
     ),
     configs=[
-        *grid(
+        *spec.grid(
             samples=[333, 400, 477, 560, 601],
             taps=[101, 25, 401],
             filters=[8, 2, 5],
@@ -86,17 +73,17 @@ SPEC = LayerSpec(
     weights=_weights,
     initial=False,
     exact=_exact,
-    budget=Budget(
-        port=Bound(7.6, 3.773),
-        reference=Bound(7.6, 3.878),
-        port_gradient=Bound(6.4, 4.246),
-        reference_gradient=Bound(6.4, 4.246),
-        double=Bound(5.8, 4.702),
+    budget=spec.Budget(
+        port=spec.Bound(7.6, 3.773),
+        reference=spec.Bound(7.6, 3.878),
+        port_gradient=spec.Bound(6.4, 4.246),
+        reference_gradient=spec.Bound(6.4, 4.246),
+        double=spec.Bound(5.8, 4.702),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(
-        ErrorCase("kernel_size", lambda: SincConv1d(8, 200)),
-        ErrorCase("sample_rate", lambda: SincConv1d(8, 201, sample_rate=-1), "builds it"),
+        spec.ErrorCase("kernel_size", lambda: SincConv1d(8, 200)),
+        spec.ErrorCase("sample_rate", lambda: SincConv1d(8, 201, sample_rate=-1), "builds it"),
         *wrong_inputs(lambda: SincConv1d(8, 25)),
     ),
 )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from leaf_port import SincNetPlus
+from parity import spec
 from parity.layers._common import sinc_kernel
 from parity.layers._frontends import (
     GAUSSIAN,
@@ -13,33 +14,21 @@ from parity.layers._frontends import (
 )
 from parity.layers._reasons import ONE_BY_ONE_BACKWARD
 from parity.oracles.exact import frontends
-from parity.spec import (
-    ELSEWHERE,
-    Bound,
-    Budget,
-    Config,
-    ErrorCase,
-    LayerSpec,
-    Ref,
-    Weight,
-    exactly,
-    grid,
-)
 
 
-def _weights(_config: Config) -> Mapping[str, Weight]:
-    kernel = Weight("complex_conv.kernel", sinc_kernel)
+def _weights(_config: spec.Config) -> Mapping[str, spec.Weight]:
+    kernel = spec.Weight("complex_conv.kernel", sinc_kernel)
     return {"_complex_conv/kernel": kernel, **GAUSSIAN, **pcen_weights(learned=False)}
 
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="sincnet_plus",
     mirrors="frontend.py, lines 285-312",
     port=lambda config: SincNetPlus(n_filters=config["filters"], sample_rate=config["rate"]),
-    official=lambda config: Ref("leaf_audio.frontend.SincNetPlus")(
+    official=lambda config: spec.Ref("leaf_audio.frontend.SincNetPlus")(
         n_filters=config["filters"], sample_rate=config["rate"]
     ),
-    configs=grid(
+    configs=spec.grid(
         samples=[16000, 1, 1760, 2222, 333],
         filters=[40, 6, 9, 5],
         batch=[1, 2, 2, 2, 2],
@@ -47,20 +36,20 @@ SPEC = LayerSpec(
     ),
     inputs=waveforms,
     weights=_weights,
-    exact=lambda given: exactly(
+    exact=lambda given: spec.exactly(
         frontends.sincnet_plus(given.inputs["inputs"], given.weights, given.config["rate"])
     ),
-    budget=Budget(
-        port=Bound(5.1, 3.123),
-        reference=Bound(5.2, 3.168),
-        port_gradient=Bound(
+    budget=spec.Budget(
+        port=spec.Bound(5.1, 3.123),
+        reference=spec.Bound(5.2, 3.168),
+        port_gradient=spec.Bound(
             21,
             10.57,
             ONE_BY_ONE_BACKWARD,
-            at=ELSEWHERE + "x86-64 with AVX-512: samples=3711,filters=29,batch=2,draw=925",
+            at=spec.ELSEWHERE + "x86-64 with AVX-512: samples=3711,filters=29,batch=2,draw=925",
         ),
-        reference_gradient=Bound(10.5, 5.257),
-        double=Bound(5, 3.16),
+        reference_gradient=spec.Bound(10.5, 5.257),
+        double=spec.Bound(5, 3.16),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     autocast=True,
@@ -71,6 +60,6 @@ SPEC = LayerSpec(
     errors=(
         *wrong_sizes(SincNetPlus),
         *wrong_waveforms(lambda: SincNetPlus(n_filters=3)),
-        ErrorCase("kernel_size", lambda: SincNetPlus(window_len=24.99)),
+        spec.ErrorCase("kernel_size", lambda: SincNetPlus(window_len=24.99)),
     ),
 )

@@ -8,13 +8,13 @@ from torch import Tensor
 
 from leaf_port import SpecAugment
 from leaf_port.postprocessing import SpecAugmentDraws
+from parity import spec
 from parity.layers._common import features
 from parity.oracles.exact import spec_augment
-from parity.source import Source
-from parity.spec import Array, Bound, Budget, Config, ErrorCase, Law, LayerSpec, Ref, exactly, grid
+from parity.spec.random_arrays import Source
 
 
-def _arguments(config: Config) -> dict[str, Any]:
+def _arguments(config: spec.Config) -> dict[str, Any]:
     return {
         "freq_mask_max_bins": config["bins"],
         "freq_mask_count": config["freq_masks"],
@@ -26,7 +26,7 @@ def _arguments(config: Config) -> dict[str, Any]:
     }
 
 
-def _all_draws(config: Config, source: Source) -> list[tuple[bool, Array]]:
+def _all_draws(config: spec.Config, source: Source) -> list[tuple[bool, spec.Array]]:
     """Every draw, and whether the official code makes it: it skips what masks or warps nothing."""
     warps = bool(config["warp"]) and config["warp_ratio"] > 0
     in_time = bool(config["mask_frames"] and config["time_masks"]) and config["mask_ratio"] > 0
@@ -43,7 +43,7 @@ def _all_draws(config: Config, source: Source) -> list[tuple[bool, Array]]:
     ]
 
 
-def _draws(config: Config, source: Source) -> Sequence[Array]:
+def _draws(config: spec.Config, source: Source) -> Sequence[spec.Array]:
     return [draw for made, draw in _all_draws(config, source) if made]
 
 
@@ -93,12 +93,12 @@ def _ranges() -> str:
     return ""
 
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="spec_augment",
     mirrors="postprocessing.py, lines 167-226 (and lingvo/core/spectrum_augmenter.py)",
     port=lambda config: SpecAugment(**_arguments(config)),
-    official=lambda config: Ref("leaf_audio.postprocessing.SpecAugment")(**_arguments(config)),
-    configs=grid(
+    official=lambda config: spec.Ref("leaf_audio.postprocessing.SpecAugment")(**_arguments(config)),
+    configs=spec.grid(
         frames=[100, 2, 3, 20, 57, 31, 12],
         channels=[40, 1, 7, 12],
         bins=[10, 27, 0, 3],
@@ -114,20 +114,20 @@ SPEC = LayerSpec(
     patches=("lingvo.core.spectrum_augmenter.tf.random.uniform",),
     call=_call,
     axes=lambda _: {"inputs": ("batch", "time"), "draws": ("batch",)},
-    exact=lambda given: exactly(
+    exact=lambda given: spec.exactly(
         spec_augment.augment(given.inputs["inputs"], given.draws, _arguments(given.config))
     ),
-    budget=Budget(
-        port=Bound(5, 1.189),
-        reference=Bound(5, 0.965),
-        port_gradient=Bound(5, 2.976),
-        reference_gradient=Bound(5, 1.712),
-        double=Bound(5, 1.563),
+    budget=spec.Budget(
+        port=spec.Bound(5, 1.189),
+        reference=spec.Bound(5, 0.965),
+        port_gradient=spec.Bound(5, 2.976),
+        reference_gradient=spec.Bound(5, 1.712),
+        double=spec.Bound(5, 1.563),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
-    laws=(Law("its own draws", _own_draws), Law("the range of the draws", _ranges)),
+    laws=(spec.Law("its own draws", _own_draws), spec.Law("the range of the draws", _ranges)),
     errors=(
-        ErrorCase("time_mask_count", lambda: SpecAugment(time_mask_count=-1)),
-        ErrorCase("inputs", lambda: SpecAugment()(torch.ones(2, 5))),
+        spec.ErrorCase("time_mask_count", lambda: SpecAugment(time_mask_count=-1)),
+        spec.ErrorCase("inputs", lambda: SpecAugment()(torch.ones(2, 5))),
     ),
 )

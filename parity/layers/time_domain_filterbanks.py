@@ -3,57 +3,46 @@
 from collections.abc import Mapping
 
 from leaf_port import TimeDomainFilterbanks
+from parity import spec
 from parity.layers._common import normal, uniform
 from parity.layers._frontends import waveforms, wrong_sizes, wrong_waveforms
 from parity.layers.gabor_init_taps import tap_rounding
 from parity.oracles.exact import frontends
-from parity.spec import (
-    Array,
-    Bound,
-    Budget,
-    Config,
-    ErrorCase,
-    LayerSpec,
-    Ref,
-    Weight,
-    exactly,
-    grid,
-)
 
 _BAND = {"sample_rate": 16000, "min_freq": 60.0, "max_freq": 7800.0, "taps": 401}
 
 
-def _constants(config: Config) -> Mapping[str, Array]:
+def _constants(config: spec.Config) -> Mapping[str, spec.Array]:
     return {"complex_conv.kernel": tap_rounding({**_BAND, "filters": config["filters"]})}
 
 
-def _weights(_config: Config) -> Mapping[str, Weight]:
+def _weights(_config: spec.Config) -> Mapping[str, spec.Weight]:
     return {
-        "_complex_conv/kernel": Weight("complex_conv.kernel", normal(0.05)),
-        "_pooling/pool/kernel": Weight("pooling.kernel", uniform(0.0, 0.3)),
+        "_complex_conv/kernel": spec.Weight("complex_conv.kernel", normal(0.05)),
+        "_pooling/pool/kernel": spec.Weight("pooling.kernel", uniform(0.0, 0.3)),
     }
 
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="time_domain_filterbanks",
     mirrors="frontend.py, lines 222-256",
     port=lambda config: TimeDomainFilterbanks(n_filters=config["filters"]),
-    official=lambda config: Ref("leaf_audio.frontend.TimeDomainFilterbanks")(
+    official=lambda config: spec.Ref("leaf_audio.frontend.TimeDomainFilterbanks")(
         n_filters=config["filters"]
     ),
-    configs=grid(samples=[16000, 401, 1760, 2222], filters=[40, 6, 9, 5], batch=[1, 2, 2, 2]),
+    configs=spec.grid(samples=[16000, 401, 1760, 2222], filters=[40, 6, 9, 5], batch=[1, 2, 2, 2]),
     inputs=waveforms,
     weights=_weights,
     constants=_constants,
-    exact=lambda given: exactly(
+    exact=lambda given: spec.exactly(
         frontends.time_domain_filterbanks(given.inputs["inputs"], given.weights)
     ),
-    budget=Budget(
-        port=Bound(9.9, 6.313),
-        reference=Bound(6.2, 3.55),
-        port_gradient=Bound(13, 6.269),
-        reference_gradient=Bound(14, 6.73),
-        double=Bound(5.2, 2.625),
+    budget=spec.Budget(
+        port=spec.Bound(9.9, 6.313),
+        reference=spec.Bound(6.2, 3.55),
+        port_gradient=spec.Bound(13, 6.269),
+        reference_gradient=spec.Bound(14, 6.73),
+        double=spec.Bound(5.2, 2.625),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     autocast=True,
@@ -64,6 +53,6 @@ SPEC = LayerSpec(
     errors=(
         *wrong_sizes(TimeDomainFilterbanks),
         *wrong_waveforms(lambda: TimeDomainFilterbanks(n_filters=3)),
-        ErrorCase("max_freq", lambda: TimeDomainFilterbanks(sample_rate=8000)),
+        spec.ErrorCase("max_freq", lambda: TimeDomainFilterbanks(sample_rate=8000)),
     ),
 )

@@ -2,28 +2,28 @@
 
 from leaf_port import NormalizedConv1d
 from leaf_port.constraints import UnitNorm
+from parity import spec
 from parity.layers._common import keras
 from parity.oracles.exact import normalisation
-from parity.spec import Bound, Budget, ErrorCase, LayerSpec, exactly, grid
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="unit_norm",
     mirrors="convolution.py, line 231 (tf.keras.constraints.UnitNorm)",
     port=lambda _: UnitNorm(axis=0),
     official=lambda _: keras("constraints.UnitNorm", axis=0),
-    configs=grid(taps=[1, 64, 401], filters=[1, 7, 40], scale=[1.0, 1e-8, 1e4]),
+    configs=spec.grid(taps=[1, 64, 401], filters=[1, 7, 40], scale=[1.0, 1e-8, 1e4]),
     inputs=lambda config, source: {
         "kernel": source.normal((config["taps"], 1, config["filters"]), config["scale"])
     },
     differentiable=("kernel",),
-    exact=lambda given: exactly(normalisation.unit_norm(given.inputs["kernel"])),
-    budget=Budget(
-        port=Bound(5, 2.063),
-        reference=Bound(5.1, 2.893),
-        port_gradient=Bound(5, 2.127),
-        reference_gradient=Bound(5.5, 3.877),
-        double=Bound(5, 3.014),
+    exact=lambda given: spec.exactly(normalisation.unit_norm(given.inputs["kernel"])),
+    budget=spec.Budget(
+        port=spec.Bound(5, 2.063),
+        reference=spec.Bound(5.1, 2.893),
+        port_gradient=spec.Bound(5, 2.127),
+        reference_gradient=spec.Bound(5.5, 3.877),
+        double=spec.Bound(5, 3.014),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
-    errors=(ErrorCase("kernel_size", lambda: NormalizedConv1d(3, 0)),),
+    errors=(spec.ErrorCase("kernel_size", lambda: NormalizedConv1d(3, 0)),),
 )

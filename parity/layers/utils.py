@@ -6,51 +6,39 @@ from typing import Any
 import numpy as np
 
 from leaf_port import utils
-from parity.derivatives.without import nothing
+from parity import spec
 from parity.oracles.exact import mel, windows
-from parity.spec import (
-    Answer,
-    Array,
-    Bound,
-    Budget,
-    Config,
-    ErrorCase,
-    Given,
-    LayerSpec,
-    Ref,
-    exactly,
-    product,
-)
+from parity.spec.without_derivative import nothing
 
 _WINDOWS = {"hamming": "HAMMING", "hanning": "HANNING", "squared_hanning": "SQUARED_HANNING"}
 
 
-def _port(config: Config) -> Any:
+def _port(config: spec.Config) -> Any:
     if config["what"] in _WINDOWS:
         return utils.window(utils.WindowType[_WINDOWS[config["what"]]], config["size"])
     return getattr(utils, config["what"])(float(config["size"]))
 
 
-def _official(config: Config) -> Ref:
+def _official(config: spec.Config) -> spec.Ref:
     if config["what"] in _WINDOWS:
-        kind = Ref(f"leaf_audio.utils.WindowType.{_WINDOWS[config['what']]}")
-        return Ref("leaf_audio.utils.window")(kind, config["size"])
-    return Ref(f"leaf_audio.utils.{config['what']}")(float(config["size"]))
+        kind = spec.Ref(f"leaf_audio.utils.WindowType.{_WINDOWS[config['what']]}")
+        return spec.Ref("leaf_audio.utils.window")(kind, config["size"])
+    return spec.Ref(f"leaf_audio.utils.{config['what']}")(float(config["size"]))
 
 
-def _exact(given: Given) -> Answer:
+def _exact(given: spec.Given) -> spec.Answer:
     what, size = given.config["what"], given.config["size"]
     if what in _WINDOWS:
-        return exactly(windows.BY_NAME[_WINDOWS[what]](size))
-    return exactly({"hz2mel": mel.hz2mel, "mel2hz": mel.mel2hz}[what](float(size)))
+        return spec.exactly(windows.BY_NAME[_WINDOWS[what]](size))
+    return spec.exactly({"hz2mel": mel.hz2mel, "mel2hz": mel.mel2hz}[what](float(size)))
 
 
-def _hann_rounding(phase: Array) -> Array:
+def _hann_rounding(phase: spec.Array) -> spec.Array:
     """``(1 - cos(phase)) / 2``: both terms are rounded, and the phase by ``2^-24`` of itself."""
     return np.asarray(0.5 + 0.5 * np.abs(phase * np.sin(phase)))
 
 
-def _constants(config: Config) -> Mapping[str, Array]:
+def _constants(config: spec.Config) -> Mapping[str, spec.Array]:
     """How far an answer may be off: in units of 2^-24, though all of it is float64.
 
     ``hz2mel``: the argument of the logarithm, 1 + f / 700, is rounded by ``2^-24`` of itself.
@@ -70,24 +58,24 @@ def _constants(config: Config) -> Mapping[str, Array]:
     return {"output/0": 2.0**-24 * by_what[what]}
 
 
-SPEC = LayerSpec(
+SPEC = spec.LayerSpec(
     name="utils",
     mirrors="utils.py, lines 24-87",
     port=_port,
     official=_official,
-    configs=product(what=["hz2mel", "mel2hz", *_WINDOWS], size=[2, 3, 64, 401, 7800]),
+    configs=spec.product(what=["hz2mel", "mel2hz", *_WINDOWS], size=[2, 3, 64, 401, 7800]),
     exact=_exact,
     constants=_constants,
     answers_in_double=True,
-    budget=Budget(
-        port=Bound(5, 1.895),
-        reference=Bound(7.5, 3.725),
-        double=Bound(5, 1.895),
+    budget=spec.Budget(
+        port=spec.Bound(5, 1.895),
+        reference=spec.Bound(7.5, 3.725),
+        double=spec.Bound(5, 1.895),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     without=(nothing("functions of plain numbers, which answer in NumPy: no tensor goes in"),),
     errors=(
-        ErrorCase("window_type", lambda: utils.window("hann", 5)),  # type: ignore[arg-type]
-        ErrorCase("tmax", lambda: utils.window(utils.WindowType.HANNING, 1)),
+        spec.ErrorCase("window_type", lambda: utils.window("hann", 5)),  # type: ignore[arg-type]
+        spec.ErrorCase("tmax", lambda: utils.window(utils.WindowType.HANNING, 1)),
     ),
 )

@@ -23,8 +23,8 @@ import numpy as np
 
 from leaf_port.errors import LeafError
 from parity.oracles import sealed_file
-from parity.source import Source
 from parity.spec import Answer, Array, Case, Kept, LayerSpec, Question, digest
+from parity.spec.random_arrays import Source
 
 FOLDER = Path(__file__).parent.parent / "recordings"
 RECORD_AGAIN = "record it again: python -m parity record"

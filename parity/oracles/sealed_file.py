@@ -18,7 +18,7 @@ import safetensors
 import safetensors.numpy
 
 from leaf_port.errors import LeafError
-from parity.answer import Array
+from parity.spec.answer import Array
 
 FORMAT = 2
 _WHERE = "recorded oracle"

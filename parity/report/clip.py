@@ -15,9 +15,10 @@ import torch
 
 from leaf_port._cli import audio
 from leaf_port.errors import LeafError
-from parity import checks, compare, exactness, port, rounding
-from parity.oracles import recorded
+from parity.checks import case_checks, compare, monte_carlo
+from parity.oracles import exact_answer, recorded
 from parity.oracles.official import Official
+from parity.port import runner
 from parity.report import clip_layers
 from parity.report.closeness import FRONTENDS
 from parity.report.not_run import NotRun
@@ -119,10 +120,10 @@ def _frontends(specs: Sequence[LayerSpec]) -> list[LayerSpec]:
 
 def _answer(spec: LayerSpec, question: Question, theirs: Answer) -> ClipAnswer:
     """The port's answer beside the official one."""
-    arithmetic = checks.arithmetics(spec)[0]
-    ours = port.answer(spec, question, port.Run(arithmetic=arithmetic))
-    pinned = exactness.pinned(question, theirs)
-    unit = rounding.units(spec, pinned, arithmetic).units["output/0"][0]
+    arithmetic = case_checks.arithmetics(spec)[0]
+    ours = runner.answer(spec, question, runner.Run(arithmetic=arithmetic))
+    pinned = exact_answer.pinned(question, theirs)
+    unit = monte_carlo.units(spec, pinned, arithmetic).units["output/0"][0]
     sides = theirs.outputs[0][0], ours.outputs[0][0]
     return ClipAnswer(spec.name, *sides, unit, spec.budget.forward)
 
@@ -149,7 +150,7 @@ def from_recordings(
 ) -> Clip | None:
     """The longest recorded clip with initial weights; None without a frontend."""
     chosen = _frontends(specs)
-    questions = [(spec, port.ask(spec, clip_layers.longest(spec))) for spec in chosen]
+    questions = [(spec, runner.ask(spec, clip_layers.longest(spec))) for spec in chosen]
     if not questions:
         return None
     waveform = next(iter(questions[0][1].inputs.values())).reshape(-1)

@@ -7,8 +7,8 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 
-from parity.checks import Result
-from parity.compare import DIRECT
+from parity.checks.case_checks import Result
+from parity.checks.compare import DIRECT
 from parity.report.columns import Column, of_port
 from parity.report.rows import Row
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from parity import checks
-from parity.checks import Result
-from parity.compare import DIRECT, DOUBLE, PORT, REFERENCE, SLOPE, Difference
+from parity.checks import case_checks
+from parity.checks.case_checks import Result
+from parity.checks.compare import DIRECT, DOUBLE, PORT, REFERENCE, SLOPE, Difference
 from parity.report.rows import Row
 
 OFFICIAL = "official"
@@ -55,7 +55,8 @@ def of_difference(result: Result, difference: Difference) -> Column:
 def raised_in(row: Row, result: Result) -> list[Column]:
     """The columns that an error concerns: without an answer its arithmetic is not told."""
     return [
-        Column(result.backend, "float32", arithmetic) for arithmetic in checks.arithmetics(row.spec)
+        Column(result.backend, "float32", arithmetic)
+        for arithmetic in case_checks.arithmetics(row.spec)
     ]
 
 

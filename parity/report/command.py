@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from parity import backends
 from parity.layers import all_specs
+from parity.port import backends
 from parity.report import clip, closeness, content, document, files, page, rows, table
 from parity.report.content import Report
 from parity.spec import LayerSpec

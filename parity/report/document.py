@@ -25,7 +25,7 @@ Null stands for infinity and NaN. No path and no host name is in it.
 
 A result has ``case``, ``backend``, ``arithmetic`` (null: no choice), ``ok``, ``error``, ``single``
 (why there is no float64 answer), ``again`` (the command), ``program`` (null: nothing was compiled;
-else the fields of ``parity/program.py``), ``skips`` (``array``, ``reason``) and
+else the fields of ``parity/port/xla_program.py``), ``skips`` (``array``, ``reason``) and
 ``differences``: ``check``, ``array``, ``aspect``, ``ok``, ``relative`` and ``allowed_relative``,
 ``units`` and ``allowed``, ``budget_used`` (the greater part), ``explained`` (above the relative
 limit, by rounding), ``port_to_exact``, ``official_to_exact``, ``histogram``, ``message``. A limit
@@ -42,13 +42,13 @@ import dataclasses
 import json
 from typing import Any
 
-from parity import confidence, histogram, rounding
-from parity.checks import Result
-from parity.compare import Difference
-from parity.plain import plain
+from parity.checks import confidence, histogram, monte_carlo
+from parity.checks.case_checks import Result
+from parity.checks.compare import Difference
 from parity.report import closeness
 from parity.report.clip import Clip
 from parity.report.content import Report
+from parity.report.json_safe import plain
 from parity.report.rows import Row
 
 SCHEMA = {"name": "leaf_port parity report", "version": 1}
@@ -123,7 +123,7 @@ def document(report: Report) -> dict[str, Any]:
             {**dataclasses.asdict(each), "run": each.run.text, "verdict": each.verdict}
             for each in report.closeness
         ],
-        "units": {**_known(rounding.RUNS), "sturdy": _known(rounding.STURDY_RUNS)},
+        "units": {**_known(monte_carlo.RUNS), "sturdy": _known(monte_carlo.STURDY_RUNS)},
         "histogram_edges": histogram.edges().tolist(),
         "clip": _clip(report.clip),
         "not_run": [dataclasses.asdict(each) for each in report.not_run],

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from parity.backends import TABLE
-from parity.checks import Result
-from parity.not_captured import NOTHING_GOES_IN
+from parity.checks.case_checks import Result
+from parity.checks.expected_capture_failures import NOTHING_GOES_IN
+from parity.port.backends import TABLE
 from parity.report.rows import Row
 
 
@@ -30,7 +30,7 @@ def _of_backend(name: str, found: Sequence[Result]) -> list[str]:
     empty = {each.layer for each in found if each.left_out == NOTHING_GOES_IN}
     lines = [
         f"{name}: {sum(not each.left_out for each in found)} of {len(found)} results compared; by "
-        f"parity/not_captured.py: {told or 'none'}"
+        f"parity/checks/expected_capture_failures.py: {told or 'none'}"
     ]
     if empty:
         lines.append(f"{name}: {NOTHING_GOES_IN}: {', '.join(sorted(empty))}")

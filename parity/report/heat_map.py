@@ -7,9 +7,9 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from parity import checks
-from parity.checks import Result
-from parity.compare import Difference
+from parity.checks import case_checks
+from parity.checks.case_checks import Result
+from parity.checks.compare import Difference
 from parity.report.columns import OFFICIAL, Column, columns, of_difference, raised_in
 from parity.report.rows import Row
 
@@ -66,7 +66,7 @@ def _told(result: Result, difference: Difference) -> str:
 def _empty(row: Row, column: Column, gradient: bool) -> Cell:
     """Why nothing was compared."""
     is_run = column.precision == "float32" and column.backend != OFFICIAL
-    if is_run and column.arithmetic not in checks.arithmetics(row.spec):
+    if is_run and column.arithmetic not in case_checks.arithmetics(row.spec):
         return Cell("none", told="the layer does not run in this arithmetic")
     mine = [each for each in row.results if each.backend in (column.backend, "cpu")]
     any_gradient = any(d.is_gradient for each in mine for d in each.differences)

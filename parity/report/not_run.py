@@ -7,8 +7,8 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from parity.backends import default
 from parity.oracles import official
+from parity.port.backends import default
 from parity.report.rows import Row
 from parity.spec import LayerSpec
 

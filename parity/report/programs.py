@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from parity.checks import Result
-from parity.program import Program
+from parity.checks.case_checks import Result
+from parity.port.xla_program import Program
 from parity.report.rows import Row
 
 Compiled = tuple[Result, Program]

@@ -10,16 +10,21 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from rich.progress import Progress
 
-from parity import bounds, checks, divergences, not_captured
-from parity.backends import CPU
-from parity.checks import Result
-from parity.compare import DIRECT
-from parity.derivatives import derived
-from parity.derivatives.derived import Derived
-from parity.laws import held
-from parity.laws.held import Held
-from parity.machines import worst
+from parity.checks import (
+    case_checks,
+    expected_capture_failures,
+    expected_divergences,
+    tightness,
+    worst_values,
+)
+from parity.checks.case_checks import Result
+from parity.checks.compare import DIRECT
+from parity.checks.derivatives import derived
+from parity.checks.derivatives.derived import Derived
+from parity.checks.invariants import checker
+from parity.checks.invariants.checker import Held
 from parity.oracles import recorded
+from parity.port.backends import CPU
 from parity.spec import LayerSpec
 
 
@@ -73,7 +78,7 @@ class Row:
     def refuse(self) -> None:
         """Runs the error cases."""
         for error_case in self.spec.errors:
-            problem = checks.check_error(error_case)
+            problem = case_checks.check_error(error_case)
             self.refusals.append(Refusal(error_case.argument, error_case.official, problem))
             self.failures += [f"{self.spec.name}: {problem}"] if problem else []
 
@@ -157,9 +162,9 @@ def gather(
     context = multiprocessing.get_context("spawn")
     workers = min(os.cpu_count() or 1, len(asked) or 1)
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        futures = [pool.submit(checks.check_named, *names) for names in asked]
+        futures = [pool.submit(case_checks.check_named, *names) for names in asked]
         whole = list(rows) if only is None and first is None else []
-        judged = [pool.submit(held.check_named, name) for name in whole]
+        judged = [pool.submit(checker.check_named, name) for name in whole]
         differentiated = [pool.submit(derived.check_named, name) for name in whole]
         for future in as_completed(futures):
             for result in future.result():
@@ -187,19 +192,21 @@ def failures(rows: Sequence[Row]) -> list[str]:
     stale = [
         line
         for row in rows
-        for line in not_captured.unneeded(row.spec, recorded.cases(row.spec), row.results)
+        for line in expected_capture_failures.unneeded(
+            row.spec, recorded.cases(row.spec), row.results
+        )
     ]
-    return found + divergences.unneeded(whole, needed) + stale
+    return found + expected_divergences.unneeded(whole, needed) + stale
 
 
 def loose(rows: Sequence[Row]) -> list[str]:
     """Bounds that allow far more than any machine used, of layers all of whose cases were run."""
-    kept = worst.load()
+    kept = worst_values.load()
     return [
         used.message
         for row in rows
         if row.refusals
-        for used in worst.over_machines(bounds.used(row.spec, row.results), kept)
+        for used in worst_values.over_machines(tightness.used(row.spec, row.results), kept)
         if used.loose
     ]
 

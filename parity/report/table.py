@@ -10,16 +10,17 @@ from rich.progress import Progress
 from rich.table import Table
 
 from leaf_port.errors import LeafError
-from parity import backends, confidence, rounding
-from parity.backends import CPU
-from parity.checks import Result
-from parity.compare import DOUBLE, SLOPE
-from parity.derivatives.without import KINDS
+from parity.checks import confidence, monte_carlo
+from parity.checks.case_checks import Result
+from parity.checks.compare import DOUBLE, SLOPE
 from parity.oracles import recorded
+from parity.port import backends
+from parity.port.backends import CPU
 from parity.report import graphs, programs
 from parity.report import rows as gathered
 from parity.report.rows import Row
 from parity.spec import EXPLAINED_BY_ROUNDING, Budget, LayerSpec
+from parity.spec.without_derivative import KINDS
 
 LONGEST_NAME = 32  # no name of a layer is cut
 WIDTH = 187  # of the table where the output is no terminal
@@ -149,17 +150,18 @@ def notes(rows: Sequence[Row]) -> list[str]:
     met = Counter(name for row in rows for result in row.results for name in result.needed)
     told = ", ".join(f"{name} {count}" for name, count in sorted(met.items()))
     return [
-        "units: of each element's own float32 rounding (parity/rounding.py); official answers: "
-        f"recorded, {_versions(rows)}",
-        f"units from {rounding.RUNS} runs: known to {confidence.of(rounding.RUNS)}; what fails by "
-        f"them is judged by {rounding.STURDY_RUNS} runs: {confidence.of(rounding.STURDY_RUNS)}",
+        "units: of each element's own float32 rounding (parity/checks/monte_carlo.py); "
+        f"official answers: recorded, {_versions(rows)}",
+        f"units from {monte_carlo.RUNS} runs: known to {confidence.of(monte_carlo.RUNS)}; "
+        f"what fails by them is judged by {monte_carlo.STURDY_RUNS} runs: "
+        f"{confidence.of(monte_carlo.STURDY_RUNS)}",
         "above limit, by rounding: arrays left out of the relative columns. Their relative "
         "difference is above the limit (1e-6, gradients 1e-5, unless declared) because they are "
         f"ill-conditioned: its norm is at most {EXPLAINED_BY_ROUNDING:g} times that of the units "
         "(or as many as are declared, with their reason)",
         *_exactness([result for row in rows for result in row.results]),
         *_without(rows),
-        f"known divergences (parity/divergences.py): {told or 'none met'}",
+        f"known divergences (parity/checks/expected_divergences.py): {told or 'none met'}",
         *programs.notes(rows),
         *graphs.notes(rows),
     ]

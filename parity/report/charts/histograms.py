@@ -10,8 +10,8 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from parity import histogram
-from parity.compare import PORT, REFERENCE
+from parity.checks import histogram
+from parity.checks.compare import PORT, REFERENCE
 from parity.report.charts import svg
 from parity.report.columns import OFFICIAL, Column, of_difference
 from parity.report.rows import Row

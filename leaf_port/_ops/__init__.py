@@ -1,0 +1,1 @@
+"""Operations that the layers share: convolutions, transforms, scans, devices."""

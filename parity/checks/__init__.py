@@ -1,0 +1,1 @@
+"""Step 5: units of rounding, and the checks of a case."""

@@ -1,0 +1,250 @@
+"""Runs a case of the port against the oracles: the four checks, and the one of gradients.
+
+1. The port's float32 answer is within its budget of the exact one.
+2. The official answer is within its budget of the exact one, which ties the oracle to the official
+   code.
+3. The port's answer is within its budget of the official one, directly.
+4. The port in float64 is the exact oracle's answer, to the rounding of float64.
+
+Outputs and moving statistics are the exact oracle's own. Gradients are the float64 port's, once
+differences of the exact oracle have confirmed them on that very case
+(``parity/checks/gradients.py``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from leaf_port.errors import LeafError
+from parity.checks import accuracy, compare, expected_capture_failures, monte_carlo
+from parity.checks import gradients as slopes
+from parity.checks.compare import Difference, Rounded
+from parity.checks.expected_divergences import NON_FINITE
+from parity.checks.gradients import Skip
+from parity.checks.result import Result as Result
+from parity.layers import all_specs
+from parity.oracles import exact_answer, recorded
+from parity.port import backends, feature_masking, processor, runner
+from parity.port.backends import CPU, Backend
+from parity.spec import Answer, Case, ErrorCase, LayerSpec, Question
+
+
+def arithmetics(spec: LayerSpec) -> Sequence[str | None]:
+    """The arithmetics to run a layer in."""
+    return spec.arithmetics or (None,)
+
+
+Ask = Callable[[LayerSpec, Question], Answer]
+
+
+def check(spec: LayerSpec, case: Case, ask: Ask, *where: Backend) -> list[Result]:
+    """All checks of a case, in each arithmetic of the port.
+
+    What is beyond its budget is judged again, by units that more runs have measured.
+
+    Args:
+        spec: the declaration.
+        case: one of its cases, or a drawn one.
+        ask: gives the official answer: a recording's or the live oracle's ``answer``.
+        where: where the port's float32 answers are computed; the CPU by default. Everything in
+            float64 is computed on the CPU, once for all of them.
+    """
+    where = where or (CPU,)
+    question = runner.ask(spec, case)
+    official = accuracy.compared_part(ask(spec, question), case)
+    with np.errstate(all="ignore"):  # NaN, infinities and huge values are asked on purpose
+        results = _check(spec, question, official, monte_carlo.RUNS, where)
+        if any(not d.ok and d.aspect == "values" for each in results for d in each.differences):
+            return _check(spec, question, official, monte_carlo.STURDY_RUNS, where)
+    return results
+
+
+def _check(
+    spec: LayerSpec,
+    question: Question,
+    official: Answer,
+    runs: int,
+    where: Sequence[Backend] = (CPU,),
+) -> list[Result]:
+    pinned = exact_answer.pinned(question, official)
+    first = arithmetics(spec)[0]
+    doubled = monte_carlo.units(spec, pinned, first, runs)
+    rounded = accuracy.exact(spec, pinned, doubled)
+    single = spec.single(question.case.config)
+    results = []
+    for backend, arithmetic in itertools.product(where, arithmetics(spec)):
+        run = runner.Run(arithmetic=arithmetic, backend=backend)
+        if backend.capture is not None:  # what concerns the case, or float64, is not captured
+            ask_port = functools.partial(_port, spec, question, official, rounded)
+            results.append(expected_capture_failures.attempt(spec, question, run, ask_port))
+            continue
+        result, *other = _ways(spec, question, official, rounded, run)
+        differences, skips = list(result.differences), list(result.skips)
+        if backend is not where[0]:
+            pass  # what concerns the case, or float64, stands with the first one
+        elif arithmetic == first:
+            once = _once(spec, pinned, official, doubled, rounded, result.needed)
+            differences, skips = differences + once[0], skips + once[1]
+        elif not single:
+            double = runner.answer(spec, pinned, runner.Run(torch.float64, arithmetic))
+            differences += accuracy.double(spec, question.case, double.arrays(), rounded)
+        if backend.flushes_denormals and question.case.signal == "denormal":
+            differences, more = _without_flushed(differences)
+            skips += more
+        results.append(
+            dataclasses.replace(result, differences=differences, skips=skips, single=single)
+        )
+        results += other
+    return results
+
+
+def _ways(
+    spec: LayerSpec,
+    question: Question,
+    official: Answer,
+    rounded: Rounded,
+    run: runner.Run,
+) -> Iterator[Result]:
+    """The usual way, and on the CPU the one without the features that the usual way asks for."""
+    with feature_masking.asked() as features:
+        usual = _port(spec, question, official, rounded, run)
+    yield usual
+    if features and run.backend is CPU:
+        other = dataclasses.replace(run, backend=feature_masking.LACKING)
+        result = _port(spec, question, official, rounded, other)
+        yield dataclasses.replace(result, lacking=tuple(sorted(features)))
+
+
+def _port(
+    spec: LayerSpec,
+    question: Question,
+    official: Answer,
+    rounded: Rounded,
+    run: runner.Run,
+) -> Result:
+    """What the port's float32 answer differs from the official and the exact one."""
+    case = question.case
+    answered, program = runner.observed(spec, question, run)
+    got = accuracy.compared_part(answered, case)
+    skips = []
+    if run.backend.outputs_only:
+        whole, official = official, dataclasses.replace(official, gradients={}, state={})
+        lost = sorted(whole.arrays().keys() - official.arrays().keys())
+        skips = [Skip(name, run.backend.outputs_only) for name in lost]
+    direct, needed, open_ = accuracy.direct(spec, question, got, official, rounded, run)
+    found = direct + accuracy.side(compare.PORT, spec, case, got, rounded, run.backend)
+    return Result(
+        spec.name,
+        case.name,
+        run.arithmetic,
+        found,
+        skips + open_,
+        needed=needed,
+        backend=run.backend.name,
+        program=program,
+    )
+
+
+def _without_flushed(found: Sequence[Difference]) -> tuple[list[Difference], list[Skip]]:
+    """The differences but for values that are off: neither oracle counts denormals as zero."""
+    kept = [each for each in found if each.ok or each.aspect != "values"]
+    reason = "denormal numbers count as zero there"
+    return kept, [Skip(each.array, reason) for each in found if each not in kept]
+
+
+def check_port(
+    spec: LayerSpec, case: Case, recording: recorded.Recording, rounded: Rounded
+) -> Iterator[Result]:
+    """The checks of the port's float32 answers alone, with what :func:`ready` gives.
+
+    An exception is a failing result.
+    """
+    try:
+        question = runner.ask(spec, case)
+        official = accuracy.compared_part(recording.answer(spec, question), case)
+        for arithmetic in arithmetics(spec):
+            run = runner.Run(arithmetic=arithmetic)
+            with np.errstate(all="ignore"):
+                results = list(_ways(spec, question, official, rounded, run))
+            yield from results
+    except Exception as error:
+        yield Result(spec.name, case.name, None, error=f"raised {type(error).__name__}: {error}")
+
+
+def ready(spec: LayerSpec, case: Case, recording: recorded.Recording) -> tuple[Question, Rounded]:
+    """The question of a case and its exact answer, with units by which the port as it is passes."""
+    question = runner.ask(spec, case)
+    pinned = exact_answer.pinned(question, recording.answer(spec, question))
+    for runs in (monte_carlo.RUNS, monte_carlo.STURDY_RUNS):
+        doubled = monte_carlo.units(spec, pinned, arithmetics(spec)[0], runs)
+        rounded = accuracy.exact(spec, pinned, doubled)
+        if not any(result.failures for result in check_port(spec, case, recording, rounded)):
+            break
+    return question, rounded
+
+
+def _once(
+    spec: LayerSpec,
+    pinned: Question,
+    official: Answer,
+    doubled: Rounded,
+    rounded: Rounded,
+    needed: Sequence[str],
+) -> tuple[list[Difference], list[Skip]]:
+    """What concerns a case and no arithmetic: the official answer, float64, gradients."""
+    differences = [
+        each
+        for each in accuracy.side(compare.REFERENCE, spec, pinned.case, official, rounded)
+        if each.ok or not needed
+    ]
+    if not spec.single(pinned.case.config):
+        own = {
+            name: array for name, array in doubled.exact.items() if name.startswith(accuracy.OWN)
+        }
+        differences += accuracy.double(spec, pinned.case, own, rounded)
+    gradients = {
+        name.removeprefix("gradients/"): array
+        for name, array in doubled.exact.items()
+        if name.startswith("gradients/")
+    }
+    if pinned.case.signal in NON_FINITE:
+        reason = "the input is not finite"
+        return differences, [Skip(f"gradients/{name}", reason) for name in gradients]
+    found, skips = slopes.confirm(spec, pinned, exact_answer.given(pinned), gradients, rounded)
+    return differences + found, skips
+
+
+def check_named(layer: str, case_name: str, *names: str) -> list[Result]:
+    """The results of one case on some backends, found by names: what a worker process is asked."""
+    spec = all_specs()[layer]
+    recording = recorded.load(spec)
+    case = next(each for each in recorded.cases(spec) if each.name == case_name)
+    processor.prepare()
+    where = [backends.named(name) for name in names or (CPU.name,)]
+    try:
+        for backend in where:
+            backend.start()
+        return check(spec, case, recording.answer, *where)
+    except Exception as error:  # told with its case; the other cases still run
+        what = f"raised {type(error).__name__}: {error}"
+        return [Result(layer, case_name, None, error=what, backend=each.name) for each in where]
+
+
+def check_error(error_case: ErrorCase) -> str | None:
+    """None if the port refuses with a LeafError about the declared argument; else what happened."""
+    try:
+        error_case.act()
+    except LeafError as error:
+        if error.argument != error_case.argument:
+            return f"the error names {error.argument}, not {error_case.argument}: {error}"
+        told = error.where, error.argument, error.expected, str(error.got), error.fix
+        return None if all(part in str(error) for part in told) else f"half of it is told: {error}"
+    except Exception as error:
+        return f"{error_case.argument}: raised {type(error).__name__}, not LeafError: {error}"
+    return f"{error_case.argument}: accepted"

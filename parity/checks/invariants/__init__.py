@@ -1,0 +1,1 @@
+"""Properties of every layer, which need no official answer."""

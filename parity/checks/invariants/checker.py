@@ -1,0 +1,85 @@
+"""All laws of a declaration, and whether they hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+
+from parity.checks.invariants import exact_bounds, generic, pretrained_folders
+from parity.checks.invariants.generic import Usual
+from parity.port import processor
+from parity.spec import Case, LayerSpec
+from parity.spec.invariant import Law
+from parity.spec.random_arrays import Source
+
+Check = Callable[[LayerSpec, Case, Usual], str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """What came of a law.
+
+    Attributes:
+        layer: name of the declaration.
+        law: its name.
+        problem: how it does not hold; empty where it does.
+    """
+
+    layer: str
+    law: str
+    problem: str
+
+
+def _generic(spec: LayerSpec) -> Iterator[tuple[str, Check]]:
+    """The laws that are asked of every configuration."""
+    yield "NumPy's numbers as arguments", generic.numpy_arguments
+    if generic.prints(spec):
+        yield "what print shows", generic.printed
+    if any(name in spec.inputs(spec.configs[0], Source(0)) for name in spec.batched):
+        yield "a batch of no clips", generic.no_clips
+    if spec.autocast:
+        yield "under autocast", generic.autocast
+    if spec.folder:
+        yield "kept in a folder", pretrained_folders.kept
+    yield "operations and what bounds say of them", exact_bounds.exact_bounds
+
+
+def laws(spec: LayerSpec) -> list[Law]:
+    """Those that follow from a declaration, and those that it adds."""
+
+    @functools.cache  # once for all of them
+    def asked() -> list[tuple[Case, Usual]]:
+        return [(case, generic.usual(spec, case)) for case in generic.once_each(spec)]
+
+    def of_all(check: Check) -> str:
+        """The check of each configuration in turn: the first problem."""
+        for case, usual in asked():
+            try:
+                problem = check(spec, case, usual)
+            except Exception as error:
+                problem = f"raised {type(error).__name__}: {error}"
+            if problem:
+                return f"{case.name}: {problem}"
+        return ""
+
+    found = [Law(name, functools.partial(of_all, check)) for name, check in _generic(spec)]
+    return [*found, *spec.laws]
+
+
+def check(spec: LayerSpec, law: Law) -> Held:
+    """Whether a law holds; an exception is a problem."""
+    try:
+        problem = law.broken()
+    except Exception as error:
+        problem = f"raised {type(error).__name__}: {error}"
+    return Held(spec.name, law.name, problem)
+
+
+def check_named(layer: str) -> list[Held]:
+    """All laws of a layer, found by its name: what a worker process is asked."""
+    from parity.layers import all_specs
+
+    processor.prepare()
+    spec = all_specs()[layer]
+    return [check(spec, law) for law in laws(spec)]

@@ -1,0 +1,149 @@
+"""The laws that follow from a declaration alone, one instance of each for every configuration."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+import leaf_port
+from parity.port import runner
+from parity.spec import Answer, Array, Case, Config, LayerSpec, Question
+from parity.spec.invariant import difference
+
+Usual = tuple[Question, Answer]
+PACKAGE = leaf_port.__name__
+LONGEST_CLIP = 4000  # samples: a configuration takes milliseconds
+
+
+def _run(spec: LayerSpec, question: Question) -> Answer:
+    """The port's answer, its random initial weights drawn from a seed."""
+    first = spec.arithmetics[0] if spec.arithmetics else None
+    with torch.random.fork_rng(devices=[]), np.errstate(all="ignore"):
+        torch.manual_seed(0)
+        return runner.answer(spec, question, runner.Run(arithmetic=first))
+
+
+def usual(spec: LayerSpec, case: Case) -> Usual:
+    """A case's question, and the port's answer to it, which the laws compare others with."""
+    question = runner.ask(spec, case)
+    return question, _run(spec, question)
+
+
+def _as_numpy(value: Any) -> Any:
+    """Python's numbers as NumPy's."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(_as_numpy(each) for each in value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    return np.int64(value) if isinstance(value, int) else np.float64(value)
+
+
+def numpy_arguments(spec: LayerSpec, case: Case, asked: Usual) -> str:
+    """A layer that is given NumPy's numbers for Python's is the same layer."""
+    question, answer = asked
+    config = {name: _as_numpy(value) for name, value in case.config.items()}
+    like = dataclasses.replace(question, case=dataclasses.replace(case, config=config))
+    return difference(answer, _run(spec, like))
+
+
+def autocast(spec: LayerSpec, _case: Case, asked: Usual) -> str:
+    """Where autocast would compute in bfloat16, outputs and gradients are those without it."""
+    question, answer = asked
+
+    def call(*args: Any) -> Any:
+        with torch.autocast("cpu", torch.bfloat16):  # forward alone, as torch asks for
+            return spec.call(*args)
+
+    half = dataclasses.replace(spec, call=call)
+    return difference(answer, _run(half, question))
+
+
+def no_clips(spec: LayerSpec, _case: Case, asked: Usual) -> str:
+    """A batch of no clips gives the shape and dtype that others have, but for the batch."""
+    question, some = asked
+    counted = [question.inputs[name] for name in spec.batched if name in question.inputs]
+    if not counted:
+        return ""
+    (clips,) = {len(array) for array in counted}
+
+    def cut(name: str, array: Array) -> Array:
+        return array[:0] if name in spec.batched and len(array) == clips else array
+
+    empty = dataclasses.replace(
+        question,
+        inputs={name: cut(name, array) for name, array in question.inputs.items()},
+        draws=[array[:0] for array in question.draws],
+    )
+    none = _run(spec, empty)
+    for index, (full, got) in enumerate(zip(some.outputs, none.outputs, strict=True)):
+        shape = (0, *full.shape[1:]) if full.shape[:1] == (clips,) else full.shape
+        if (got.shape, got.dtype) != (shape, full.dtype):
+            return f"output/{index}: {got.dtype} {got.shape}, of a batch {full.dtype} {full.shape}"
+    return ""
+
+
+def printed(spec: LayerSpec, case: Case, _asked: Usual) -> str:
+    """What ``print`` shows of a layer are arguments that make it, each with the layer's value."""
+    layer = runner.build(spec, case)
+    for module in layer.modules() if isinstance(layer, nn.Module) else ():
+        told = module.extra_repr() if _ours(type(module)) else ""
+        if not told:
+            continue
+        call = ast.parse(f"f({told})", mode="eval").body
+        assert isinstance(call, ast.Call)  # noqa: S101
+        values = [ast.literal_eval(each) for each in call.args]
+        named = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
+        if problem := _unlike(module, values, named):
+            return f"{type(module).__name__}({told}): {problem}"
+    return ""
+
+
+def prints(spec: LayerSpec) -> bool:
+    """Whether a layer of the port shows arguments."""
+    layer = runner.build(spec, spec.cases()[0])
+    modules = layer.modules() if isinstance(layer, nn.Module) else ()
+    return any(_ours(type(module)) and module.extra_repr() for module in modules)
+
+
+def _ours(kind: type[nn.Module]) -> bool:
+    """Whether both the class and what it shows are the port's."""
+    places = kind.__module__, kind.extra_repr.__module__
+    return all(place.startswith(f"{PACKAGE}.") for place in places)
+
+
+def _unlike(module: nn.Module, values: list[Any], named: Mapping[str, Any]) -> str:
+    """What a module has otherwise than one that is made from the arguments that it shows."""
+    bound = inspect.signature(type(module)).bind(*values, **named).arguments
+    for name, value in bound.items():
+        if getattr(module, name, value) != value:
+            return f"{name} is {getattr(module, name)!r}"
+    again = type(module)(*values, **named)
+    if again.extra_repr() != module.extra_repr():
+        return f"these make {again.extra_repr()}"
+    if _sizes(again) != _sizes(module):
+        return f"these make weights of {_sizes(again)}, not {_sizes(module)}"
+    return ""
+
+
+def _sizes(module: nn.Module) -> dict[str, tuple[int, ...]]:
+    """Shapes of a module's own parameters."""
+    own = module.named_parameters(recurse=False)
+    return {name: tuple(parameter.shape) for name, parameter in own}
+
+
+def once_each(spec: LayerSpec) -> Iterator[Case]:
+    """The declared configurations of short clips with drawn weights, in evaluation mode."""
+    seen: list[Config] = []
+    for case in spec.cases():
+        plain = not (case.initial or case.training) and case.signal == "plain"
+        short = case.config.get("samples", 0) <= LONGEST_CLIP
+        if plain and short and case.config not in seen:
+            seen.append(case.config)
+            yield case

@@ -1,0 +1,1 @@
+"""Step 7: ``commands/NAME`` is ``python -m parity NAME``."""

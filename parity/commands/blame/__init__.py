@@ -1,0 +1,1 @@
+"""``python -m parity blame``: which operation a difference comes from."""

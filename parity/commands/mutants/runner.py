@@ -1,0 +1,124 @@
+"""Runs mutants: prepares their layers, then each in a process of its own, controls among them."""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from multiprocessing.context import BaseContext
+
+from parity.commands.mutants import worker
+from parity.commands.mutants.mutant import Mutant, healthy
+from parity.commands.mutants.prepare import Prepared, prepare
+from parity.commands.mutants.worker import Verdict
+from parity.layers import all_specs
+
+SECONDS = 300.0  # a mutant that loops for ever is told from one that is slow
+# What a mutant's process may have imported already: nothing that imports leaf_port.
+PRELOADED = [
+    "torch",
+    "safetensors.numpy",
+    "parity.checks.monte_carlo",
+    "parity.commands.mutants.worker",
+]
+
+Ready = dict[str, list[Prepared]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """A mutant and what became of it."""
+
+    mutant: Mutant
+    verdict: Verdict
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it is the healthy port."""
+        return self.mutant.origin == "control"
+
+    @property
+    def word(self) -> str:
+        """``caught``, ``SURVIVED``, ``healthy``, ``SICK`` (a control that fails) or ``BROKEN``."""
+        if self.verdict.broken:
+            return "BROKEN"
+        caught = self.verdict.catch is not None
+        if self.is_control:
+            return "SICK" if caught else "healthy"
+        return "caught" if caught else "SURVIVED"
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is as it should be."""
+        return self.word in ("caught", "healthy")
+
+
+def context() -> BaseContext:
+    """How the mutants' processes start: from a server that has torch and no leaf_port, or anew."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    forkserver = multiprocessing.get_context("forkserver")
+    forkserver.set_forkserver_preload(PRELOADED)
+    return forkserver
+
+
+def run(mutants: Sequence[Mutant], advance: Callable[[str, int], None]) -> list[Outcome]:
+    """Runs every mutant and, for each of their layers, the healthy control.
+
+    Args:
+        mutants: what to run.
+        advance: told after each step which kind it was and how many of that kind there are.
+
+    Returns:
+        The controls, then the mutants in their order.
+    """
+    layers = sorted({mutant.layer for mutant in mutants})
+    with tempfile.TemporaryDirectory(prefix="parity-mutants-") as folder:
+        ready = _prepared(layers, folder, lambda total: advance("units of the healthy port", total))
+        todo = [*map(healthy, layers), *mutants]
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            started = context()
+            futures = [pool.submit(_in_its_process, started, m, ready[m.layer]) for m in todo]
+            for _ in as_completed(futures):
+                advance("mutants", len(todo))
+    return [Outcome(mutant, f.result()) for mutant, f in zip(todo, futures, strict=True)]
+
+
+def _prepared(layers: Sequence[str], folder: str, advance: Callable[[int], None]) -> Ready:
+    """The cases of each layer, cheapest first."""
+    specs = all_specs()
+    asked = [(layer, index) for layer in layers for index in range(len(specs[layer].cases()))]
+    futures: dict[Future[Prepared], str] = {}
+    ready: Ready = {layer: [] for layer in layers}
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, len(asked) or 1), spawn) as pool:
+        for layer, index in asked:
+            futures[pool.submit(prepare, layer, index, folder)] = layer
+        for _ in as_completed(futures):
+            advance(len(asked))
+        for future, layer in futures.items():
+            ready[layer].append(future.result())
+    return {layer: sorted(cases, key=lambda case: case.size) for layer, cases in ready.items()}
+
+
+def _in_its_process(started: BaseContext, mutant: Mutant, cases: Sequence[Prepared]) -> Verdict:
+    """The verdict on a mutant, from a process that has never seen the healthy port."""
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    process = started.Process(target=worker.run, args=(mutant, cases, theirs))  # type: ignore[attr-defined]
+    process.start()
+    theirs.close()
+    try:
+        if not ours.poll(SECONDS):
+            return Verdict(broken=f"no verdict within {SECONDS:.0f} s")
+        verdict: Verdict = ours.recv()
+        return verdict
+    except EOFError:
+        process.join()
+        return Verdict(broken=f"its process ended with exit code {process.exitcode}")
+    finally:
+        process.kill()  # it has answered, has died, or never will
+        process.join()
+        ours.close()

@@ -1,0 +1,137 @@
+"""Runs the checks of one layer with a bug planted, in a process of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from parity.commands.mutants import hook, prepare
+from parity.commands.mutants.mutant import Mutant
+from parity.commands.mutants.prepare import Prepared
+
+if TYPE_CHECKING:
+    from parity.checks.case_checks import Result
+    from parity.spec import LayerSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Catch:
+    """The first check that failed.
+
+    Attributes:
+        case: its case, "refusals" for an error case, "laws", "derivatives" or "recording".
+        check: the array and the aspect, or what was raised or accepted.
+        units: greatest difference of an element, in units of its rounding; None for no figure.
+        allowed: the budget for it.
+        relative: relative difference of the array.
+        message: all that the check says.
+        again: the command that runs the case alone.
+    """
+
+    case: str
+    check: str
+    units: float | None = None
+    allowed: float | None = None
+    relative: float | None = None
+    message: str = ""
+    again: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What became of a mutant.
+
+    Attributes:
+        catch: what caught it; None if nothing did.
+        tried: how many cases and refusals were run.
+        broken: why it could not be run at all; empty if it could.
+    """
+
+    catch: Catch | None = None
+    tried: int = 0
+    broken: str = ""
+
+
+def run(mutant: Mutant, cases: Sequence[Prepared], answers: Connection) -> None:
+    """Sends the verdict on a mutant; the target of its process."""
+    try:
+        verdict = _verdict(mutant, cases)
+    except Exception as error:  # told, not raised: whoever started this waits for an answer
+        verdict = Verdict(broken=f"{type(error).__name__}: {error}")
+    answers.send(verdict)
+    answers.close()
+
+
+def _verdict(mutant: Mutant, cases: Sequence[Prepared]) -> Verdict:
+    if mutant.damages:
+        return _of_recording(mutant)
+    planted = hook.plant(mutant)
+    from parity.layers import all_specs
+    from parity.port import processor
+
+    processor.prepare()
+    spec = all_specs()[mutant.layer]
+    if not planted.found:
+        raise RuntimeError(f"{mutant.package}/{mutant.file} was never imported")
+    tried = 0
+    for catch in _checks(spec, cases):
+        tried += 1
+        if catch is not None:
+            return Verdict(catch, tried)
+    return Verdict(tried=tried)
+
+
+def _of_recording(mutant: Mutant) -> Verdict:
+    """What reading a damaged recording catches."""
+    from leaf_port.errors import LeafError
+    from parity.layers import all_specs
+    from parity.oracles import recorded
+
+    with hook.damaged(mutant) as folder:
+        try:
+            recorded.load(all_specs()[mutant.layer], folder)
+        except LeafError as error:
+            return Verdict(Catch("recording", error.expected, message=str(error)), 1)
+    return Verdict(tried=1)
+
+
+def _checks(spec: LayerSpec, cases: Sequence[Prepared]) -> Any:
+    """What each case, refusal, law and kind of derivatives catches, None for nothing."""
+    from parity.checks import case_checks
+    from parity.checks.derivatives import derived
+    from parity.checks.invariants import checker
+    from parity.oracles import recorded
+
+    recording = recorded.load(spec)
+    named = {case.name: case for case in spec.cases()}
+    for prepared in cases:
+        rounded = prepare.load(prepared.file)
+        for result in case_checks.check_port(spec, named[prepared.case], recording, rounded):
+            yield _catch(spec, result) if result.failures else None
+    for error_case in spec.errors:
+        problem = case_checks.check_error(error_case)
+        yield Catch("refusals", problem, message=problem) if problem else None
+    for law in checker.laws(spec):
+        problem = checker.check(spec, law).problem
+        yield Catch("laws", f"{law.name}: {problem}", message=problem) if problem else None
+    for each in derived.derived(spec):
+        told = f"{each.kind}: {each.problem}"
+        yield Catch("derivatives", told, message=each.problem) if each.problem else None
+
+
+def _catch(spec: LayerSpec, result: Result) -> Catch:
+    """The worst of what a failing case says, of the outputs if they are off."""
+    where = f"{result.case} ({result.arithmetic})" if result.arithmetic else result.case
+    if result.error:
+        return Catch(where, result.error, message=result.error, again=result.again)
+    from parity.checks import compare
+
+    failing = (d for d in result.differences if not d.ok)
+    worst = max(failing, key=lambda d: (not d.is_gradient, d.check == compare.DIRECT, d.units))
+    check = f"{worst.check}: {worst.array}: {worst.aspect}"
+    if worst.aspect != "values":
+        return Catch(where, check, message=worst.message, again=result.again)
+    figures = worst.units, worst.allowed, worst.relative
+    return Catch(where, check, *figures, message=worst.message, again=result.again)

@@ -1,0 +1,1 @@
+"""Step 3: how the port is run, on which backend, in which arithmetic."""

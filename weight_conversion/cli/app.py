@@ -1,0 +1,337 @@
+"""The commands of ``python -m weight_conversion``."""
+
+from __future__ import annotations
+
+import json as json_format
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from leaf_port.errors import LeafError
+from weight_conversion.cli.import_command import import_
+from weight_conversion.formats.boundary import reading
+from weight_conversion.formats.tensorflow.checkpoint import Checkpoint
+from weight_conversion.formats.torch_file import TorchFile, is_torch_file
+
+if TYPE_CHECKING:
+    from weight_conversion.convert import Converted
+    from weight_conversion.verification.verify import Verification
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Official TensorFlow checkpoints, without TensorFlow.",
+)
+
+app.command("import")(import_)
+
+_SOURCE = typer.Argument(help="A checkpoint, SavedModel folder, .h5 or .keras file.")
+Given = Annotated[float | None, typer.Option(show_default=False)]
+Count = Annotated[int | None, typer.Option(show_default=False)]
+
+
+class Source(Protocol):
+    """What checkpoints of every kind tell."""
+
+    def keys(self) -> list[str]:
+        """The names of all tensors."""
+
+    def shape(self, key: str) -> tuple[int, ...]:
+        """A tensor's axes."""
+
+    def dtype(self, key: str) -> str:
+        """A tensor's type."""
+
+    def tensor(self, key: str) -> Any:
+        """A tensor."""
+
+
+def open_source(path: Path) -> Source:
+    """A checkpoint, SavedModel, ``.keras``, ``.h5`` or PyTorch file, by what the path says."""
+    if path.suffix == ".keras":
+        from weight_conversion.official.source import open_archive
+
+        return open_archive(path)[0]
+    if path.suffix in (".h5", ".hdf5"):
+        from weight_conversion.formats.keras_h5 import KerasWeights
+
+        return KerasWeights(path)
+    return TorchFile(path) if is_torch_file(path) else Checkpoint(path)
+
+
+@app.callback()
+def _commands() -> None:
+    """Official TensorFlow checkpoints, without TensorFlow."""
+
+
+@app.command()
+def inspect(
+    source: Annotated[Path, _SOURCE],
+    json: Annotated[bool, typer.Option(help="As JSON, for other programs.")] = False,
+) -> None:
+    """List the tensors of a checkpoint, each read and its checksum verified, and tell its model."""
+    rows, model = look(source)
+    if json:
+        listed = {key: {"dtype": dtype, "shape": shape} for key, dtype, shape in rows}
+        print(json_format.dumps({"tensors": listed, **model}, indent=1))
+        return
+    console = Console()
+    console.print(_table(rows))
+    told = _in_words(model)
+    console.print(told, highlight=False, markup=False, soft_wrap=True)
+
+
+def look(path: Path) -> tuple[list[tuple[str, str, tuple[int, ...]]], dict[str, Any]]:
+    """Name, type and shape of each tensor, all of them read; and which model it is."""
+    with reading("inspect", path):
+        found = open_source(path)
+        rows = [(key, found.dtype(key), found.shape(key)) for key in found.keys()]  # noqa: SIM118
+        for key, _, _ in rows:
+            found.tensor(key)
+        return rows, _model(path, found)
+
+
+def _model(path: Path, found: Source) -> dict[str, Any]:
+    """Which model it is, as far as the checkpoint tells.
+
+    Returns:
+        ``model``: its description, None where there is none; ``asked``: the options that convert
+        needs, answered there by the official defaults; ``no_model``: why there is none, or which
+        other port's there is, else None.
+    """
+    if isinstance(found, TorchFile):
+        return {"model": None, "asked": [], "no_model": _port(found)}
+    from weight_conversion.official import adam
+    from weight_conversion.official.detect import detect
+    from weight_conversion.official.settings import Settings
+    from weight_conversion.official.source import open_source
+
+    settings = Settings({"frontend": None}, defaults=True)
+    try:
+        source = open_source(path)
+        tree = detect(source, settings, adam.trained(source))
+    except LeafError as error:
+        return {"model": None, "asked": [], "no_model": str(error)}
+    asked = [f"--{name.replace('_', '-')}" for name in dict.fromkeys(settings.defaulted)]
+    return {"model": tree, "asked": asked, "no_model": None}
+
+
+def _in_words(found: dict[str, Any]) -> str:
+    if found["model"] is None:
+        return f"model: {found['no_model']}"
+    asked = ", ".join(found["asked"])
+    note = f"\nnot in the checkpoint, official defaults above: {asked}" if asked else ""
+    return f"model: {json_format.dumps(found['model'])}{note}"
+
+
+def _port(file: TorchFile) -> str:
+    """Which models of other ports a file of PyTorch holds."""
+    from weight_conversion.foreign.import_port import frontends
+
+    found = [f"Leaf of {each.port.name}: {each}" for each in frontends(file.held)]
+    if not found:
+        return "none of leaf-pytorch or SpeechBrain"
+    return f"{'; '.join(found)}; see python -m weight_conversion import"
+
+
+def _table(rows: list[tuple[str, str, tuple[int, ...]]]) -> Table:
+    counts = [math.prod(shape) for _, _, shape in rows]
+    table = Table("tensor", "type", "shape", "numbers", show_footer=True)
+    table.columns[0].overflow = "fold"
+    table.columns[0].footer = f"{len(rows)} tensors"
+    table.columns[3].justify = "right"
+    table.columns[3].footer = str(sum(counts))
+    for (key, dtype, shape), count in zip(rows, counts, strict=True):
+        printable = key if key.isprintable() else ascii(key)
+        table.add_row(_plain(printable), dtype, str(shape), str(count))
+    return table
+
+
+def _plain(text: str) -> str:
+    """Square brackets are not markup."""
+    return text.replace("[", r"\[")
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, _SOURCE],
+    folder: Annotated[Path, typer.Argument(help="The folder to make.")],
+    gin: Annotated[Path | None, typer.Option(help="The .gin file of the training.")] = None,
+    defaults: Annotated[
+        bool, typer.Option("--defaults", help="The official default for what is not given.")
+    ] = False,
+    frontend: Annotated[
+        str | None, typer.Option(help="leaf, tfbanks, sincnet, sincnet_plus, mel or none.")
+    ] = None,
+    sample_rate: Count = None,
+    window_len: Given = None,
+    window_stride: Given = None,
+    n_filters: Count = None,
+    n_fft: Count = None,
+    min_freq: Given = None,
+    max_freq: Given = None,
+    compression: Annotated[str | None, typer.Option(help="log or none, without PCEN.")] = None,
+    log_offset: Given = None,
+    pcen_floor: Given = None,
+    conv1d_cls: Annotated[str | None, typer.Option(help="Conv1d or NormalizedConv1d.")] = None,
+    activation: Annotated[str | None, typer.Option(help="Of ConvNet, by Keras' name.")] = None,
+    dropout: Given = None,
+    learn_filters: bool | None = None,
+    learn_pooling: bool | None = None,
+    spec_augment: bool | None = None,
+    optimizer: Annotated[
+        str | None, typer.Option(help="adam or adamw, where the checkpoint does not tell.")
+    ] = None,
+    no_optimizer: Annotated[
+        bool, typer.Option("--no-optimizer", help="Leave the optimiser's state out.")
+    ] = False,
+    object_: Annotated[
+        str | None,
+        typer.Option("--object", help="The part to convert, by its name in the file: model."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an earlier conversion of this name.")
+    ] = False,
+    verify: Annotated[
+        bool, typer.Option(help="Verify it as the command verify does, before it appears.")
+    ] = True,
+) -> None:
+    """Convert a checkpoint to a folder of safetensors that leaf_port's from_pretrained loads.
+
+    What a checkpoint does not tell is asked for by name: times in ms, frequencies in Hz.
+    A conversion whose verification fails leaves no folder: exit code 1.
+    """
+    from weight_conversion import convert as converter
+    from weight_conversion.official.settings import ARGUMENTS, Settings
+
+    given = locals()
+    settings = Settings({name: given[name] for name in ARGUMENTS}, gin, defaults)
+    with _verified(source, verify) as check:
+        kind = False if no_optimizer else optimizer or True
+        options: dict[str, Any] = {"force": force, "optimizer": kind, "wanted": object_}
+        made = converter.convert(source, folder, settings, check=check, **options)
+        Console().print(_weights(made))
+        for line in _told(made):
+            Console().print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _verified(source: Path, wanted: bool) -> Iterator[Callable[[Path], None] | None]:
+    """What checks a conversion; shows what it found once the conversion stands, or falls."""
+    from weight_conversion.cli import verify_command, verify_table
+
+    kept: list[Verification] = []
+
+    def check(made: Path) -> None:
+        with Console(stderr=True).status("verifying the conversion"):
+            kept.append(verify_command.check(made, source))
+
+    try:
+        yield check if wanted else None
+    except verify_command.NotVerifiedError as error:
+        verify_table.show(error.found, Console())
+        told = "nothing was written; --no-verify writes it, to look into"
+        print(f"error: convert: the converted model is off; {told}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    for found in kept:
+        verify_table.show(found, Console())
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="A folder that convert made.")],
+    source: Annotated[
+        Path | None, typer.Option(help="The checkpoint that it was converted from.")
+    ] = None,
+    audio: Annotated[
+        Path | None, typer.Option(help="A mono wav or flac at the model's rate: its first 3 s.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the clips.")] = 2026,
+    json: Annotated[bool, typer.Option(help="As JSON, for other programs.")] = False,
+) -> None:
+    """Compare a converted model's answers: backends, exact oracle, live official code.
+
+    Writes verification.json into the folder, in the place of an earlier one. Exit code 0 if all are
+    within the declared bounds, 1 if anything is off, 2 for bad input or without bounds.
+    """
+    from weight_conversion.cli import verify_command, verify_table
+
+    with Console(stderr=True).status(f"verifying {_plain(str(folder))}"):
+        found = verify_command.run(folder, source, audio, seed)
+    if json:
+        print(json_format.dumps(found.as_dict(), indent=1, allow_nan=False))
+    else:
+        verify_table.show(found, Console())
+    if not found.ok:
+        raise typer.Exit(1)
+    if not found.judged:
+        raise typer.Exit(2)
+
+
+def _weights(made: Converted) -> Table:
+    """The table of the weights that were converted."""
+    table = Table("official", "PyTorch", "axes", "official shape", show_footer=True)
+    for column in table.columns[:2]:
+        column.overflow = "fold"
+    table.columns[0].footer = f"{made.kind}: {len(made.rows)} weights"
+    table.columns[1].footer = f"{made.moments} with {made.optimizer or 'Adam'}'s moments"
+    for row in made.rows:
+        axes = "" if row.axes is None else str(row.axes)
+        table.add_row(_plain(row.path), _plain(row.key), axes, str(row.shape))
+    return table
+
+
+def _told(made: Converted) -> list[str]:
+    """Which part of the file was converted, and what was not."""
+    part = [] if made.object == "." else [made.object]
+    lines = [f"converted: {', '.join([*made.notes, *part])}"] if made.notes or part else []
+    lines += [f"not converted: {each}" for each in made.left_out]
+    return [line if line.isprintable() else ascii(line) for line in lines]
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="A folder that convert made.")],
+    prefix: Annotated[Path, typer.Argument(help="Of the checkpoint's files.")],
+) -> None:
+    """Write a TensorFlow checkpoint that the official code's load_weights takes.
+
+    Needs the official code: LEAF_REFERENCE_PYTHON is an interpreter with TensorFlow,
+    LEAF_AUDIO_PATH a checkout of google-research/leaf-audio. Both load it to prove it.
+    """
+    from weight_conversion.export import export as exporter
+
+    count = exporter(folder, prefix)
+    line = f"{prefix}: {count} weights, loaded by the official code, the same bits"
+    Console().print(line, markup=False, soft_wrap=True)
+
+
+@app.command(hidden=True)
+def record(
+    name: Annotated[list[str] | None, typer.Argument(help="Recipes; all by default.")] = None,
+) -> None:
+    """Have the official code make the recorded checkpoints again (for maintainers).
+
+    LEAF_REFERENCE_PYTHON is an interpreter with TensorFlow, LEAF_AUDIO_PATH a checkout of
+    google-research/leaf-audio.
+    """
+    from weight_conversion.reference import record as recorder
+
+    recorder.record(name or [], recorder.RECORDINGS, Console(stderr=True))
+
+
+def run() -> None:
+    """Runs the command; an error of ours is one line and exit code 2."""
+    try:
+        app(prog_name="python -m weight_conversion")
+    except LeafError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

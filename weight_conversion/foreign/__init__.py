@@ -1,0 +1,1 @@
+"""Weights of other PyTorch ports of LEAF."""

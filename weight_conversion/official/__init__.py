@@ -1,0 +1,1 @@
+"""What the official models look like in a checkpoint."""

@@ -1,0 +1,1 @@
+"""The official code, running in an interpreter of its own."""
