@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leaf_port import _checks, impulse_responses, padding, utils
+from leaf_port import _checks, _registry, impulse_responses, padding, utils
 from leaf_port._ops import arithmetic as _arithmetic
 from leaf_port._ops.arithmetic import Arithmetic
 from leaf_port._ops.clip import clip_by_value
@@ -107,6 +107,7 @@ class _Conv1d(nn.Module):
         )
 
 
+@_registry.part
 class Conv1d(_Conv1d):
     """``tf.keras.layers.Conv1D`` with the official kernel layout.
 
@@ -152,6 +153,7 @@ class Conv1d(_Conv1d):
         return self._convolve(inputs, self.kernel.permute(2, 1, 0))
 
 
+@_registry.part
 class GaborConv1d(_Conv1d):
     """Convolution with complex Gabor wavelets of learnable frequency and bandwidth.
 
@@ -222,6 +224,7 @@ class GaborConv1d(_Conv1d):
         return self._convolve(inputs, filters.reshape(-1, 1, self.kernel_size))
 
 
+@_registry.part
 class NormalizedConv1d(_Conv1d):
     """Convolution whose filters have an L2 norm of 1 (leaf_audio/convolution.py, lines 207-243).
 

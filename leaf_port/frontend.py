@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leaf_port import _checks, convolution, melfilters, padding, pooling
+from leaf_port import _checks, _registry, convolution, melfilters, padding, pooling
 from leaf_port._ops import arithmetic as _arithmetic
 from leaf_port._ops import fourier
 from leaf_port._ops.arithmetic import Arithmetic
@@ -61,6 +61,7 @@ class SquaredModulus(nn.Module):
         return real**2 + imaginary**2
 
 
+@_registry.kind
 class Leaf(FromPretrained, nn.Module):
     """LEAF, a learnable frontend: convolution, activation, pooling, compression.
 
@@ -255,6 +256,7 @@ def _compression(
     raise LeafError(where, "compression_fn", expected, repr(compression), fix)
 
 
+@_registry.kind
 class TimeDomainFilterbanks(Leaf):
     """Time-domain filterbanks: a plain convolution that starts as Gabor filters, log compression.
 
@@ -293,6 +295,7 @@ class TimeDomainFilterbanks(Leaf):
         )
 
 
+@_registry.kind
 class SincNet(Leaf):
     """SincNet: sinc filters, LeakyReLU, max pooling, layer normalisation over the filters.
 
@@ -317,6 +320,7 @@ class SincNet(Leaf):
         )
 
 
+@_registry.kind
 class SincNetPlus(Leaf):
     """SincNet with a Gaussian lowpass for pooling and a fixed ``PCEN()`` for compression.
 
@@ -341,6 +345,7 @@ class SincNetPlus(Leaf):
         )
 
 
+@_registry.kind
 class MelFilterbanks(FromPretrained, nn.Module):
     """Mel filterbanks: squared magnitude of a short-time Fourier transform, triangles, logarithm.
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leaf_port import _checks
+from leaf_port import _checks, _registry
 from leaf_port._model_layers import (
     MAP,
     Activation,
@@ -39,6 +39,7 @@ from leaf_port.normalization import BatchNormalization
 from leaf_port.pretrained import FromPretrained
 
 
+@_registry.kind
 class AudioClassifier(FromPretrained, nn.Module):
     """``head(max over frames and filters of encoder(frontend(x)))``: one number per class.
 
@@ -142,6 +143,7 @@ class ConvBlock(MapSequential):
             self.append(MaxPool("ConvBlock", (2, 2)))
 
 
+@_registry.kind
 class ConvNet(MapSequential):
     """A sequence of :class:`ConvBlock`, of which the first, second, fourth, sixth... pool.
 
@@ -255,6 +257,7 @@ class PANNConvBlock(MapSequential):
         self.append(SameAvgPool2d(where, pool_size))
 
 
+@_registry.kind
 class WaveGram(nn.Module):
     """PANN's learned map of a waveform (https://arxiv.org/abs/1912.10211).
 
@@ -297,6 +300,7 @@ class WaveGram(nn.Module):
         return output.permute(0, 3, 2, 1)
 
 
+@_registry.kind
 class PANN(MapSequential):
     """CNN14 of PANN (https://arxiv.org/abs/1912.10211), by default.
 

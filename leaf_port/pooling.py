@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leaf_port import _checks, impulse_responses, padding
+from leaf_port import _checks, _registry, impulse_responses, padding
 from leaf_port._ops.clip import max_pool2d
 from leaf_port.convolution import check_long_enough
 from leaf_port.errors import LeafError
@@ -91,6 +91,7 @@ class _Pooling1d(nn.Module):
         )
 
 
+@_registry.part
 class GaussianLowpass(_Pooling1d):
     """Weighs each channel with its own Gaussian window of learnable width.
 
@@ -177,6 +178,7 @@ class LearnablePooling1d(_Pooling1d):
         return self._depthwise(inputs, self.kernel.reshape(1, -1).expand(self.num_channels, -1))
 
 
+@_registry.part
 class ChannelWiseLearnablePooling1d(_Pooling1d):
     """Each channel has its own learnable window (pooling.py, lines 67-106).
 

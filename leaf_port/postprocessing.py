@@ -5,12 +5,13 @@ All take and give ``(batch, frames, channels)``.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from leaf_port import _checks
+from leaf_port import _checks, _registry
 from leaf_port._ops import scan
 from leaf_port._ops import spec_augment as _sa
 from leaf_port._ops.clip import clip_by_value, maximum, minimum
@@ -23,6 +24,10 @@ from leaf_port.initializers import Constant, Identity, parameter
 def log_compression(inputs: Tensor, log_offset: float = 1e-5) -> Tensor:
     """``ln(x + log_offset)``, element by element. Source: leaf_audio/frontend.py, lines 43-47."""
     return torch.log(inputs + log_offset)
+
+
+# As an argument it is a function, not a value: it is built with its offset bound.
+_registry.KINDS["log_compression"] = functools.partial(functools.partial, log_compression)
 
 
 class ExponentialMovingAverage(nn.Module):
@@ -98,6 +103,7 @@ class FixedSmoother(nn.Module):
         return scan.matrix_recurrence(weighed, self.recurrent_kernel, initial_state)
 
 
+@_registry.kind
 class PCEN(nn.Module):
     """Per-channel energy normalisation (the official ``PCENLayer``).
 

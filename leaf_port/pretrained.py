@@ -2,9 +2,10 @@
 
 The files' names are those of Hugging Face's conventions. ``config.json`` holds ``format_version``,
 ``kind`` (the class) and ``arguments`` (of its constructor, as data: a layer among them is again a
-``kind`` with ``arguments``); what else stands in it tells where the weights come from. Only the
-classes listed here are built, nothing is unpickled. ``python -m weight_conversion convert`` makes
-such folders from official checkpoints, and notes the SHA-256 of the weights, which is checked.
+``kind`` with ``arguments``); what else stands in it tells where the weights come from. Only
+registered classes (``leaf_port/_registry.py``) are built, nothing is unpickled. ``python -m
+weight_conversion convert`` makes such folders from official checkpoints, and notes the SHA-256 of
+the weights, which is checked.
 
 A folder may be damaged or hostile. Both files are read from one folder, even while another one is
 put in its place. The model is built without memory (on the meta device), and gets some only when
@@ -13,13 +14,12 @@ its weights have the names and shapes of those in the file.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -27,7 +27,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from leaf_port import _stored
+from leaf_port import _registry, _stored
 from leaf_port.errors import InitialFilterWarning, LeafError
 
 CONFIG = "config.json"
@@ -290,7 +290,7 @@ def build(tree: Mapping[str, Any]) -> nn.Module:
 
 def _made(tree: Mapping[str, Any]) -> Any:
     kind, given = tree.get("kind"), tree.get("arguments", {})
-    kinds = _kinds()
+    kinds = _registry.KINDS
     if not isinstance(kind, str) or kind not in kinds or not isinstance(given, dict):
         raise LeafError(CONFIG, "kind", f"one of {', '.join(sorted(kinds))}", repr(kind), _FIX)
     arguments = {name: _value(name, value) for name, value in given.items()}
@@ -306,43 +306,10 @@ def _value(name: str, value: Any) -> Any:
         return _made(value)
     if name not in _PARTS:
         return value
-    classes = _classes()
+    classes = _registry.PARTS
     if not isinstance(value, str) or value not in classes:
         raise LeafError(CONFIG, name, f"one of {', '.join(sorted(classes))}", repr(value), _FIX)
     return classes[value]
-
-
-def _kinds() -> dict[str, Callable[..., Any]]:
-    from leaf_port import frontend, models, postprocessing  # they import this module
-
-    classes: tuple[Callable[..., Any], ...] = (
-        frontend.Leaf,
-        frontend.TimeDomainFilterbanks,
-        frontend.SincNet,
-        frontend.SincNetPlus,
-        frontend.MelFilterbanks,
-        models.AudioClassifier,
-        models.ConvNet,
-        models.PANN,
-        models.WaveGram,
-        postprocessing.PCEN,
-    )
-    kinds = {each.__name__: each for each in classes}
-    log = functools.partial(functools.partial, postprocessing.log_compression)
-    return {**kinds, "log_compression": log}
-
-
-def _classes() -> dict[str, Callable[..., nn.Module]]:
-    from leaf_port import convolution, pooling
-
-    classes: tuple[type[nn.Module], ...] = (
-        convolution.Conv1d,
-        convolution.GaborConv1d,
-        convolution.NormalizedConv1d,
-        pooling.ChannelWiseLearnablePooling1d,
-        pooling.GaussianLowpass,
-    )
-    return {each.__name__: each for each in classes}
 
 
 def _refusal(path: Path, expected: str, got: object, fix: str) -> LeafError:

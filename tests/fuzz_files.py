@@ -28,7 +28,7 @@ import _forked
 import torch
 from _mutants import MUTANTS
 
-from leaf_port import pretrained
+from leaf_port import _registry, pretrained
 from leaf_port.errors import LeafError
 from weight_conversion import folder as folders
 from weight_conversion.cli import app as conversion_app
@@ -117,7 +117,7 @@ def settings(number: int) -> Settings:
 def loaded(out: Path) -> None:
     """As users load what was converted."""
     config = pretrained.read_config(out)
-    kind = pretrained._kinds()[config["kind"]]
+    kind = _registry.KINDS[config["kind"]]
     model = kind.from_pretrained(out)  # type: ignore[attr-defined]
     if config.get("optimizer") and (out / adam.FILE).exists():
         adam.restore(out, model)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from leaf_port import pretrained
+from leaf_port import _registry, pretrained
 from parity.checks.compare import Limit
 from parity.commands.conversion import judge
 from parity.commands.conversion.exact import Exact, answers
@@ -125,7 +125,7 @@ def test_what_no_formula_is_written_for_is_named(config: Tree, told: str) -> Non
 
 
 def test_every_kind_has_its_declaration() -> None:
-    kinds = set(pretrained._kinds()) - {"PCEN", "log_compression"}
+    kinds = set(_registry.KINDS) - {"PCEN", "log_compression"}
     assert kinds == set(judge.LAYERS)
     assert set(judge.LAYERS.values()) <= set(all_specs())
 

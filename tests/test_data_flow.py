@@ -1,10 +1,16 @@
-"""Who imports whom: leaf_port nobody, weight_conversion leaf_port, parity both."""
+"""Who imports whom: leaf_port nobody, weight_conversion leaf_port, parity both.
+
+Within a package a module imports from its own folder and from earlier ones, in the order that data
+takes. A new folder gets its place in ``STEPS``.
+"""
 
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,49 +21,125 @@ FORBIDDEN = {
     "weight_conversion": ("parity", "tests"),
     "parity": ("tests",),
 }
+STEPS = {
+    "leaf_port": None,
+    "weight_conversion": (
+        "formats",
+        "folder",
+        "official",
+        "convert",
+        "foreign",
+        "reference",
+        "export",
+        "verification",
+        "cli",
+        "__main__",
+    ),
+    "parity": (
+        "spec",
+        "oracles",
+        "port",
+        "layers",
+        "checks",
+        "report",
+        "commands",
+        "test_parity",
+        "pytest_plugin",
+        "__main__",
+    ),
+}
 # Joins the comparison with its judges: the one place of weight_conversion that knows parity.
-COMPOSITION_ROOT = "weight_conversion/cli/verify_command.py"
-FILES = [path for package in FORBIDDEN for path in sorted((ROOT / package).rglob("*.py"))]
+COMPOSITION_ROOT = "weight_conversion.cli.verify_command"
+# Runs next to TensorFlow, in another interpreter.
+BESIDE_TENSORFLOW = "weight_conversion.reference.worker"
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for package in FORBIDDEN
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
 
 
-def imported(path: Path) -> set[str]:
-    """The packages that a file imports, also by name in a string."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def _for_types_alone(tree: ast.AST) -> set[int]:
+    """The nodes below ``if TYPE_CHECKING``."""
+    tests = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    return {id(below) for test in tests for below in ast.walk(test)}
+
+
+def imported(module: str) -> Iterator[str]:
+    """The names that a module imports, also inside its functions, and what looks like one."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    left_out = _for_types_alone(tree)
+    for node in ast.walk(tree):
+        if id(node) in left_out:
+            continue
         if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.partition(".")[0])
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            assert node.module is not None, f"{module}: a relative import"
+            assert not node.level, f"{module}: a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            for package in ("parity.", "tests."):
-                if node.value.startswith(package) and " " not in node.value.strip():
-                    found.add(package[:-1])
-    return found
+            parts = node.value.split(".")
+            if parts[0] in FORBIDDEN and len(parts) > 1 and node.value.replace(".", "").isalpha():
+                yield node.value
 
 
-def test_the_files_are_found() -> None:
-    assert {path.relative_to(ROOT).parts[0] for path in FILES} == set(FORBIDDEN)
-    assert "parity" in imported(ROOT / COMPOSITION_ROOT)
+def imports(module: str) -> set[str]:
+    """The modules of this repository that a module imports."""
+    whole = {name if name in MODULES else name.rpartition(".")[0] for name in imported(module)}
+    return (whole & MODULES.keys()) - {module}
+
+
+def step(module: str) -> int:
+    """Where in its package's order a module is."""
+    package, _, rest = module.partition(".")
+    return STEPS[package].index(rest.partition(".")[0])
+
+
+def test_the_modules_are_found() -> None:
+    assert {name.partition(".")[0] for name in MODULES} == set(FORBIDDEN)
+    assert any(name.startswith("parity.") for name in imports(COMPOSITION_ROOT))
 
 
 @pytest.mark.parametrize("package", FORBIDDEN)
 def test_nothing_is_imported_against_the_flow(package: str) -> None:
     wrong = {
         name: found
-        for path in FILES
-        if (name := path.relative_to(ROOT).as_posix()).startswith(f"{package}/")
-        and name != COMPOSITION_ROOT
-        and (found := imported(path) & set(FORBIDDEN[package]))
-        and not name.endswith("_official_worker.py")  # runs beside TensorFlow, by design
+        for name in MODULES
+        if name.partition(".")[0] == package
+        and name not in (COMPOSITION_ROOT, BESIDE_TENSORFLOW)
+        and (found := {each.partition(".")[0] for each in imported(name)} & {*FORBIDDEN[package]})
     }
     assert wrong == {}
 
 
+@pytest.mark.parametrize("package", [name for name, steps in STEPS.items() if steps])
+def test_each_step_knows_the_earlier_ones_alone(package: str) -> None:
+    """The public face, ``__init__``, may name all: it is asked for nothing by those inside."""
+    upward = [
+        f"{name} imports {other}"
+        for name in MODULES
+        if name.startswith(f"{package}.")
+        for other in imports(name)
+        if other.startswith(f"{package}.") and step(other) > step(name)
+    ]
+    assert upward == []
+
+
+def test_no_circle() -> None:
+    """A circle makes an import fail or not by who comes first."""
+    tuple(graphlib.TopologicalSorter({name: imports(name) for name in MODULES}).static_order())
+
+
 def test_the_whole_of_weight_conversion_loads_without_parity() -> None:
     names = [
-        f"weight_conversion.{path.stem}"
-        for path in (ROOT / "weight_conversion").glob("*.py")
-        if not path.stem.startswith("__")
+        name
+        for name in MODULES
+        if name.startswith("weight_conversion.") and "__" not in name and name != BESIDE_TENSORFLOW
     ]
     line = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]; "
     line += "raise SystemExit(str([n for n in sys.modules if n.split('.')[0] == 'parity']))"

@@ -20,11 +20,12 @@ from leaf_port import (
     NormalizedConv1d,
     SpecAugment,
     log_compression,
+    pretrained,
     regularization_loss,
 )
+from leaf_port.errors import LeafError
 from leaf_port.initializers import Constant
 from parity import spec
-from parity.checks.invariants import pretrained_folders
 from parity.layers._common import gabor_kernel, normal, uniform
 from parity.layers._frontends import (
     GAUSSIAN,
@@ -272,6 +273,15 @@ def _penalty() -> str:
     return "" if plain == 0 else f"{plain} without a regulariser"
 
 
+def _not_a_layer() -> str:
+    """`build` rejects kinds that are functions, not modules."""
+    try:
+        pretrained.build({"kind": "log_compression"})
+    except LeafError as error:
+        return "" if error.argument == "kind" else str(error)
+    return "a function is taken for a layer"
+
+
 SPEC = spec.LayerSpec(
     name="leaf",
     mirrors="frontend.py, lines 80-219",
@@ -297,7 +307,7 @@ SPEC = spec.LayerSpec(
         spec.Law("augmentation in training", _augmentation),
         spec.Law("a partial convolution", _partial),
         spec.Law("the penalty of what is trained", _penalty),
-        spec.Law("what is no layer in a folder", pretrained_folders.not_a_layer),
+        spec.Law("what is no layer in a folder", _not_a_layer),
     ),
     folder=_folder,
     errors=(

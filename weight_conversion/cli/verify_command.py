@@ -6,7 +6,7 @@ packages are missing, that is said as what was not run.
 
 from __future__ import annotations
 
-import importlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -51,29 +51,41 @@ class Joined:
     not_run: dict[str, str] = field(default_factory=dict)
 
 
+def _exact() -> Oracle:
+    from parity.commands.conversion.exact import Exact
+
+    return Exact()
+
+
+def _bounds() -> Judge:
+    from parity.commands.conversion.judge import DeclaredBudgets
+
+    return DeclaredBudgets()
+
+
+def _official() -> Oracle:
+    from parity.commands.conversion.official import OfficialCode
+
+    return OfficialCode()
+
+
 def joined() -> Joined:
     """The exact oracle, the declared budgets and the official code, as far as they are here."""
-    made = Joined()
-    for name, module, attribute in (
-        ("exact", "exact", "Exact"),
-        ("bounds", "judge", "DeclaredBudgets"),
-        ("official", "official", "OfficialCode"),
-    ):
+    joined = Joined()
+
+    def attempt(name: str, add: Callable[[], None]) -> None:
         try:
-            part: Any = getattr(
-                importlib.import_module(f"parity.commands.conversion.{module}"), attribute
-            )()
+            add()
         except ModuleNotFoundError as error:
             missing = (error.name or "").partition(".")[0]
             if missing not in _PARITY:
                 raise
-            made.not_run[name] = f'{missing} is not installed: pip install "leaf-port[parity]"'
-            continue
-        if name == "bounds":
-            made.judge = part
-        else:
-            made.oracles.append(part)
-    return made
+            joined.not_run[name] = f'{missing} is not installed: pip install "leaf-port[parity]"'
+
+    attempt("exact", lambda: joined.oracles.append(_exact()))
+    attempt("bounds", lambda: setattr(joined, "judge", _bounds()))
+    attempt("official", lambda: joined.oracles.append(_official()))
+    return joined
 
 
 def run(

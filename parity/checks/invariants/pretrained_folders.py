@@ -109,12 +109,3 @@ def _accepted(cls: Any, folder: Path, tree: Tree, weights: Mapping[str, Tensor])
         else:
             return f"a broken folder is taken: {told}"
     return ""
-
-
-def not_a_layer() -> str:
-    """What is none is not built as one."""
-    try:
-        pretrained.build({"kind": "log_compression"})
-    except LeafError as error:
-        return "" if error.argument == "kind" else str(error)
-    return "a function is taken for a layer"
