@@ -9,8 +9,8 @@ import pytest
 from _recorded_checkpoints import BUNDLES, CHECKPOINTS, H5, NAMES, manifest
 from safetensors.numpy import load_file
 
-from weight_conversion.cli.app import open_source
 from weight_conversion.formats.keras_h5 import KerasWeights
+from weight_conversion.formats.reader import open_reader as open_source
 from weight_conversion.formats.tensorflow.checkpoint import Checkpoint
 from weight_conversion.reference.probe import clips
 from weight_conversion.reference.recipes import RECIPES

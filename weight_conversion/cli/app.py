@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,8 +17,7 @@ from rich.table import Table
 from leaf_port.errors import LeafError
 from weight_conversion.cli.import_command import import_
 from weight_conversion.formats.boundary import reading
-from weight_conversion.formats.tensorflow.checkpoint import Checkpoint
-from weight_conversion.formats.torch_file import TorchFile, is_torch_file
+from weight_conversion.formats.reader import open_reader
 
 if TYPE_CHECKING:
     from weight_conversion.convert import Converted
@@ -36,35 +35,6 @@ app.command("import")(import_)
 _SOURCE = typer.Argument(help="A checkpoint, SavedModel folder, .h5 or .keras file.")
 Given = Annotated[float | None, typer.Option(show_default=False)]
 Count = Annotated[int | None, typer.Option(show_default=False)]
-
-
-class Source(Protocol):
-    """What checkpoints of every kind tell."""
-
-    def keys(self) -> list[str]:
-        """The names of all tensors."""
-
-    def shape(self, key: str) -> tuple[int, ...]:
-        """A tensor's axes."""
-
-    def dtype(self, key: str) -> str:
-        """A tensor's type."""
-
-    def tensor(self, key: str) -> Any:
-        """A tensor."""
-
-
-def open_source(path: Path) -> Source:
-    """A checkpoint, SavedModel, ``.keras``, ``.h5`` or PyTorch file, by what the path says."""
-    if path.suffix == ".keras":
-        from weight_conversion.official.source import open_archive
-
-        return open_archive(path)[0]
-    if path.suffix in (".h5", ".hdf5"):
-        from weight_conversion.formats.keras_h5 import KerasWeights
-
-        return KerasWeights(path)
-    return TorchFile(path) if is_torch_file(path) else Checkpoint(path)
 
 
 @app.callback()
@@ -92,14 +62,14 @@ def inspect(
 def look(path: Path) -> tuple[list[tuple[str, str, tuple[int, ...]]], dict[str, Any]]:
     """Name, type and shape of each tensor, all of them read; and which model it is."""
     with reading("inspect", path):
-        found = open_source(path)
+        found = open_reader(path)
         rows = [(key, found.dtype(key), found.shape(key)) for key in found.keys()]  # noqa: SIM118
         for key, _, _ in rows:
             found.tensor(key)
         return rows, _model(path, found)
 
 
-def _model(path: Path, found: Source) -> dict[str, Any]:
+def _model(path: Path, found: Reader) -> dict[str, Any]:
     """Which model it is, as far as the checkpoint tells.
 
     Returns:

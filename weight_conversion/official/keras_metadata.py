@@ -7,30 +7,22 @@ numbers are taken.
 
 from __future__ import annotations
 
-import json
 import re
-import tempfile
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from weight_conversion.formats.keras_archive import LIMIT as _LIMIT
+from weight_conversion.formats.keras_archive import json_object
 from weight_conversion.formats.malformed import MalformedError
 from weight_conversion.formats.tensorflow.object_graph import ObjectGraph
 from weight_conversion.formats.tensorflow.protobuf_wire import BYTES, Schema, message, parts, text
 from weight_conversion.official.optimizers import AMSGRAD, AVERAGES
 
 METADATA = "keras_metadata.pb"
-WEIGHTS, CONFIG, VERSION = "model.weights.h5", "config.json", "metadata.json"
-
-_LIMIT = 1 << 26
-_CHUNK = 1 << 20
 _SAVED: Schema = {1: ("nodes", BYTES)}
 _OBJECT: Schema = {3: ("path", BYTES), 5: ("metadata", BYTES)}
 _NUMBERS = ("learning_rate", "beta_1", "beta_2", "epsilon", "weight_decay")
 _CLIPPING = ("clipnorm", "global_clipnorm", "clipvalue")
-_FIX = "save the weights instead: model.save_weights(prefix)"
 
 
 def snake_case(name: str) -> str:
@@ -56,7 +48,7 @@ def of_saved_model(folder: Path, graph: ObjectGraph) -> tuple[dict[int, str], di
     training: dict[str, Any] = {}
     for part in parts(message(path.read_bytes(), _SAVED), "nodes"):
         found = message(part, _OBJECT)
-        told = _json(text(found, "metadata").encode(), METADATA)
+        told = json_object(text(found, "metadata").encode(), METADATA)
         node = graph.at("/".join(text(found, "path").split(".")[1:]))
         name = told.get("class_name")
         if node is not None and isinstance(name, str):
@@ -64,16 +56,6 @@ def of_saved_model(folder: Path, graph: ObjectGraph) -> tuple[dict[int, str], di
         if node == 0 and isinstance(told.get("training_config"), dict):
             training = told["training_config"]
     return kinds, training
-
-
-def _json(data: bytes, name: str) -> dict[str, Any]:
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise MalformedError(f"JSON in {name}", error) from None
-    if not isinstance(found, dict):
-        raise MalformedError(f"an object of JSON in {name}", type(found).__name__)
-    return found
 
 
 def optimizer(training: dict[str, Any]) -> tuple[str, dict[str, object], tuple[str, ...]]:
@@ -101,47 +83,3 @@ def optimizer(training: dict[str, Any]) -> tuple[str, dict[str, object], tuple[s
 
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The weights of a ``.keras`` archive as a file for the while, and its configuration.
-
-    Raises:
-        MalformedError: no such archive, or one whose parts are compressed.
-        OSError: it cannot be read.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
-            config = _part(archive, CONFIG)
-            target = Path(folder, WEIGHTS)
-            _copy(archive, target, path.stat().st_size)
-            yield target, _json(config, CONFIG)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-        raise MalformedError("a .keras archive", error, _FIX) from None
-
-
-def _info(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    try:
-        found = archive.getinfo(name)
-    except KeyError:
-        raise MalformedError(f"{name} in the archive", "none", _FIX) from None
-    if found.compress_type != zipfile.ZIP_STORED or found.flag_bits & 1:
-        raise MalformedError(f"{name} as Keras stores it, uncompressed", "another", _FIX)
-    return found
-
-
-def _part(archive: zipfile.ZipFile, name: str) -> bytes:
-    info = _info(archive, name)
-    if info.file_size > _LIMIT:
-        raise MalformedError(f"{name} of at most {_LIMIT} bytes", info.file_size)
-    return archive.read(info)
-
-
-def _copy(archive: zipfile.ZipFile, target: Path, most: int) -> None:
-    info = _info(archive, WEIGHTS)
-    if info.file_size > most:
-        raise MalformedError(f"{WEIGHTS} of at most {most} bytes", info.file_size)
-    with archive.open(info) as source, target.open("wb") as out:
-        while data := source.read(_CHUNK):
-            out.write(data)

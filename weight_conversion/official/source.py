@@ -11,14 +11,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from leaf_port.errors import LeafError
+from weight_conversion.formats.keras_archive import open_archive
 from weight_conversion.formats.keras_h5 import KerasWeights
 from weight_conversion.formats.malformed import MalformedError, shown
+from weight_conversion.formats.reader import Reader, open_reader
 from weight_conversion.formats.tensorflow.checkpoint import Checkpoint
 from weight_conversion.formats.tensorflow.locate import unreadable
 from weight_conversion.formats.tensorflow.object_graph import ObjectGraph
@@ -39,19 +41,6 @@ Array = npt.NDArray[Any]
 
 _SLOTS = "optimizer/vars/"
 _CLASSIFIER = "audio_classifier"
-
-
-class Reader(Protocol):
-    """What reads a file."""
-
-    def shape(self, key: str) -> tuple[int, ...]:
-        """A tensor's axes."""
-
-    def dtype(self, key: str) -> str:
-        """A tensor's type."""
-
-    def tensor(self, key: str) -> Array:
-        """A tensor."""
 
 
 @dataclass(frozen=True)
@@ -112,18 +101,20 @@ def open_source(path: str | os.PathLike[str], wanted: str | None = None) -> Sour
             one in another, of which none was chosen.
     """
     path = Path(path)
-    if path.suffix in (".h5", ".hdf5"):
-        return _from_h5(path, KerasWeights(path), wanted)
     if path.suffix == ".keras":
         return _from_keras(path, wanted)
     if is_torch_file(path):
         fix = "those of leaf-pytorch and SpeechBrain: python -m weight_conversion import"
         raise LeafError("convert", str(path), "a TensorFlow checkpoint", "a file of PyTorch", fix)
-    return _from_checkpoint(path, wanted)
+    reader = open_reader(path)
+    if isinstance(reader, Checkpoint):
+        return _from_checkpoint(path, reader, wanted)
+    if isinstance(reader, KerasWeights):
+        return _from_h5(path, reader, wanted)
+    raise AssertionError(f"a reader without a model: {reader}")
 
 
-def _from_checkpoint(path: Path, wanted: str | None) -> Source:
-    reader = Checkpoint(path)
+def _from_checkpoint(path: Path, reader: Checkpoint, wanted: str | None) -> Source:
     graph = reader.object_graph()
     try:
         kinds, training = keras_metadata.of_saved_model(_folder(reader), graph)
@@ -233,25 +224,6 @@ def _newest(path: Path, reader: Checkpoint) -> tuple[str, ...]:
     if path == reader.prefix or path.suffix == ".index" or others < 2:
         return ()
     return (f"{reader.prefix.name}, the newest of {others} checkpoints",)
-
-
-def open_archive(path: Path) -> tuple[KerasWeights, dict[str, Any]]:
-    """The weights of a ``.keras`` archive, and its configuration.
-
-    Raises:
-        LeafError: no such archive, or weights that cannot be read.
-    """
-    try:
-        with keras_metadata.opened(path) as (weights, config):
-            try:
-                return KerasWeights(weights), config
-            except LeafError as error:
-                where = error.argument.replace(str(weights), f"{path}: {weights.name}")
-                raise LeafError(error.where, where, error.expected, error.got, error.fix) from None
-    except MalformedError as error:
-        raise error.of(path) from None
-    except OSError as error:
-        raise unreadable(path, error) from None
 
 
 def _from_keras(path: Path, wanted: str | None) -> Source:
