@@ -17,7 +17,8 @@ from rich.table import Table
 from leaf_port.errors import LeafError
 from weight_conversion.cli.import_command import import_
 from weight_conversion.formats.boundary import reading
-from weight_conversion.formats.reader import open_reader
+from weight_conversion.formats.reader import Reader, open_reader
+from weight_conversion.formats.torch_file import TorchFile
 
 if TYPE_CHECKING:
     from weight_conversion.convert import Converted
