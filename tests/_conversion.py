@@ -7,7 +7,7 @@ from typing import Any
 
 from _recorded_checkpoints import CHECKPOINTS
 
-from weight_conversion.convert import Converted, convert
+from weight_conversion.official.convert import Converted, convert
 from weight_conversion.official.settings import Settings
 from weight_conversion.reference.record import RECORDINGS, SHARDS
 

@@ -30,13 +30,13 @@ from _mutants import MUTANTS
 
 from leaf_port import _registry, pretrained
 from leaf_port.errors import LeafError
-from weight_conversion import folder as folders
 from weight_conversion.cli import app as conversion_app
-from weight_conversion.convert import convert
 from weight_conversion.foreign.import_port import import_port
 from weight_conversion.foreign.ports import PortSettings
 from weight_conversion.formats import child_process, torch_file
 from weight_conversion.official import adam
+from weight_conversion.official import folder as folders
+from weight_conversion.official.convert import convert
 from weight_conversion.official.settings import Settings
 
 SECONDS = 2.0  # of the processor's time: other load on the machine is no hang

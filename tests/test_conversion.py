@@ -17,8 +17,8 @@ from torch import nn
 
 import leaf_port as lp
 from parity.layers import all_specs
-from weight_conversion.convert import convert
 from weight_conversion.official import adam
+from weight_conversion.official.convert import convert
 from weight_conversion.official.mapping import table
 from weight_conversion.official.source import open_source
 from weight_conversion.reference.probe import clips

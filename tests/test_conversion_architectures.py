@@ -13,7 +13,7 @@ from _rewritten import Graph, Object, graph, keras
 from safetensors.numpy import load_file
 
 from leaf_port import LeafError
-from weight_conversion.convert import convert
+from weight_conversion.official.convert import convert
 from weight_conversion.official.source import open_source
 from weight_conversion.reference.record import RECORDINGS
 

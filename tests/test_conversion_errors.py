@@ -13,9 +13,9 @@ from _conversion import converted, settings
 from safetensors import SafetensorError
 
 from leaf_port import LeafError
-from weight_conversion import convert as convert_module
-from weight_conversion.convert import convert
 from weight_conversion.official import adam
+from weight_conversion.official import convert as convert_module
+from weight_conversion.official.convert import convert
 from weight_conversion.official.mapping import Row, match
 from weight_conversion.official.settings import ARGUMENTS, Settings
 from weight_conversion.official.source import Optimizer, Source, open_source

@@ -13,7 +13,7 @@ from _conversion import settings
 from _rewritten import Graph, Object, graph
 
 from leaf_port import LeafError
-from weight_conversion.convert import Converted, convert
+from weight_conversion.official.convert import Converted, convert
 from weight_conversion.reference.record import RECORDINGS
 
 

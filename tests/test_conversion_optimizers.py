@@ -15,8 +15,8 @@ from _conversion import converted, settings
 from _rewritten import Graph, graph
 
 from leaf_port import AudioClassifier, LeafError
-from weight_conversion.convert import Converted, convert
 from weight_conversion.official import adam
+from weight_conversion.official.convert import Converted, convert
 from weight_conversion.reference.record import RECORDINGS
 
 H5 = "by_attribute.weights.h5"

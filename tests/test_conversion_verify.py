@@ -20,7 +20,7 @@ from leaf_port import LeafError, impulse_responses, pretrained
 from parity.commands.conversion.exact import Exact
 from parity.commands.conversion.judge import DeclaredBudgets
 from parity.commands.conversion.official import OfficialCode
-from weight_conversion.convert import VERIFICATION
+from weight_conversion.official.convert import VERIFICATION
 from weight_conversion.official.source import open_source
 from weight_conversion.reference.record import RECORDINGS
 from weight_conversion.verification import backends, verify

@@ -27,10 +27,10 @@ from _rewritten import Graph
 from safetensors.torch import save_file
 
 import leaf_port as lp
-from weight_conversion.convert import convert
 from weight_conversion.formats import child_process
 from weight_conversion.formats.keras_h5 import KerasWeights
 from weight_conversion.formats.tensorflow.checkpoint import Checkpoint
+from weight_conversion.official.convert import convert
 
 VALUE = ".ATTRIBUTES/VARIABLE_VALUE"
 SPARE = 300_000_000

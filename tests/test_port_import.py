@@ -19,9 +19,9 @@ from test_conversion_command import run
 from torch import Tensor
 
 import leaf_port as lp
-from weight_conversion.export import official_tree
 from weight_conversion.foreign.ports import PORTS
 from weight_conversion.formats import child_process
+from weight_conversion.reference.export import official_tree
 
 State = dict[str, Tensor]
 

@@ -19,8 +19,8 @@ from test_conversion_command import run
 from torch import Tensor, nn
 
 from leaf_port import LeafError
-from weight_conversion import convert as convert_module
 from weight_conversion.formats import child_process
+from weight_conversion.official import convert as convert_module
 
 State = dict[str, Any]
 

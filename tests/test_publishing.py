@@ -32,7 +32,7 @@ def folder(place: Path, count: int) -> None:
 
 def noted(place: Path) -> None:
     """What ``convert`` notes beside."""
-    from weight_conversion.folder import sha256
+    from weight_conversion.official.folder import sha256
 
     path = place / "config.json"
     weights = {"model.safetensors": sha256(place / "model.safetensors")}

@@ -15,9 +15,9 @@ from _mutants import _Node, stored
 from fuzz_files import FORMATS, input_of, run
 
 from leaf_port import LeafError
-from weight_conversion.convert import convert
 from weight_conversion.formats.boundary import reading
 from weight_conversion.formats.tensorflow import object_graph
+from weight_conversion.official.convert import convert
 from weight_conversion.reference.record import RECORDINGS
 
 Arrays = dict[str, np.ndarray[Any, Any]]

@@ -21,7 +21,7 @@ from weight_conversion.formats.reader import Reader, open_reader
 from weight_conversion.formats.torch_file import TorchFile
 
 if TYPE_CHECKING:
-    from weight_conversion.convert import Converted
+    from weight_conversion.official.convert import Converted
     from weight_conversion.verification.verify import Verification
 
 app = typer.Typer(
@@ -180,7 +180,7 @@ def convert(
     What a checkpoint does not tell is asked for by name: times in ms, frequencies in Hz.
     A conversion whose verification fails leaves no folder: exit code 1.
     """
-    from weight_conversion import convert as converter
+    from weight_conversion.official import convert as converter
     from weight_conversion.official.settings import ARGUMENTS, Settings
 
     given = locals()
@@ -278,7 +278,7 @@ def export(
     Needs the official code: LEAF_REFERENCE_PYTHON is an interpreter with TensorFlow,
     LEAF_AUDIO_PATH a checkout of google-research/leaf-audio. Both load it to prove it.
     """
-    from weight_conversion.export import export as exporter
+    from weight_conversion.reference.export import export as exporter
 
     count = exporter(folder, prefix)
     line = f"{prefix}: {count} weights, loaded by the official code, the same bits"

@@ -14,8 +14,8 @@ from typing import Any
 
 from leaf_port import pretrained
 from leaf_port.errors import LeafError
-from weight_conversion.convert import VERIFICATION
-from weight_conversion.folder import sample_rate
+from weight_conversion.official.convert import VERIFICATION
+from weight_conversion.official.folder import sample_rate
 from weight_conversion.official.source import open_source
 from weight_conversion.verification import clips as verify_clips
 from weight_conversion.verification import verify

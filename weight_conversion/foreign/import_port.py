@@ -1,8 +1,8 @@
 """From a state dict of leaf-pytorch or SpeechBrain to a folder that ``Leaf.from_pretrained`` loads.
 
-The folder is as ``weight_conversion.convert`` writes it, and appears whole after a bit-for-bit
-comparison, or not at all. Its ``config.json`` says that the model is not the official function, and
-in what.
+The folder is as ``weight_conversion.official.convert`` writes it, and appears whole after a
+bit-for-bit comparison, or not at all. Its ``config.json`` says that the model is not the official
+function, and in what.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from torch import Tensor
 
 from leaf_port import Leaf, pretrained
 from leaf_port.errors import LeafError
-from weight_conversion.convert import versions, write_tensors
-from weight_conversion.folder import sha256
 from weight_conversion.foreign import ports
 from weight_conversion.foreign.ports import DIFFERENCES, Found, Tree
 from weight_conversion.formats import torch_file
 from weight_conversion.formats.boundary import reading
 from weight_conversion.official.consistency import check_finite
+from weight_conversion.official.convert import versions, write_tensors
+from weight_conversion.official.folder import sha256
 from weight_conversion.official.place import new_folder, refuse_existing
 from weight_conversion.official.settings import Settings
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from leaf_port import _publish, pretrained
 from leaf_port.errors import LeafError
-from weight_conversion.folder import sha256
+from weight_conversion.official.folder import sha256
 
 OPTIMIZER = "optimizer.safetensors"
 VERIFICATION = "verification.json"

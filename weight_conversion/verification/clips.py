@@ -13,7 +13,7 @@ import numpy.typing as npt
 from torch import nn
 
 from leaf_port.errors import LeafError
-from weight_conversion.folder import WAVEFORM_RATE, frontend, sample_rate
+from weight_conversion.official.folder import WAVEFORM_RATE, frontend, sample_rate
 from weight_conversion.reference.probe import clips
 from weight_conversion.verification.backends import Backend
 

@@ -28,7 +28,7 @@ from torch import nn
 
 from leaf_port import _publish, pretrained
 from leaf_port.errors import LeafError
-from weight_conversion import folder as folders
+from weight_conversion.official import folder as folders
 from weight_conversion.official.mapping import official_weights, table
 from weight_conversion.official.source import Source
 from weight_conversion.verification import weights as weights_check

@@ -11,7 +11,7 @@ from torch import nn
 
 from leaf_port import pretrained
 from leaf_port.errors import LeafError
-from weight_conversion.folder import sha256
+from weight_conversion.official.folder import sha256
 from weight_conversion.official.mapping import match, table
 from weight_conversion.official.source import Source
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from leaf_port.errors import LeafError
 from parity.spec import Array
-from weight_conversion import export
+from weight_conversion.reference import export
 from weight_conversion.reference.session import Official
 from weight_conversion.verification.verify import OFFICIAL, Clips, NotRunError, Subject
 

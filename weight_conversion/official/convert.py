@@ -22,11 +22,11 @@ from torch import Tensor
 
 from leaf_port import pretrained
 from leaf_port.errors import LeafError
-from weight_conversion.folder import sha256
 from weight_conversion.formats.boundary import reading
 from weight_conversion.official import adam
 from weight_conversion.official.consistency import check_finite, check_size
 from weight_conversion.official.detect import Tree, detect
+from weight_conversion.official.folder import sha256
 from weight_conversion.official.mapping import Row, match, table
 from weight_conversion.official.place import VERIFICATION, new_folder, refuse_existing
 from weight_conversion.official.settings import Settings

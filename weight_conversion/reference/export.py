@@ -16,7 +16,7 @@ import numpy.typing as npt
 from torch import nn
 
 from leaf_port.errors import LeafError
-from weight_conversion.folder import WAVEFORM_RATE, load, sample_rate
+from weight_conversion.official.folder import WAVEFORM_RATE, load, sample_rate
 from weight_conversion.official.mapping import official_weights, table
 from weight_conversion.official.source import open_source
 from weight_conversion.reference.probe import clips
