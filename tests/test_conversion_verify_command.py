@@ -117,7 +117,7 @@ def test_a_recording_and_a_later_verification(made: Path, tmp_path: Path, capsys
 
 
 def test_16_bit_samples_are_divided_by_32767(tmp_path: Path) -> None:
-    from weight_conversion.cli.verify_command import _recording
+    from weight_conversion.verification.verified_folder import _recording
 
     path = tmp_path / "full.wav"
     soundfile.write(path, np.array([32767, -32767, 0], np.int16), 16000, subtype="PCM_16")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,12 +26,9 @@ STEPS = {
     "leaf_port": None,
     "weight_conversion": (
         "formats",
-        "folder",
         "official",
-        "convert",
         "foreign",
         "reference",
-        "export",
         "verification",
         "cli",
         "__main__",
@@ -49,7 +47,7 @@ STEPS = {
     ),
 }
 # Joins the comparison with its judges: the one place of weight_conversion that knows parity.
-COMPOSITION_ROOT = "weight_conversion.cli.verify_command"
+COMPOSITION_ROOT = "weight_conversion.verification.verified_folder"
 # Runs next to TensorFlow, in another interpreter.
 BESIDE_TENSORFLOW = "weight_conversion.reference.worker"
 MODULES = {
@@ -145,3 +143,11 @@ def test_the_whole_of_weight_conversion_loads_without_parity() -> None:
     line += "raise SystemExit(str([n for n in sys.modules if n.split('.')[0] == 'parity']))"
     done = subprocess.run([sys.executable, "-c", line, *names], capture_output=True, text=True)
     assert done.stderr.strip().splitlines()[-1] == "[]"
+
+
+def test_the_public_face_of_weight_conversion_is_there() -> None:
+    face = importlib.import_module("weight_conversion")
+    assert all(callable(getattr(face, name)) for name in face.__all__)
+    assert set(face.__all__) <= set(dir(face))
+    with pytest.raises(AttributeError, match="no attribute 'restore'"):
+        face.restore  # noqa: B018

@@ -197,17 +197,18 @@ def convert(
 @contextmanager
 def _verified(source: Path, wanted: bool) -> Iterator[Callable[[Path], None] | None]:
     """What checks a conversion; shows what it found once the conversion stands, or falls."""
-    from weight_conversion.cli import verify_command, verify_table
+    from weight_conversion.cli import verify_table
+    from weight_conversion.verification import verified_folder
 
     kept: list[Verification] = []
 
     def check(made: Path) -> None:
         with Console(stderr=True).status("verifying the conversion"):
-            kept.append(verify_command.check(made, source))
+            kept.append(verified_folder.check(made, source))
 
     try:
         yield check if wanted else None
-    except verify_command.NotVerifiedError as error:
+    except verified_folder.NotVerifiedError as error:
         verify_table.show(error.found, Console())
         told = "nothing was written; --no-verify writes it, to look into"
         print(f"error: convert: the converted model is off; {told}", file=sys.stderr)
@@ -233,10 +234,11 @@ def verify(
     Writes verification.json into the folder, in the place of an earlier one. Exit code 0 if all are
     within the declared bounds, 1 if anything is off, 2 for bad input or without bounds.
     """
-    from weight_conversion.cli import verify_command, verify_table
+    from weight_conversion.cli import verify_table
+    from weight_conversion.verification import verified_folder
 
     with Console(stderr=True).status(f"verifying {_plain(str(folder))}"):
-        found = verify_command.run(folder, source, audio, seed)
+        found = verified_folder.verify_folder(folder, source, audio, seed)
     if json:
         print(json_format.dumps(found.as_dict(), indent=1, allow_nan=False))
     else:

@@ -88,7 +88,7 @@ def joined() -> Joined:
     return joined
 
 
-def run(
+def verify_folder(
     folder: Path,
     source: Path | None = None,
     audio: Path | None = None,
@@ -131,7 +131,7 @@ def check(folder: Path, source: Path) -> Verification:
         NotVerifiedError: it is off.
         LeafError: as :func:`run`.
     """
-    found = run(folder, source)
+    found = verify_folder(folder, source)
     if not found.ok:
         raise NotVerifiedError(found)
     return found
