@@ -19,11 +19,6 @@ def _arguments(config: spec.Config) -> dict[str, object]:
     }
 
 
-_SUMS = (
-    "float32 adds up 401 products one after another, here and there; a unit counts a sum "
-    "as one rounding (added so by hand they are 13 units off)"
-)
-
 SPEC = spec.LayerSpec(
     name="channel_wise_learnable_pooling1d",
     mirrors="pooling.py, lines 67-106",

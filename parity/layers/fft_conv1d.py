@@ -17,8 +17,6 @@ def _unanswered(case: spec.Case) -> str:
     return "the gradient of tf.signal.rfft fails where it crops" if beyond else ""
 
 
-_OFFICIAL = "TensorFlow adds up the magnitudes of the spectrum one by one in float32"
-
 SPEC = spec.LayerSpec(
     name="fft_conv1d",
     mirrors="convolution.py, lines 33-66",

@@ -50,8 +50,6 @@ def _exact(given: spec.Given) -> spec.Answer:
     return spec.exactly(fft.circular(clip, kernel), penalty)
 
 
-_OFFICIAL = "TensorFlow adds up the magnitudes of the spectrum one by one in float32"
-
 SPEC = spec.LayerSpec(
     name="frequency_penalty",
     mirrors="convolution.py, lines 121-122 (and tf.keras.regularizers.L1L2)",

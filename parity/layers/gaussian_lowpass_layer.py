@@ -27,12 +27,6 @@ def _exact(given: spec.Given) -> spec.Answer:
     return spec.exactly(pooling.gaussian_lowpass(given.inputs["inputs"], sigma, *geometry))
 
 
-_SUMS = (
-    "float32 adds up 401 products one after another, here and there; a unit counts a sum "
-    "as one rounding (added so by hand they are 13 units off)"
-)
-
-
 @torch.no_grad()
 def _symmetric() -> str:
     """Of clicks, each output being one tap: every so many frames of SAME padding at a hop of 1."""

@@ -79,11 +79,6 @@ _REASON = (
     "TensorFlow 2.13 and 2.21"
 )
 
-_OFFICIAL = (
-    "TensorFlow's float32 rfft: on the worst case's frames of 1,024 points it is up to 5e-5 of a "
-    "frame's norm off (root mean square 3e-6). With the exact transform and its mel matrix "
-    "the same output is 1.3e-7 off, with its transform and the exact matrix 1.9e-5"
-)
 
 _CHIRP = "not recorded: a chirp, in `weight_conversion verify` with the live code"
 

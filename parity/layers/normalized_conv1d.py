@@ -23,11 +23,6 @@ def _exact(given: spec.Given) -> spec.Answer:
     return spec.exactly(convolution.with_bias(made, weights.get("bias")))
 
 
-_SUMS = (
-    "float32 adds up 101 products one after another, here and there; a unit counts a sum "
-    "as one rounding"
-)
-
 SPEC = spec.LayerSpec(
     name="normalized_conv1d",
     mirrors="convolution.py, lines 207-243",
