@@ -1,4 +1,4 @@
-"""The ``.gin`` files of the official training, read without gin."""
+"""The ``.gin`` files of the official training, parsed and not executed."""
 
 from __future__ import annotations
 
@@ -65,6 +65,15 @@ def test_bindings_macros_includes_and_references(leaf: Path) -> None:
     assert found["pooling/tf.keras.initializers.Constant.value"] == 0.4
 
 
+def test_brackets_inside_text_lose_no_binding(leaf: Path) -> None:
+    found = parse(changed(leaf, "train.workdir = '/a(b'\nLeaf.n_filters = 7"))
+    assert (found["train.workdir"], found["Leaf.n_filters"]) == ("/a(b", 7)
+
+
+def test_macros_inside_lists(leaf: Path) -> None:
+    assert parse(changed(leaf, "ConvNet.filters = [%rate, 2]"))["ConvNet.filters"] == [8000, 2]
+
+
 def test_later_bindings_win(leaf: Path) -> None:
     assert parse(changed(leaf, "ConvBlock.dropout = 0.5"))["ConvBlock.dropout"] == 0.5
 
@@ -99,7 +108,7 @@ def test_parameters_of_leaf_hold_for_the_frontends_made_from_it(leaf: Path) -> N
         ("Leaf.n_filters = %nothing", "%nothing"),
         ("x = %y\ny = %x", "macro"),
         ("Leaf.n_filters 40", "name.parameter = value"),
-        ("Leaf.sample_rate = __import__('os').getcwd()", "Leaf.sample_rate"),
+        ("Leaf.sample_rate = __import__('os').getcwd()", "(line 12)"),
         ("Leaf.activation = @Relu()", "Leaf.activation"),
         ("Leaf.compression_fn = @Cube()", "compression_fn"),
         ("AudioClassifier.frontend = @Wav2Vec()", "AudioClassifier.frontend"),

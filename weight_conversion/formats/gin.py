@@ -1,14 +1,12 @@
-"""Reads the official ``.gin`` files without gin: bindings, macros and includes, nothing executed.
+"""Reads the official ``.gin`` files with gin-config's own parser; nothing is imported or executed.
 
-``name.parameter = value`` with Python literals (``ast.literal_eval``), references (``@Leaf()``),
-macros (``n_filters = 40``, ``%n_filters``) and ``include 'file'``. Imports are passed over. A value
-that is none of these counts only if it is asked for.
+Bindings (``name.parameter = value``), macros (``n_filters = 40``, ``%n_filters``) and
+``include 'file'``. Imports are passed over.
 """
 
 from __future__ import annotations
 
-import ast
-import re
+import tokenize
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +14,6 @@ from typing import Any
 from leaf_port.errors import LeafError
 
 _LIMIT = 1 << 20
-_INCLUDE = re.compile(r"""^include\s+(['"])(.+)\1$""")
-_BINDING = re.compile(r"^([\w./]+)\s*=\s*(.+)$", re.DOTALL)
-_COMMENT = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|#.*""")
-_REFERENCE = re.compile(r"^@([\w./]+)(?:\(\))?$")
 
 
 @dataclass(frozen=True)
@@ -30,58 +24,70 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Unread:
-    """A value that is no literal, reference or macro."""
+class Macro:
+    """``%n_filters``: its name."""
 
-    text: str
+    name: str
+
+
+class _Delegate:
+    """What gin-config's parser makes of references and macros."""
+
+    def configurable_reference(self, name: str, evaluate: bool) -> Reference:
+        return Reference(name.replace("/", ".").rpartition(".")[2])
+
+    def macro(self, name: str) -> Macro:
+        return Macro(name)
 
 
 def parse(path: Path) -> dict[str, Any]:
-    """The bindings of a file and of what it includes, later ones winning, macros put in.
+    """The bindings of a file and of the files it includes; later ones win, macros are replaced.
 
-    An include is looked for beside the file and in the folders above it, as the official files
-    name theirs from the root of the checkout.
+    The parser looks for an included file in the folder of the including one and in the folders
+    above it, since the official files name theirs from the root of the checkout.
 
     Raises:
-        LeafError: a file that cannot be read or found, a line that is none of gin's, or includes
-            that go in a circle.
+        LeafError: a file that cannot be read or found, a line that is not gin's, or includes that
+            form a circle.
+        ModuleNotFoundError: gin-config is not installed.
     """
-    found = _parse(path, ())
-    return {name: _resolved(path, value, found, 0) for name, value in found.items()}
+    bindings = _bindings(path, ())
+    return {name: _resolved(path, value, bindings) for name, value in bindings.items()}
 
 
-def _parse(path: Path, within: tuple[Path, ...]) -> dict[str, Any]:
+def _bindings(path: Path, within: tuple[Path, ...]) -> dict[str, Any]:
+    from gin import config_parser
+
     if path.resolve() in within:
         raise _refusal(path, "includes without a circle", path.name, "take the include out")
-    found: dict[str, Any] = {}
-    for line in _statements(path):
-        include, binding = _INCLUDE.match(line), _BINDING.match(line)
-        if include:
-            found |= _parse(_included(path, include[2]), (*within, path.resolve()))
-        elif binding:
-            found[binding[1]] = _value(binding[2].strip())
-        elif not re.match(r"^(import|from)\s", line):
-            raise _refusal(path, "name.parameter = value", line, "mend the line")
-    return found
+    bindings: dict[str, Any] = {}
+    try:
+        for statement in config_parser.ConfigParser(_text(path), _Delegate()):
+            if isinstance(statement, config_parser.IncludeStatement):
+                included = _included(path, statement.filename)
+                bindings |= _bindings(included, (*within, path.resolve()))
+            elif isinstance(statement, config_parser.BindingStatement):
+                bindings[_key(statement)] = statement.value
+    except (SyntaxError, ValueError, tokenize.TokenError, RecursionError, MemoryError) as error:
+        got = " ".join(str(error).split())[:200]
+        raise _refusal(path, "name.parameter = value", got, "mend the line") from error
+    return bindings
 
 
-def _statements(path: Path) -> list[str]:
-    """Lines without comments; what is within brackets is one."""
+def _key(statement: Any) -> str:
+    """The left side of a binding, as the file has it."""
+    scope = f"{statement.scope}/" if statement.scope else ""
+    argument = f".{statement.arg_name}" if statement.arg_name else ""
+    return f"{scope}{statement.selector}{argument}"
+
+
+def _text(path: Path) -> str:
     try:
         if path.stat().st_size > _LIMIT:
             raise _refusal(path, f"at most {_LIMIT} bytes", "more", "give a .gin file")
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise _refusal(path, "a .gin file that can be read", error, "check its name") from error
-    made, held = [], ""
-    for raw in text.splitlines():
-        held = f"{held} {_COMMENT.sub(lambda found: found[1] or '', raw).strip()}".strip()
-        if sum(held.count(each) for each in "([{") > sum(held.count(each) for each in ")]}"):
-            continue
-        if held:
-            made.append(held)
-        held = ""
-    return [*made, held] if held else made
 
 
 def _included(path: Path, name: str) -> Path:
@@ -92,23 +98,18 @@ def _included(path: Path, name: str) -> Path:
     raise _refusal(path, f"the file that it includes, {name}", "none", fix)
 
 
-def _value(text: str) -> Any:
-    if reference := _REFERENCE.match(text):
-        return Reference(re.split(r"[./]", reference[1])[-1])
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return Unread(text)
-
-
-def _resolved(path: Path, value: Any, found: dict[str, Any], depth: int) -> Any:
-    """A macro's value; macros of macros too."""
-    if not (isinstance(value, Unread) and re.fullmatch(r"%[\w./]+", value.text)):
+def _resolved(path: Path, value: Any, bindings: dict[str, Any], depth: int = 0) -> Any:
+    """A value without macros, also inside of lists and dictionaries."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(_resolved(path, each, bindings, depth) for each in value)
+    if isinstance(value, dict):
+        return {name: _resolved(path, each, bindings, depth) for name, each in value.items()}
+    if not isinstance(value, Macro):
         return value
-    name = value.text[1:]
-    if name not in found or depth > len(found):
-        raise _refusal(path, f"a value for the macro {value.text}", "none", f"add {name} = ...")
-    return _resolved(path, found[name], found, depth + 1)
+    if value.name not in bindings or depth > len(bindings):
+        name = value.name
+        raise _refusal(path, f"a value for the macro %{name}", "none", f"add {name} = ...")
+    return _resolved(path, bindings[value.name], bindings, depth + 1)
 
 
 def _refusal(path: Path, expected: str, got: object, fix: str) -> LeafError:

@@ -161,7 +161,7 @@ def _layers(path: Path, own: str, bound: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plain(path: Path, name: str, bound: Mapping[str, Any]) -> Any:
     value = bound[name]
-    if isinstance(value, (gin.Reference, gin.Unread)):
+    if isinstance(value, gin.Reference):
         raise _refusal(path, name, "a number, text, True, False or None", value)
     return value
 
