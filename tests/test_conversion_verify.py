@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from leaf_port import LeafError, impulse_responses, pretrained
+from parity.commands.conversion import xla
 from parity.commands.conversion.exact import Exact
 from parity.commands.conversion.judge import DeclaredBudgets
 from parity.commands.conversion.official import OfficialCode
@@ -36,7 +37,7 @@ def verified(
     folder: Path, source: Path | None = None, clips: Clips | None = None, *more: verify.Oracle
 ) -> Verification:
     checked = verify.subject(folder, None if source is None else open_source(source))
-    return verify.verify(checked, clips or ONE, [Exact(), *more], DeclaredBudgets())
+    return verify.verify(checked, clips or ONE, [Exact(), *more], DeclaredBudgets(), [xla.BACKEND])
 
 
 def off(found: Verification) -> set[tuple[str, str, str]]:
@@ -241,26 +242,14 @@ class Absent:
 
 
 def test_what_is_not_run_is_named(leaf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "tensorflow", object())
+    absent = dataclasses.replace(xla.BACKEND, missing=lambda: "no device here")
+    monkeypatch.setattr(xla, "BACKEND", absent)
     found = verified(leaf, None, ONE, Absent())
     assert found.not_run == {
-        "XLA": "TensorFlow is in this process, and torch_xla cannot be beside it",
+        "XLA": "no device here",
         "absent": "it is elsewhere",
     }
     assert found.ok
-
-
-def test_xla_is_told_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
-    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    assert "torch_xla is not installed" in backends.no_xla()
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
-
-    def fails(_name: str) -> None:
-        raise RuntimeError("no device\nand more")
-
-    monkeypatch.setattr("importlib.import_module", fails)
-    assert backends.no_xla() == "torch_xla does not start: RuntimeError: no device"
 
 
 def test_the_file_is_whole_or_the_earlier_one(

@@ -67,7 +67,12 @@ def _environment(name: str, expected: str, fix: str) -> str:
     return value
 
 
-def _interpreter() -> str:
+def interpreter() -> str:
+    """The reference's interpreter, which can run a worker.
+
+    Raises:
+        LeafError: the environment names none, or a program that is no Python.
+    """
     expected = f"a Python {OLDEST[0]}.{OLDEST[1]} or newer that has TensorFlow"
     python = _environment(PYTHON, expected, _MAKE_ONE)
     wrong = no_interpreter(python)
@@ -76,13 +81,18 @@ def _interpreter() -> str:
     return python
 
 
-def _checkout() -> str:
+def checkout() -> str:
+    """The root of the official code.
+
+    Raises:
+        LeafError: the environment names none.
+    """
     expected = "the root of a checkout of google-research/leaf-audio"
     fix = "give the folder that holds leaf_audio/frontend.py"
-    checkout = _environment(CHECKOUT, expected, fix)
-    if not (Path(checkout) / "leaf_audio" / "frontend.py").is_file():
-        raise LeafError(_WHERE, CHECKOUT, expected, repr(checkout), fix)
-    return checkout
+    root = _environment(CHECKOUT, expected, fix)
+    if not (Path(root) / "leaf_audio" / "frontend.py").is_file():
+        raise LeafError(_WHERE, CHECKOUT, expected, repr(root), fix)
+    return root
 
 
 class Official:
@@ -110,8 +120,8 @@ class Official:
         answer_seconds: float = ANSWER_SECONDS,
         restarts: int = RESTARTS,
     ) -> None:
-        self._python = _interpreter()
-        self._path = _checkout() if with_leaf_audio else ""
+        self._python = interpreter()
+        self._path = checkout() if with_leaf_audio else ""
         self._start_seconds = start_seconds
         self._answer_seconds = answer_seconds
         self._restarts = restarts
@@ -140,7 +150,7 @@ class Official:
             last = hello["failed"].strip().splitlines()[-1]
             fix = f"install the reference stack's packages into it; {_MAKE_ONE}"
             raise LeafError(_WHERE, PYTHON, expected, last, fix)
-        own = {"leaf_audio": _commit(self._path)} if self._path else {}
+        own = {"leaf_audio": commit(self._path)} if self._path else {}
         self.versions, self.missing = hello["versions"] | own, hello["missing"]
         return worker
 
@@ -236,8 +246,8 @@ def _job(spec: LayerSpec, question: Question) -> dict[str, Any]:
     }
 
 
-def _commit(checkout: str) -> str:
+def commit(root: str) -> str:
     """The checkout's commit, or 'unknown' where it is no git repository."""
-    command = ["git", "-C", checkout, "rev-parse", "--short", "HEAD"]
+    command = ["git", "-C", root, "rev-parse", "--short", "HEAD"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     return found.stdout.strip() or "unknown"

@@ -1,39 +1,30 @@
-"""The official implementation, live, as a maker and reader of checkpoints.
+"""The official implementation, live, which makes and reads checkpoints.
 
-TensorFlow pins versions that torch does not accept, so it runs in an interpreter of its own. Two
-environment variables, the same as the parity suite's, say where it is:
-
-* ``LEAF_REFERENCE_PYTHON``: an interpreter with TensorFlow (and gin-config, tensorflow-addons);
-* ``LEAF_AUDIO_PATH``: the root of a checkout of google-research/leaf-audio.
+It runs in the interpreter that the parity suite uses too, and is started by the same code
+(``parity.oracles``): the environment variables ``LEAF_REFERENCE_PYTHON`` and ``LEAF_AUDIO_PATH``
+say where it is. Only ``record`` and ``export`` need it, and the extra ``parity``.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
-import execnet
 import numpy as np
 import numpy.typing as npt
 
 from leaf_port.errors import LeafError
-from weight_conversion.formats import isolated
+from parity.oracles import official
+from parity.oracles.official import CHECKOUT as CHECKOUT
+from parity.oracles.official import PYTHON as PYTHON
+from parity.oracles.worker_process import WorkerLostError, WorkerProcess
 from weight_conversion.reference import worker
 from weight_conversion.reference.worker import pack, unpack
 
-PYTHON = "LEAF_REFERENCE_PYTHON"
-CHECKOUT = "LEAF_AUDIO_PATH"
 SECONDS = 600.0
+"""Until a task is given up: training a model takes minutes."""
 
-
-def _environment(name: str, expected: str) -> str:
-    value = os.environ.get(name, "")
-    if not value or not Path(value).exists():
-        got = repr(value) if value else "nothing"
-        raise LeafError("official", name, expected, got, "set the environment variable")
-    return value
+_FIX = "run it by hand: import leaf_audio.models"
 
 
 class Official:
@@ -48,24 +39,23 @@ class Official:
     """
 
     def __init__(self) -> None:
-        python = _environment(PYTHON, "an interpreter that has TensorFlow")
-        checkout = _environment(CHECKOUT, "a checkout of google-research/leaf-audio")
-        self._group = execnet.Group()
-        spec = execnet.XSpec("popen")
-        spec.python = isolated.command(python)
-        self._channel = self._group.makegateway(spec).remote_exec(worker)
-        self._channel.send(checkout)
+        python, root = official.interpreter(), official.checkout()
+        try:
+            self._worker = WorkerProcess(python, worker)
+        except WorkerLostError as error:
+            raise _lost(str(error)) from error
+        self._send(root)
         hello = self._receive()
-        self.versions = dict(hello["versions"], leaf_audio=_commit(checkout))
+        self.versions = dict(hello["versions"], leaf_audio=official.commit(root))
         self.missing: list[str] = hello["missing"]
 
     def do(self, task: str, **job: Any) -> dict[str, Any]:
-        """Has a task of the worker done: ``make``, ``write`` or ``values``.
+        """Has the worker do a task: ``make``, ``write``, ``fill`` or ``values``.
 
         Raises:
             LeafError: the official code raised, or the worker died.
         """
-        self._channel.send({"task": task, **job})
+        self._send({"task": task, **job})
         answer: dict[str, Any] = self._receive()["answer"]
         return answer
 
@@ -74,21 +64,26 @@ class Official:
         found = self.do("values", path=str(path))
         return {key: (dtype, unpack(packed)) for key, (dtype, packed) in found.items()}
 
-    def _receive(self) -> dict[str, Any]:
-        expected, fix = "an answering worker", "run it by hand: import leaf_audio.models"
+    def _send(self, message: Any) -> None:
         try:
-            reply: dict[str, Any] = self._channel.receive(timeout=SECONDS)
-        except (EOFError, self._channel.TimeoutError) as error:
+            self._worker.send(message, SECONDS)
+        except WorkerLostError as error:
             self.close()
-            got = "it died" if isinstance(error, EOFError) else f"nothing within {SECONDS:.0f} s"
-            raise LeafError("official", PYTHON, expected, got, fix) from error
+            raise _lost(str(error)) from error
+
+    def _receive(self) -> dict[str, Any]:
+        try:
+            reply = self._worker.receive(SECONDS)
+        except WorkerLostError as error:
+            self.close()
+            raise _lost(str(error)) from error
         if "error" in reply:
-            raise LeafError("official", PYTHON, expected, reply["error"], fix)
+            raise _lost(reply["error"])
         return reply
 
     def close(self) -> None:
         """Ends the worker."""
-        self._group.terminate(timeout=5.0)
+        self._worker.end()
 
     def __enter__(self) -> Official:
         return self
@@ -97,14 +92,11 @@ class Official:
         self.close()
 
 
+def _lost(got: str) -> LeafError:
+    return LeafError("official", PYTHON, "an answering worker", got, _FIX)
+
+
 def packed(array: npt.NDArray[Any]) -> list[Any]:
     """An array as the worker takes it."""
     made: list[Any] = pack(np.asarray(array))
     return made
-
-
-def _commit(checkout: str) -> str:
-    """The checkout's commit, or 'unknown' where it is no git repository."""
-    command = ["git", "-C", checkout, "rev-parse", "--short", "HEAD"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"

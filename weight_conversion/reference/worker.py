@@ -310,6 +310,15 @@ def answered(model, clip):
 TASKS = {"make": make, "write": write, "values": values, "fill": fill}
 
 
+def wrong_with_onednn(version):
+    """Whether this TensorFlow computes wrong convolutions by oneDNN.
+
+    See parity/oracles/official_worker.py, which explains it.
+    """
+    numbers = [int(part) for part in version.split(".")[:2] if part.isdigit()]
+    return numbers > [2, 13]
+
+
 def serve(channel):
     """Does jobs until told to stop; a failing job sends its error and the loop goes on."""
     try:
@@ -317,6 +326,8 @@ def serve(channel):
         os.environ.update(
             TF_CPP_MIN_LOG_LEVEL="3", TF_USE_LEGACY_KERAS="1", CUDA_VISIBLE_DEVICES=""
         )
+        if wrong_with_onednn(versions().get("tensorflow", "")):
+            os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
         missing = stand_in_for_missing()

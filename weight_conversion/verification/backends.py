@@ -1,14 +1,14 @@
-"""Where a converted model runs: on the CPU in float32 (complex and real arithmetic) and in float64,
-and on XLA.
+"""Where a converted model runs: on the CPU in float32 (complex and real arithmetic) and in float64.
+
+The XLA backend comes from the parity suite, which knows how such a device is started.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import importlib
-import importlib.util
-import sys
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,8 @@ class Backend:
         dtype: of the computation.
         arithmetic: of the Gabor filters; None for the device's own choice.
         missing: why it cannot run here; empty where it can.
+        start: makes the device ready.
+        settings: a context in which everything runs on it.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Backend:
     dtype: torch.dtype = torch.float32
     arithmetic: str | None = None
     missing: Callable[[], str] = lambda: ""
+    start: Callable[[], None] = lambda: None
+    settings: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
 
     def run(self, model: nn.Module, clips: Iterable[Array]) -> list[Answers]:
         """What a copy of the model answers to clips, ``(batch, samples)`` each.
@@ -48,12 +52,13 @@ class Backend:
         Raises:
             LeafError: a clip that the model refuses.
         """
-        placed = arithmetic_of(copy.deepcopy(model), self.arithmetic)
-        placed = placed.to(self.device, self.dtype).eval()
-        inputs = [torch.from_numpy(clip.copy()) for clip in clips]
-        with torch.no_grad():
+        self.start()
+        with self.settings(), torch.no_grad():
+            placed = arithmetic_of(copy.deepcopy(model), self.arithmetic)
+            placed = placed.to(self.device, self.dtype).eval()
+            inputs = [torch.from_numpy(clip.copy()) for clip in clips]
             made = [answers(placed, each.to(self.device, self.dtype)) for each in inputs]
-        return [{name: value.cpu().numpy() for name, value in each.items()} for each in made]
+            return [{name: value.cpu().numpy() for name, value in each.items()} for each in made]
 
 
 def answers(model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
@@ -84,33 +89,15 @@ def arithmetic_of(model: nn.Module, arithmetic: str | None) -> nn.Module:
     return model
 
 
-def no_xla() -> str:
-    """Why there is no XLA device here; empty where there is one.
-
-    TensorFlow and torch_xla each bring an LLVM, and two of them abort the process.
-    """
-    if "tensorflow" in sys.modules:
-        return "TensorFlow is in this process, and torch_xla cannot be beside it"
-    if importlib.util.find_spec("torch_xla") is None:
-        return "torch_xla is not installed (torch_xla 2.9.0 goes with torch 2.9.0)"
-    try:
-        importlib.import_module("torch_xla").device()
-    except (ImportError, OSError, RuntimeError) as error:
-        told = str(error).strip().splitlines() or [""]
-        return f"torch_xla does not start: {type(error).__name__}: {told[0]}"
-    return ""
-
-
-XLA = Backend("XLA", "xla", missing=no_xla)
 DOUBLE = Backend("CPU float64", dtype=torch.float64)
 
 
 def float32(model: nn.Module) -> list[Backend]:
-    """The backends that compute in float32; the CPU's two arithmetics where the model has both."""
+    """The CPU in float32; in two arithmetics where the model has both."""
     if not has_arithmetic(model):
-        return [Backend("CPU"), XLA]
+        return [Backend("CPU")]
     named = (("CPU complex", "complex"), ("CPU real", "real"))
-    return [*(Backend(name, arithmetic=each) for name, each in named), XLA]
+    return [Backend(name, arithmetic=each) for name, each in named]
 
 
 def finite(array: Array) -> bool:

@@ -19,6 +19,7 @@ from weight_conversion.official.folder import sample_rate
 from weight_conversion.official.source import open_source
 from weight_conversion.verification import clips as verify_clips
 from weight_conversion.verification import verify
+from weight_conversion.verification.backends import Backend
 from weight_conversion.verification.verify import Judge, Oracle, Verification
 
 MOST_SECONDS = 3.0
@@ -43,11 +44,13 @@ class Joined:
     Attributes:
         oracles: further answers.
         judge: bounds; None where there are none.
+        backends: beside the CPU.
         not_run: what it does not give, with the reason.
     """
 
     oracles: list[Oracle] = field(default_factory=list)
     judge: Judge | None = None
+    backends: list[Backend] = field(default_factory=list)
     not_run: dict[str, str] = field(default_factory=dict)
 
 
@@ -69,8 +72,14 @@ def _official() -> Oracle:
     return OfficialCode()
 
 
+def _xla() -> Backend:
+    from parity.commands.conversion import xla
+
+    return xla.BACKEND
+
+
 def joined() -> Joined:
-    """The exact oracle, the declared budgets and the official code, as far as they are here."""
+    """The exact oracle, the declared budgets, XLA and the official code, where they are here."""
     joined = Joined()
 
     def attempt(name: str, add: Callable[[], None]) -> None:
@@ -84,6 +93,7 @@ def joined() -> Joined:
 
     attempt("exact", lambda: joined.oracles.append(_exact()))
     attempt("bounds", lambda: setattr(joined, "judge", _bounds()))
+    attempt("XLA", lambda: joined.backends.append(_xla()))
     attempt("official", lambda: joined.oracles.append(_official()))
     return joined
 
@@ -111,7 +121,7 @@ def verify_folder(
     recording = {} if audio is None else _recording(audio, sample_rate(subject.config))
     clips = verify_clips.for_model(subject.config, subject.model, seed) | recording
     parts = joined()
-    found = verify.verify(checked, clips, parts.oracles, parts.judge)
+    found = verify.verify(checked, clips, parts.oracles, parts.judge, parts.backends)
     found.not_run |= parts.not_run
     found.about = verify.about(folder, clips, seed, _versions(parts))
     verify.write(folder, found, VERIFICATION)

@@ -32,7 +32,14 @@ from weight_conversion.official import folder as folders
 from weight_conversion.official.mapping import official_weights, table
 from weight_conversion.official.source import Source
 from weight_conversion.verification import weights as weights_check
-from weight_conversion.verification.backends import DOUBLE, LOGITS, Answers, finite, float32
+from weight_conversion.verification.backends import (
+    DOUBLE,
+    LOGITS,
+    Answers,
+    Backend,
+    finite,
+    float32,
+)
 from weight_conversion.verification.weights import WeightsRow
 
 Array = npt.NDArray[Any]
@@ -204,6 +211,7 @@ def verify(
     clips: Clips,
     oracles: Sequence[Oracle] = (),
     judge: Judge | None = None,
+    more: Sequence[Backend] = (),
 ) -> Verification:
     """Compares every source's answers with every other's.
 
@@ -211,13 +219,14 @@ def verify(
         checked: of :func:`subject`.
         clips: by name, ``(batch, samples)`` each, float32.
         oracles: further sources.
-        judge: says what is allowed; None where there is none at hand.
+        judge: says what is allowed; None where there is none.
+        more: backends beside the CPU.
     """
     model, weights = checked
     made = Verification(weights)
     if weights.ok is None:
         made.not_run["weights"] = f"{pretrained.CONFIG} notes no hash of them; give the checkpoint"
-    sides = [*_ours(model, clips, made.not_run)]
+    sides = _ours(model, clips, more, made.not_run)
     for oracle in oracles:
         try:
             sides.append(Side(oracle.name, oracle.kind, oracle.answers(model, clips)))
@@ -230,10 +239,12 @@ def verify(
     return made
 
 
-def _ours(model: Subject, clips: Clips, not_run: dict[str, str]) -> list[Side]:
+def _ours(
+    model: Subject, clips: Clips, more: Sequence[Backend], not_run: dict[str, str]
+) -> list[Side]:
     """The model's own answers, on every backend that there is."""
     sides = []
-    for backend in (*float32(model.model), DOUBLE):
+    for backend in (*float32(model.model), *more, DOUBLE):
         reason = backend.missing()
         if reason:
             not_run[backend.name] = reason
