@@ -7,10 +7,12 @@ import functools
 import hashlib
 import io
 import json
+import re
 import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import _small
 import h5py
@@ -181,7 +183,7 @@ def _put(file: h5py.File, key: str, value: np.ndarray[Any, Any]) -> bool:
     try:
         space = h5py.h5s.create_simple(value.shape) if value.shape else h5py.h5s.create(_SCALAR)
         kind, name = h5py.h5t.py_create(value.dtype), key.encode()
-        made = h5py.h5d.create(file.id, name, kind, space, lcpl=_between())
+        made = h5py.h5d.create(file.id, name, kind, space, _timeless(), _between())
         if value.size:
             made.write(h5py.h5s.ALL, h5py.h5s.ALL, np.ascontiguousarray(value))
     except (ValueError, OSError, TypeError, RuntimeError):
@@ -198,6 +200,14 @@ def _between() -> Any:
     made = h5py.h5p.create(h5py.h5p.LINK_CREATE)
     made.set_create_intermediate_group(True)
     made.set_char_encoding(h5py.h5t.CSET_UTF8)
+    return made
+
+
+@functools.cache
+def _timeless() -> Any:
+    """Has HDF5 note no times: a file is the same each time."""
+    made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    made.set_obj_track_times(False)
     return made
 
 
@@ -231,14 +241,25 @@ def torch_file(rng: Random) -> Files:
     """A file of ``torch.save``."""
     held = _state(rng)
     out = io.BytesIO()
-    torch.save(held, out, _use_new_zipfile_serialization=rng.random() < 0.8)
-    data = out.getvalue()
+    with mock.patch.object(torch.serialization, "sorted", list, create=True):  # by address
+        torch.save(held, out, _use_new_zipfile_serialization=rng.random() < 0.8)
+    data = _named(out.getvalue())
     kind = rng.randrange(4)
     if kind == 0:
         data = spoil(rng, data, data)
     elif kind >= 2 and zipfile.is_zipfile(io.BytesIO(data)):
         data = _below_crc(rng, data)
     return {"w.pt": data}
+
+
+def _named(data: bytes) -> bytes:
+    """The old format names storages by their addresses: here by numbers, the same each time."""
+    names: dict[bytes, bytes] = {}
+
+    def named(found: re.Match[bytes]) -> bytes:
+        return names.setdefault(found[1], b"X\x0c\0\0\0%012d" % (10**11 + len(names)))
+
+    return data if data.startswith(b"PK") else re.sub(rb"X[\x08-\x14]\0\0\0(\d{8,20})", named, data)
 
 
 def _state(rng: Random) -> Any:
@@ -268,7 +289,7 @@ def _below_crc(rng: Random, data: bytes) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name, each in records.items():
-            archive.writestr(name, each)
+            archive.writestr(zipfile.ZipInfo(name), each)  # of one time
     return out.getvalue()
 
 
@@ -309,9 +330,14 @@ def folders() -> tuple[Files, ...]:
             small = _small.graph(name).write(Path(scratch, "small"))
             for source in (small, None):
                 converted(name, Path(scratch, name), source=source, force=True)
-                found = Path(scratch, name).iterdir()
+                found = sorted(Path(scratch, name).iterdir())
                 made.append({path.name: path.read_bytes() for path in found})
     return tuple(made)
+
+
+def _loaded(data: bytes) -> dict[str, np.ndarray[Any, Any]]:
+    """In order: safetensors gives another one each time."""
+    return dict(sorted(load(data).items()))
 
 
 def folder(rng: Random) -> Files:
@@ -322,7 +348,7 @@ def folder(rng: Random) -> Files:
         config = edited_json(rng, config)
     if rng.random() < 0.4:
         one = rng.choice([name for name in made if name != "config.json"])
-        made[one] = _edited_tensors(rng, edited_arrays(rng, load(made[one])))
+        made[one] = _edited_tensors(rng, edited_arrays(rng, _loaded(made[one])))
         noted = config.get("weights") if isinstance(config, dict) else None
         if isinstance(noted, dict) and rng.random() < 0.9:
             noted[one] = hashlib.sha256(made[one]).hexdigest()
