@@ -35,22 +35,33 @@ Files = dict[str, bytes]
 
 BUNDLES = (
     *("leaf", "leaf_fixed", "leaf_options", "tfbanks", "sincnet", "sincnet_plus", "mel"),
-    "legacy_adam_step",
+    *("legacy_adam_step", "leaf+amsgrad"),
 )
 WHOLE = 0.02  # of the seeds are as they were recorded
+
+
+def graph(name: str, whole: bool) -> Graph:
+    """A recorded checkpoint, or the same without its encoder; its Adam is AMSGrad if so named."""
+    base, _, other = name.partition("+")
+    made = Graph(base) if whole else _small.graph(base)
+    if other:
+        second = made.objects[made.number("optimizer/_velocities")].children
+        hats = {each: made.copied(number) for each, number in second.items()}
+        made.at("optimizer").children["_velocity_hats"] = made.add(Object(hats))
+    return made
 
 
 @functools.cache
 def seed(name: str, whole: bool) -> tuple[dict[str, np.ndarray[Any, Any]], list[_Node]]:
     """Tensors and objects of a recorded checkpoint, or of the same without its encoder."""
-    made = Graph(name) if whole else _small.graph(name)
+    made = graph(name, whole)
     return made.tensors, [_Node(each) for each in made.objects]
 
 
 @functools.cache
 def files(name: str, whole: bool) -> Files:
     """The same as files, by what follows the prefix."""
-    if whole:
+    if whole and "+" not in name:
         found = Checkpoint(RECORDINGS / name)
         return {
             path.name.removeprefix(found.prefix.name): path.read_bytes() for path in found.files()
@@ -326,12 +337,13 @@ def folders() -> tuple[Files, ...]:
     """Converted folders."""
     made = []
     with tempfile.TemporaryDirectory() as scratch:
-        for name in ("leaf", "tfbanks", "sincnet", "mel", "leaf_fixed"):
-            small = _small.graph(name).write(Path(scratch, "small"))
-            for source in (small, None):
-                converted(name, Path(scratch, name), source=source, force=True)
-                found = sorted(Path(scratch, name).iterdir())
-                made.append({path.name: path.read_bytes() for path in found})
+        for name in ("leaf", "tfbanks", "sincnet", "mel", "leaf_fixed", "leaf+amsgrad"):
+            for whole in (False, True):
+                source, out = Path(scratch, "source"), Path(scratch, "made")
+                converted(
+                    name.partition("+")[0], out, "", graph(name, whole).write(source), force=True
+                )
+                made.append({path.name: path.read_bytes() for path in sorted(out.iterdir())})
     return tuple(made)
 
 

@@ -96,7 +96,9 @@ class Step:
         a, b = 1.0 - first**self.t, 1.0 - second**self.t
         moved = first * m + (1.0 - first) * g
         rate = self.lr * np.sqrt(b) / a
-        root = np.sqrt(second * v + (1.0 - second) * g**2) + EPSILON
+        v = second * v + (1.0 - second) * g**2
+        greatest = state.get("max_exp_avg_sq")
+        root = np.sqrt(v if greatest is None else np.maximum(v, greatest.numpy())) + EPSILON
         step = np.abs(rate * moved / root)
         of_m = U * (0.3 * (np.abs(g) + np.abs(m)) + np.abs(moved)) * rate / root
         narrow = [1.0 - float(np.float32(beta)) ** self.t for beta in self.betas]
