@@ -26,7 +26,7 @@ USED = struct.Struct("<dqb")
 AGAIN, LAST, DIED = 1, 0, -1
 KEPT = 20_000_000  # bytes, of what a worker may keep of a file
 MOST = 2_000  # readings of one worker
-LONGEST = 60.0
+LONGEST = 1800.0  # of a clock: a worker has limits of its own, on a busy machine it waits for long
 
 usage: list[tuple[float, int]] = []
 """Seconds, and bytes beyond those of the process when it was new, of each reading."""
