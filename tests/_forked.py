@@ -12,9 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-usage: list[tuple[float, int]] = []
-"""Seconds and peak bytes of each child that ended."""
-
 
 @contextmanager
 def started(module: str, path: Path, seconds: float) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
@@ -36,8 +33,7 @@ def started(module: str, path: Path, seconds: float) -> Iterator[tuple[IO[bytes]
             yield said, told
     finally:
         os.kill(child, signal.SIGKILL)
-        _, _, used = os.wait4(child, 0)
-        usage.append((used.ru_utime + used.ru_stime, used.ru_maxrss * 1024))
+        os.waitpid(child, 0)
 
 
 def _run(main: object, path: Path, out: int, err: int) -> None:

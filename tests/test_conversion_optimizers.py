@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from _conversion import converted, settings
-from _rewritten import Graph, graph
+from _rewritten import Graph, Object, graph
 
 from leaf_port import AudioClassifier, LeafError
 from weight_conversion.official import adam
@@ -122,11 +122,51 @@ def test_moving_averages_are_told(tmp_path: Path) -> None:
     assert "EMA" in found.left_out[0]
 
 
-def test_amsgrad_is_left_out(tmp_path: Path) -> None:
-    def change(g: Graph) -> None:
-        g.at("optimizer").children["_velocity_hats"] = g.number("optimizer/_velocities")
+def test_amsgrad_keeps_its_greatest(tmp_path: Path) -> None:
+    """A third slot of each weight; without the list of them there is none to restore."""
 
-    assert "Adam with amsgrad" in made(tmp_path, change).left_out[0]
+    def change(g: Graph) -> None:
+        second = g.objects[g.number("optimizer/_velocities")].children
+        hats = {name: g.copied(number) for name, number in second.items()}
+        g.at("optimizer").children["_velocity_hats"] = g.add(Object(hats))
+
+    found = made(tmp_path, change)
+    assert (found.optimizer, found.moments, found.left_out) == ("Adam", 24, ())
+    model = AudioClassifier.from_pretrained(tmp_path / "made")
+    restored = adam.restore(tmp_path / "made", model)
+    assert restored.param_groups[0]["amsgrad"] is True
+    for state in restored.state.values():
+        assert torch.equal(state["max_exp_avg_sq"], state["exp_avg_sq"] + 1)
+
+
+@pytest.mark.parametrize("lacks", ["the last", "the first"])
+def test_amsgrad_with_a_slot_less_is_refused(lacks: str, tmp_path: Path) -> None:
+    def change(g: Graph) -> None:
+        second = g.objects[g.number("optimizer/_velocities")].children
+        hats = dict(second)
+        del hats[str(len(hats) - 1) if lacks == "the last" else "0"]
+        g.at("optimizer").children["_velocity_hats"] = g.add(Object(hats))
+
+    with pytest.raises(LeafError, match="_velocity_hats"):
+        made(tmp_path, change)
+
+
+@pytest.mark.parametrize("told", [False, "yes", None])
+def test_amsgrad_that_config_json_does_not_tell_is_refused(told: object, tmp_path: Path) -> None:
+    """Its slots would be of no parameter."""
+
+    def change(g: Graph) -> None:
+        number = g.number("optimizer/_velocities")
+        g.at("optimizer").children["_velocity_hats"] = number
+
+    made(tmp_path, change)
+    path = tmp_path / "made" / "config.json"
+    config = json.loads(path.read_text())
+    assert config["optimizer"].pop("amsgrad") is True
+    path.write_text(json.dumps(config | {"optimizer": config["optimizer"] | {"amsgrad": told}}))
+    model = AudioClassifier.from_pretrained(tmp_path / "made")
+    with pytest.raises(LeafError, match="missing or unexpected: max_exp_avg_sq"):
+        adam.restore(tmp_path / "made", model)
 
 
 def test_the_last_rate_of_a_schedule_is_taken(tmp_path: Path) -> None:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import random
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import _workers
 import numpy as np
 import pytest
-from _bundle_writer import Bundle, part, write_files
 from _conversion import settings
-from _mutants import _Node, stored
-from fuzz_files import FORMATS, input_of, run
+from _rewritten import Graph
+from fuzz_files import FORMATS, input_of, kept, run
 
 from leaf_port import LeafError
 from weight_conversion.formats.boundary import reading
-from weight_conversion.formats.tensorflow import object_graph
 from weight_conversion.official.convert import convert
 from weight_conversion.reference.record import RECORDINGS
 
@@ -31,17 +30,11 @@ def written(
     change: Callable[[Arrays], object] = lambda _: None,
 ) -> Path:
     """A recorded checkpoint with an edge of its graph renamed, or with other arrays."""
-    arrays, graph = stored(name)
-    kept = dict(arrays)
-    change(kept)
-    nodes = [_Node(each) for each in graph.nodes]
-    for each in nodes:
-        each.children = [(edge[1] if n == edge[0] else n, to) for n, to in each.children]
-    made = Bundle()
-    for key, value in kept.items():
-        made.add(key, value)
-    message = b"".join(part(1, each.encoded()) for each in nodes)
-    return write_files(prefix, made.add(object_graph.KEY, np.array(message, object)).files())
+    made = Graph(name)
+    change(made.tensors)
+    for each in made.objects:
+        each.children = {edge[1] if n == edge[0] else n: to for n, to in each.children.items()}
+    return made.write(prefix)
 
 
 def of(ending: str, value: Any) -> Callable[[Arrays], object]:
@@ -143,8 +136,61 @@ def test_a_short_run_of_the_fuzzer(tmp_path: Path) -> None:
     assert {each.partition(":")[2] for each in found.outcomes} == {" taken", " refused"}
 
 
-def test_an_input_is_the_same_each_time() -> None:
-    number = random.Random(0).randrange(10**6)
-    while FORMATS[number % len(FORMATS)] not in ("bundle", "folder"):
-        number += 1
-    assert input_of(number) == input_of(number)
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_input_is_the_same_each_time(form: str) -> None:
+    first = FORMATS.index(form)
+    for number in range(first, first + 40 * len(FORMATS), len(FORMATS)):
+        assert input_of(number) == input_of(number)
+
+
+def _line(first: int, sources: str, **others: Any) -> str:
+    told = {"first": first, "count": 10, "sources": sources, "slowest": 0.5, "most_bytes": 7}
+    counts = {"outcomes": {"h5: taken": 10}, "boundary": {}, "failures": []}
+    return json.dumps({**told, **counts, **others})
+
+
+def test_a_log_is_gone_on_with(tmp_path: Path) -> None:
+    """Chunks of other sources, and those behind a gap, are not summed."""
+    log = tmp_path / "log"
+    log.write_text("\n".join([_line(5, "a"), _line(15, "a"), _line(25, "b"), _line(45, "a")]))
+    first, tally = kept(log, "a", 5)
+    assert (first, tally.outcomes["h5: taken"], tally.most) == (25, 20, 7)
+    assert kept(log, "c", 5)[0] == 5
+    assert kept(tmp_path / "none", "a", 5)[0] == 5
+
+
+def test_a_log_keeps_its_failures(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(_line(0, "a", failures=["input 3"]))
+    assert kept(tmp_path / "log", "a", 0)[1].failures == ["input 3"]
+
+
+CHILD = "import sys, time\ndef main(path, out):\n    exec(path.read_text())\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds", "taken"),
+    [
+        ("out.write(b'x')", 0.0, 0),
+        ("bytearray(b'1' * 50_000_000)", 0.0, 50_000_000),
+        ("end = time.process_time() + 0.3\nwhile time.process_time() < end: pass", 0.3, 0),
+        ("bytearray(b'1' * 50_000_000); import os; os.abort()", 0.0, 50_000_000),
+        ("import os, signal; signal.setitimer(signal.ITIMER_PROF, 0.3)\nwhile 1: pass", 0.3, 0),
+    ],
+)
+def test_what_a_kept_child_takes_is_told(
+    code: str, seconds: float, taken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of one that died of it."""
+    (tmp_path / "a_child_of_tests.py").write_text(CHILD)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "code").write_text(code)
+    try:
+        for _ in range(2):
+            _workers.usage.clear()
+            with _workers.started("a_child_of_tests", tmp_path / "code", 9.0) as (out, _):
+                out.read()
+            ((used, grown),) = _workers.usage
+            assert seconds <= used < seconds + 1.0
+            assert taken <= grown < taken + 60_000_000
+    finally:
+        _workers.close()

@@ -37,7 +37,7 @@ def read(path: Path) -> tuple[dict[str, Any], Iterator[Array]]:
     """
     try:
         file = h5py.File(path, "r")
-        found = _datasets(file)
+        found, all_groups = _walked(file)
         _check_places(found, path.stat().st_size)
         base = file if _by_layer(file) or MODEL not in file else file[MODEL]
         by_layer = _by_layer(base)
@@ -48,7 +48,7 @@ def read(path: Path) -> tuple[dict[str, Any], Iterator[Array]]:
             layers = [f"{MODEL}/{layer}" for layer in layers]
             found = {name: each for name, each in found.items() if name.startswith(f"{MODEL}/")}
         _check_listed(names, found)
-        groups = [] if by_layer else _groups(file)
+        groups = [] if by_layer else all_groups
     except MalformedError:
         raise
     except Exception as error:  # HDF5's library finds many words
@@ -67,25 +67,17 @@ def _by_layer(group: h5py.Group) -> bool:
     return "layer_names" in group.attrs or "layer_names0" in group.attrs
 
 
-def _groups(file: h5py.File) -> list[str]:
-    """All groups by path, the empty ones too, which are layers without weights."""
-    found: list[str] = []
-
-    def visit(name: str, item: h5py.HLObject) -> None:
-        if isinstance(item, h5py.Group):
-            found.append(name)
-
-    file.visititems(visit)
-    return found
-
-
 def _array(found: h5py.Dataset) -> Array:
     return np.ascontiguousarray(found[()]).astype(found.dtype, copy=False)
 
 
-def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
-    """All datasets below the root, by path; each object may be met once."""
+def _walked(file: h5py.File) -> tuple[dict[str, h5py.Dataset], list[str]]:
+    """All datasets below the root, by path, and the paths of all groups; each may be met once.
+
+    The empty groups are layers without weights.
+    """
     found: dict[str, h5py.Dataset] = {}
+    groups: list[str] = []
     seen, stack = {_address(file)}, [("", file, 0)]
     while stack:
         prefix, group, depth = stack.pop()
@@ -101,8 +93,9 @@ def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
                 _check_dataset(child, path)
                 found[path] = child
             else:
+                groups.append(path)
                 stack.append((f"{path}/", child, depth + 1))
-    return found
+    return found, sorted(groups, key=lambda path: path.split("/"))
 
 
 def _member(group: h5py.Group, name: str, path: str) -> h5py.Group | h5py.Dataset:

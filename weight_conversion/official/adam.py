@@ -8,7 +8,8 @@ Keras steps by ``lr sqrt(b) / a * m / (sqrt(v) + epsilon)`` (the "epsilon hat" o
 https://arxiv.org/abs/1412.6980, section 2; 1e-7 by default), torch by
 ``lr / a * m / (sqrt(v) / sqrt(b) + eps)`` (1e-8 by default). They are the same step where
 ``eps = epsilon / sqrt(b)``; at torch's fixed ``eps`` they differ while ``b`` is small, and less and
-less as ``t`` grows. Moments and step count mean the same in both.
+less as ``t`` grows. Moments and step count mean the same in both, and so does AMSGrad's greatest
+``v``: both correct its bias as they do that of ``v``.
 """
 
 from __future__ import annotations
@@ -28,16 +29,24 @@ from leaf_port.errors import LeafError
 from leaf_port.pretrained import check_noted, parse_weights, read
 from weight_conversion.official import consistency
 from weight_conversion.official.mapping import Row
-from weight_conversion.official.optimizers import ADAMW, AMSGRAD, AVERAGES, CONVERTED, Optimizer
+from weight_conversion.official.optimizers import (
+    ADAMW,
+    AMSGRAD,
+    AVERAGES,
+    CONVERTED,
+    Optimizer,
+    amsgrad,
+)
 from weight_conversion.official.source import Source
 
 FILE = "optimizer.safetensors"
-STEP, FIRST, SECOND = "step", "exp_avg.", "exp_avg_sq."
+STEP, FIRST, SECOND, GREATEST = "step", "exp_avg.", "exp_avg_sq.", "max_exp_avg_sq."
+KINDS = (FIRST, SECOND, GREATEST)
 EPSILON = 1e-7
 """Keras' default."""
 
-Moments = dict[str, tuple[str, str]]
-"""Keys of the first and second moment by official path of the weight."""
+Moments = dict[str, tuple[str, ...]]
+"""Keys of the first and second moment, and AMSGrad's third, by official path of the weight."""
 
 _FIX = "copy the whole checkpoint, or leave the optimiser out: --no-optimizer"
 _NAME = re.compile(r"^(?:cond(?:_\d+)?/)?[^/]+/([mv])/(.+)$")
@@ -99,13 +108,15 @@ def choose(source: Source, wanted: str | None = None) -> Chosen:
         left = "the optimiser: the file does not say which it is (--optimizer adam or adamw does)"
         return Chosen(None, {}, (left,))
     mixed = AVERAGES in optimizer.notes and not (optimizer.names or optimizer.referred)
-    odd = AMSGRAD if AMSGRAD in optimizer.notes else AVERAGES if mixed else ""
+    whole = amsgrad(optimizer)
+    odd = AMSGRAD if AMSGRAD in optimizer.notes and not whole else AVERAGES if mixed else ""
     if kind not in CONVERTED or odd:
         left = f"{kind} with {odd}" if kind in CONVERTED else kind
         if said is not None:
             raise _refusal(source, f"plain {said}", left)
         return Chosen(None, {}, (f"the optimiser, {left}: only plain Adam and AdamW are",))
-    return Chosen(kind, moments(source), tuple(f"{each} of {kind}" for each in optimizer.notes))
+    notes = [each for each in optimizer.notes if each != AMSGRAD]
+    return Chosen(kind, moments(source), tuple(f"{each} of {kind}" for each in notes))
 
 
 def trained(source: Source) -> frozenset[str]:
@@ -134,22 +145,36 @@ def moments(source: Source) -> Moments:
         return {}
     named = _by_name(source, optimizer)
     found = _by_order(source, optimizer) if named is None else named
-    for path, (first, second) in found.items():
-        shapes = {source.reader.shape(key) for key in (first, second)}
+    if optimizer.hats:
+        found = _with_hats(source, optimizer, found)
+    for path, keys in found.items():
+        shapes = {source.reader.shape(key) for key in keys}
         if shapes != {source.shape(path)}:
-            expected = f"two slots of shape {source.shape(path)} for {path}"
+            expected = f"{len(keys)} slots of shape {source.shape(path)} for {path}"
             raise _refusal(source, expected, " and ".join(map(str, sorted(shapes))))
     return found
+
+
+def _with_hats(source: Source, optimizer: Optimizer, found: Moments) -> Moments:
+    """Adds AMSGrad's, which are in the order of the first moments."""
+    firsts = optimizer.listed[::2]
+    if len(firsts) != len(optimizer.hats):
+        got = f"{len(optimizer.hats)}"
+        raise _refusal(source, f"{len(firsts)} members of _velocity_hats", got)
+    hats = dict(zip(firsts, optimizer.hats, strict=True))
+    return {path: (*keys, hats[keys[0]]) for path, keys in found.items()}
 
 
 def _by_reference(source: Source, optimizer: Optimizer) -> Moments:
     slots: dict[str, dict[str, str]] = {}
     for (path, name), key in optimizer.referred.items():
         slots.setdefault(path, {})[name] = key
+    wanted = ("m", "v", "vhat") if amsgrad(optimizer) else ("m", "v")
     for path, found in sorted(slots.items()):
-        if path not in source.keys or set(found) != {"m", "v"}:
-            raise _refusal(source, f"Adam's slots m and v of {path}", ", ".join(sorted(found)))
-    return {path: (found["m"], found["v"]) for path, found in slots.items()}
+        if path not in source.keys or set(found) != set(wanted):
+            expected = f"Adam's slots {' and '.join(wanted)} of {path}"
+            raise _refusal(source, expected, ", ".join(sorted(found)))
+    return {path: tuple(found[name] for name in wanted) for path, found in slots.items()}
 
 
 def _by_name(source: Source, optimizer: Optimizer) -> Moments | None:
@@ -222,9 +247,8 @@ def tensors(source: Source, rows: list[Row], found: Moments) -> dict[str, Tensor
     made = {STEP: torch.tensor(count, dtype=torch.int64)}
     for row in rows:
         if row.path in found:
-            first, second = found[row.path]
-            made[FIRST + row.key] = row.to_torch(source.reader.tensor(first))
-            made[SECOND + row.key] = row.to_torch(source.reader.tensor(second))
+            for kind, slot in zip(KINDS, found[row.path], strict=False):
+                made[kind + row.key] = row.to_torch(source.reader.tensor(slot))
     return made
 
 
@@ -235,6 +259,8 @@ def described(source: Source) -> dict[str, Any]:
         name: consistency.scalar(source.reader.tensor(key), source.path, key)
         for name, key in sorted(scalars.items())
     }
+    if source.optimizer and amsgrad(source.optimizer):
+        made[AMSGRAD] = True
     return (dict(source.optimizer.config) if source.optimizer else {}) | made
 
 
@@ -276,12 +302,13 @@ def restore(
     told = found if isinstance(found, dict) else {}
     state = parse_weights(data, path)
     named = {name: each for name, each in model.named_parameters() if each.requires_grad}
-    wanted = {prefix + name for name in named for prefix in (FIRST, SECOND)} | {STEP}
+    kinds = KINDS if told.get(AMSGRAD) is True else KINDS[:2]
+    wanted = {prefix + name for name in named for prefix in kinds} | {STEP}
     if wanted != state.keys():
         got = f"missing or unexpected: {', '.join(sorted(wanted ^ state.keys()))}"
         fix = "give the model as from_pretrained made it, with the same parameters trained"
         raise LeafError("restore", str(path), "moments of the trained parameters", got, fix)
-    consistency.moments_fit(path, state, named, (FIRST, SECOND))
+    consistency.moments_fit(path, state, named, kinds)
     adam = _made(path, list(named.values()), told, (lr, weight_decay), betas, eps)
     groups = adam.state_dict()["param_groups"]
     count = consistency.step(state[STEP].numpy(), path, STEP)
@@ -289,8 +316,7 @@ def restore(
     states = {
         i: {
             "step": step.clone(),
-            "exp_avg": state[FIRST + name],
-            "exp_avg_sq": state[SECOND + name],
+            **{kind.rstrip("."): state[kind + name] for kind in kinds},
         }
         for i, name in enumerate(named)
     }
@@ -322,9 +348,10 @@ def _made(
         raise _asked(path, "lr", "the learning rate")
     if decay is None and told.get("kind") == ADAMW:
         raise _asked(path, "weight_decay", "AdamW's decay of the weights")
+    greatest = told.get(AMSGRAD) is True
     if decay is None:
-        return torch.optim.Adam(parameters, lr, betas, eps)
-    return torch.optim.AdamW(parameters, lr, betas, eps, decay)
+        return torch.optim.Adam(parameters, lr, betas, eps, amsgrad=greatest)
+    return torch.optim.AdamW(parameters, lr, betas, eps, decay, amsgrad=greatest)
 
 
 def _told(told: Mapping[str, Any], name: str, path: Path) -> float | None:

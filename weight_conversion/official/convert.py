@@ -189,7 +189,7 @@ def _wrong_moments(path: Path, source: Source, rows: list[Row], slots: adam.Mome
     wrong = []
     with safe_open(path, framework="pt") as kept:
         for row in rows:
-            for name, key in zip((adam.FIRST, adam.SECOND), slots.get(row.path, ()), strict=False):
+            for name, key in zip(adam.KINDS, slots.get(row.path, ()), strict=False):
                 if not _same(row, kept.get_tensor(name + row.key), source.reader.tensor(key)):
                     wrong.append(name + row.key)
     return wrong

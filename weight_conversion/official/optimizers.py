@@ -38,7 +38,7 @@ _KEPT = frozenset(
     | {"_model_variables_moving_average", "_optimizer", "base_optimizer", "inner_optimizer"}
     | {*_SCALARS, "epsilon"}
 )
-_LISTS = {"_variables", "_momentums", "_velocities"}
+_LISTS = {"_variables", "_momentums", "_velocities", "_velocity_hats"}
 _OF_OTHERS = {"_u_product": "Nadam", "momentum_cache": "Nadam", "_u": "Adamax"}
 
 
@@ -50,6 +50,7 @@ class Optimizer:
         scalars: keys of its numbers by name: ``{"iterations": ..., "learning_rate": ...}``.
         listed: of an optimiser that keeps its slots in a list, their keys in order.
         names: the full names of those, ``"Adam/m/conv2d/kernel"``; empty where the file has none.
+        hats: of AMSGrad that keeps a list, the keys of the greatest ``v``, one for each weight.
         referred: of one that keeps them by reference, keys by path of the weight and slot name.
         kind: ``"Adam"``; empty where the file does not tell.
         notes: what it holds that is not converted.
@@ -59,10 +60,17 @@ class Optimizer:
     scalars: dict[str, str] = field(default_factory=dict)
     listed: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    hats: list[str] = field(default_factory=list)
     referred: dict[tuple[str, str], str] = field(default_factory=dict)
     kind: str = ""
     notes: tuple[str, ...] = ()
     config: dict[str, object] = field(default_factory=dict)
+
+
+def amsgrad(optimizer: Optimizer) -> bool:
+    """Whether it is AMSGrad, and keeps what that needs by name."""
+    slots = {name for _, name in optimizer.referred}
+    return AMSGRAD in optimizer.notes and (bool(optimizer.hats) or "vhat" in slots)
 
 
 def nodes(graph: ObjectGraph) -> frozenset[int]:
@@ -107,7 +115,8 @@ def read(graph: ObjectGraph, node: int, paths: Mapping[str, str]) -> Optimizer:
         listed = [each for each in lists.get("_variables", {}).items() if "/" in each[1]]
     kind = _kind(edges, [name for _, name in listed], names)
     keys, full = [key for key, _ in listed], [name for _, name in listed]
-    return Optimizer(scalars, keys, full, {}, kind, _notes(edges, lists))
+    hats = list(lists.get("_velocity_hats", {}))
+    return Optimizer(scalars, keys, full, hats, {}, kind, _notes(edges, lists))
 
 
 def _check_list(graph: ObjectGraph, node: int, name: str) -> None:
@@ -191,4 +200,4 @@ def _legacy(
     elif not kind:
         kind = told if told not in CONVERTED else f"an optimiser with {', '.join(sorted(slots))}"
     notes = (AMSGRAD,) if "vhat" in slots else ()
-    return Optimizer(scalars, [], [], referred, kind, notes)
+    return Optimizer(scalars, [], [], [], referred, kind, notes)

@@ -31,6 +31,9 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
     Raises:
         MalformedError: it runs over the end, or over 64 bits.
     """
+    first = data[at] if at < len(data) else 0x80
+    if first < 0x80:  # most of them
+        return first, at + 1
     value = 0
     for i, byte in enumerate(data[at : at + 10]):
         value |= (byte & 0x7F) << (7 * i)
