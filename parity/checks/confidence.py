@@ -7,7 +7,7 @@ quantiles ``q``. The deviations of an answer that few roundings make are nearer 
 squares scatter less: the interval is then wider than it need be.
 
 (Sohier et al., Confidence intervals for stochastic arithmetic, ACM TOMS 47, 2021, whose package
-``significantdigits`` gives the same upper end: ``tests/test_parity_confidence.py``.)
+``significantdigits`` gives the same upper end: ``tests/parity/test_confidence.py``.)
 """
 
 from __future__ import annotations

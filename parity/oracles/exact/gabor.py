@@ -94,7 +94,7 @@ def parameters(count: int, low: float, high: float, rate: float, normalize: bool
 
     Which bin is the peak, and how many are above half of it, is decided here in float64. The
     official code decides in float32; nothing declared lies so close to a tie that they differ
-    (``tests/test_parity_exact.py``).
+    (``tests/parity/test_exact_oracle.py``).
     """
     roots = np.sqrt(mel_filters(count, low, high, rate, normalize))
     centers = np.argmax(roots, axis=1)

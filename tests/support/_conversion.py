@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import torch
 from _recorded_checkpoints import CHECKPOINTS
+from torch import Tensor
 
+from leaf_port import impulse_responses
 from weight_conversion.official.convert import Converted, convert
 from weight_conversion.official.settings import Settings
 from weight_conversion.reference.record import RECORDINGS, SHARDS
@@ -28,3 +33,19 @@ def converted(
     name: str, folder: Path, file: str = "", source: Path | None = None, **options: Any
 ) -> Converted:
     return convert(source or RECORDINGS / name / file, folder, settings(name), **options)
+
+
+def run(*args: object, code: int = 0) -> str:
+    """What a command of weight_conversion prints: an error where it ends with another code."""
+    command = [sys.executable, "-m", "weight_conversion", *map(str, args)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == code, done.stderr
+    return done.stderr if code else done.stdout
+
+
+def without_sign(t: Tensor, center: Tensor, fwhm: Tensor) -> Tensor:
+    """The sine of the phase's magnitude: an even imaginary part."""
+    phase = center[:, None] * t
+    sinusoid = torch.stack([torch.cos(phase), torch.sin(phase.abs())], dim=-1)
+    scale, gaussian = impulse_responses._gabor_envelope(t, fwhm)
+    return scale[..., None] * sinusoid * gaussian[..., None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,19 +15,18 @@ from _next_step import Step
 
 from leaf_port import AudioClassifier, Leaf, LeafError
 from parity.oracles import official
-from weight_conversion.formats import isolated
 from weight_conversion.official.convert import Converted, convert
 from weight_conversion.official.mapping import official_weights
 from weight_conversion.reference import worker
 
-SCRIPT = Path(__file__).with_name("_live_neighbours.py")
+SCRIPT = Path(__file__).parents[1] / "support" / "_live_neighbours.py"
 
 
 @pytest.fixture(scope="module")
 def made(live_module: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All cases, each in a folder."""
     folder = tmp_path_factory.mktemp("live")
-    python = shlex.split(isolated.command(os.environ[official.PYTHON]))
+    python = [os.environ[official.PYTHON], "-I"]  # nothing of the folder that the user is in
     files = [os.environ[official.CHECKOUT], str(worker.__file__), str(folder)]
     command = [*python, str(SCRIPT), *files]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)

@@ -13,9 +13,9 @@ import _forked
 import numpy as np
 import pytest
 import torch
+from _conversion import run
 from _ports import GIVEN, imported, ours, state
 from safetensors.torch import save_file
-from test_conversion_command import run
 from torch import Tensor, nn
 
 from leaf_port import LeafError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import _fake_torch_xla as fake
 import pytest
 import torch
 
@@ -17,7 +18,6 @@ from parity.commands.xla_complex.judge import Finding
 from parity.commands.xla_complex.probes import SINGLE, Probe, all_probes, both
 from parity.commands.xla_complex.session import Session
 from parity.commands.xla_complex.verdict import USES, Findings
-from tests import _fake_torch_xla as fake
 
 DEVICE = "FAKE"
 LIMIT = 60.0

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from _fake_official import Fake, install
 from rich.console import Console
 
 from leaf_port import LeafError
@@ -23,7 +24,6 @@ from parity.oracles.official import (
 )
 from parity.port import runner
 from parity.spec import LayerSpec, Question, Ref
-from tests._fake_official import Fake, install
 
 HANG = 1.5  # seconds until a silent worker is given up
 

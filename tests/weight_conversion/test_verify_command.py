@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from _conversion import converted
+from _conversion import converted, without_sign
 from safetensors.torch import save_file
-from test_conversion_verify import without_sign
 
 from leaf_port import PCEN, impulse_responses
 from weight_conversion.cli import app as conversion_app

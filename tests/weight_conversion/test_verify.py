@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from _conversion import MODELS, converted
+from _conversion import MODELS, converted, without_sign
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -137,14 +137,6 @@ def test_without_the_checkpoint_the_hash_tells(
     assert not found.ok
     assert off(found) == set()
     assert verified(leaf).ok
-
-
-def without_sign(t: Tensor, center: Tensor, fwhm: Tensor) -> Tensor:
-    """The sine of the phase's magnitude: an even imaginary part."""
-    phase = center[:, None] * t
-    sinusoid = torch.stack([torch.cos(phase), torch.sin(phase.abs())], dim=-1)
-    scale, gaussian = impulse_responses._gabor_envelope(t, fwhm)
-    return scale[..., None] * sinusoid * gaussian[..., None]
 
 
 def test_a_dropped_sign_in_real_arithmetic(leaf: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from _data_parallel import STEPS
 
 from parity.port import xla
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).resolve().parents[2]
 REASON = xla.missing()
 on_xla = pytest.mark.skipif(bool(REASON), reason=f"backend xla: {REASON}")
 
@@ -32,8 +32,8 @@ def run(*line: str, **environment: str) -> str:
         [sys.executable, *line],
         capture_output=True,
         text=True,
-        cwd=HERE,
-        env={**os.environ, "PYTHONPATH": f"{HERE.parent}", **environment},
+        cwd=ROOT / "tests" / "support",
+        env={**os.environ, "PYTHONPATH": f"{ROOT}", **environment},
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import _fake_torch_xla as fake
 import pytest
 import torch
 
@@ -17,7 +18,6 @@ from parity.commands.xla_complex import judge
 from parity.commands.xla_complex.judge import Finding
 from parity.commands.xla_complex.probes import INPUTS, both
 from parity.commands.xla_complex.session import Session, device_name
-from tests import _fake_torch_xla as fake
 
 DEVICE = "FAKE"
 LIMIT = 60.0

@@ -12,10 +12,10 @@ import _forked
 import numpy as np
 import pytest
 import torch
+from _conversion import run
 from _layers import clips, same_bits
 from _ports import FILTERS, GIVEN, NAMES, imported, ours, state
 from safetensors.torch import load_file, save_file
-from test_conversion_command import run
 from torch import Tensor
 
 import leaf_port as lp

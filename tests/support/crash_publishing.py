@@ -1,6 +1,6 @@
 """Kills convert, features and record at random moments while a reader loads all the while.
 
-    python tests/crash_publishing.py --kills 200 --seed 1
+    python tests/support/crash_publishing.py --kills 200 --seed 1
 
 At fault is a load that fails or is of no version that was written, a file or folder beside the
 outputs once the next run has ended, and a run that does not end. Each run is a forked process, so

@@ -20,7 +20,7 @@ from leaf_port._cli.audio import Clip
 from leaf_port._cli.extraction import Extractor, Features
 from leaf_port._cli.frontends import Name, Settings
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ALL = list(Name)
 RATE = 8000
 

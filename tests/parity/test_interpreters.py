@@ -8,14 +8,14 @@ import types
 from pathlib import Path
 
 import pytest
+from _fake_official import Fake, install
+from _processes import Marked
 
 from leaf_port import LeafError
 from parity.oracles import official, official_worker, worker_process
 from parity.oracles.official import Official
 from parity.oracles.process_group import LateError, Task, within
 from parity.oracles.worker_process import WorkerLostError, WorkerProcess, no_interpreter
-from tests._fake_official import Fake, install
-from tests._processes import Marked
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="what runs is looked up in /proc, which Linux has"

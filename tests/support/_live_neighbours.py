@@ -1,7 +1,7 @@
 # ruff: noqa: E402 - the reference is found by an argument
 """Run by TensorFlow's interpreter: checkpoints beside those that are recorded, with their answers.
 
-    PYTHON tests/_live_neighbours.py CHECKOUT WORKER FOLDER
+    PYTHON tests/support/_live_neighbours.py CHECKOUT WORKER FOLDER
 
 Each case is a folder: files, and ``step.npz`` (gradients and weights of one more step, in the order
 of the trainable variables) or ``weights.npz`` (of the frontend, by official path).

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from _bundle_writer import Bundle
+from _conversion import run
 
 from weight_conversion.reference.record import RECORDINGS
-
-
-def run(*args: object, code: int = 0) -> str:
-    command = [sys.executable, "-m", "weight_conversion", *map(str, args)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == code, done.stderr
-    return done.stderr if code else done.stdout
 
 
 def test_inspect_lists_tensors_and_counts_numbers(tmp_path: Path) -> None:

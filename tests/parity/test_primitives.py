@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from _fake_official import install
 from rich.console import Console
 
 from leaf_port import LeafError, padding
@@ -20,7 +21,6 @@ from parity.oracles import exact_answer, official
 from parity.oracles.official import NotInThisStackError, Official
 from parity.port import runner
 from parity.spec import Answer, LayerSpec, Question, Ref
-from tests._fake_official import install
 
 TABLE = all_primitives()
 

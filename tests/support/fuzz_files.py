@@ -1,6 +1,6 @@
 """Mutated files of every format, the whole way: nothing but the project's error, in little memory.
 
-    python tests/fuzz_files.py --inputs 1000000 --seed 1 --log fuzz.jsonl
+    python tests/support/fuzz_files.py --inputs 1000000 --seed 1 --log fuzz.jsonl
 
 Each input is opened, listed, told apart, converted or imported, and what came of it is loaded. At
 fault is an error of another kind, more than 2 s of the processor's time, or more memory than 300 MB

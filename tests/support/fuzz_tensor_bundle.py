@@ -1,6 +1,6 @@
 """Mutated checkpoints for the reader: nothing but the project's error may come, in little memory.
 
-    python tests/fuzz_tensor_bundle.py --inputs 1000000 --seed 1 --workers 2
+    python tests/support/fuzz_tensor_bundle.py --inputs 1000000 --seed 1 --workers 2
 
 Four in ten mutants are spoiled files. The others are spoiled below the checksums, which are made
 again: keys, entries, blocks, handles, string lengths, the object graph. What is counted: read

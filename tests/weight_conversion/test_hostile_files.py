@@ -259,7 +259,7 @@ def test_the_child_runs_nothing_of_the_current_folder(tmp_path: Path) -> None:
         "sys.path.insert(0, ''); sys.path.insert(1, str(Path.cwd()));"
         "keras_h5.KerasWeights('w.h5'); torch_file.read(Path('w.pt'))"
     )
-    root = str(Path(__file__).resolve().parents[1])
+    root = str(Path(__file__).resolve().parents[2])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, "."])}
     environment.pop("PYTHONSAFEPATH", None)
     command = [sys.executable, "-P", "-c", code]
