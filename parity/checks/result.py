@@ -27,8 +27,9 @@ class Result:
         backend: where the port ran.
         program: what was compiled there; None where nothing is.
         not_captured: the entries of ``parity/checks/expected_capture_failures.py`` without which it
-        would fail. left_out: why nothing was compared; empty where something was. lacking: features
-        that it was told to lack, where the port goes other ways.
+            would fail.
+        left_out: why nothing was compared; empty where something was.
+        lacking: features that it was told to lack, where the port goes other ways.
     """
 
     layer: str

@@ -6,7 +6,7 @@ environment variables say where it is:
 * ``LEAF_REFERENCE_PYTHON``: an interpreter with TensorFlow (and gin-config; for SpecAugment lingvo,
   for instance normalisation tensorflow-addons); ``tox run -e reference`` makes one;
 * ``LEAF_AUDIO_PATH``: the root of a checkout of google-research/leaf-audio. TensorFlow's own
-  functions are asked without it (``parity/primitives``).
+  functions are asked without it (``parity/commands/primitives``).
 
 A worker that dies or hangs costs the case that it was asked: the next question starts another one,
 a few times. What is not answered is told with its reason, never passed over.

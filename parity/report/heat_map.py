@@ -109,14 +109,14 @@ def refusals(row: Row) -> Cell:
 
 
 def laws(row: Row) -> Cell:
-    """What must hold to the last bit (``parity/laws``): which does not."""
+    """What must hold to the last bit (``parity/checks/invariants``): which does not."""
     if not row.laws:
         return Cell("not run", told="none is declared, or not the whole layer was run")
     return _counted([f"{law.law}: {law.problem}" for law in row.laws if law.problem])
 
 
 def derivatives(row: Row) -> Cell:
-    """Forward mode, second order and vmap (``parity/derivatives``): which is wrong."""
+    """Forward mode, second order and vmap (``parity/checks/derivatives``): which is wrong."""
     if not row.derivatives:
         return Cell("not run", told="not the whole layer was run")
     if all(each.without for each in row.derivatives):

@@ -176,7 +176,7 @@ def _without(rows: Sequence[Row]) -> list[str]:
     }
     told = "; ".join(f"{layer} ({reason})" for layer, reason in reasons.items())
     return [
-        f"derivatives (parity/derivatives): {', '.join(KINDS)}, in float64; not had, as declared, "
+        f"derivatives (parity/checks/derivatives): {', '.join(KINDS)}, in float64; not had, as declared, "
         f"by: {told or 'none'}"
     ]
 

@@ -77,15 +77,15 @@ class LayerSpec:
         explicit: further cases that are recorded: counter-examples that were found once, and the
             witnesses of divergences.
         divergences: names in ``parity/checks/expected_divergences.py`` of what this layer does
-        otherwise. axes: what the leading axes of an input (or, as ``draws``, of each draw) are:
-        ``batch`` or
+            otherwise.
+        axes: what the leading axes of an input (or, as ``draws``, of each draw) are: ``batch`` or
             ``time``. A graph of the layer must serve every size of those
             (``parity/port/trace_shapes.py``).
         adverse: the budget for inputs that are not plain, where it needs another: of silence, say,
             all roundings of a mean go the same way.
         laws: what holds of this port's layer bit by bit, beside what follows from the declaration
-            (``parity/laws``).
-        without: derivatives that it can't have, with the reason (``parity/derivatives``).
+            (``parity/checks/invariants``).
+        without: derivatives that it can't have, with the reason (``parity/checks/derivatives``).
         batched: names of the inputs whose first axis counts clips, of which there may be none.
         autocast: whether it computes in the precision of its input also where autocast is on.
         folder: ``kind`` and ``arguments`` by which ``from_pretrained`` builds a configuration;
