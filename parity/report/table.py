@@ -176,8 +176,8 @@ def _without(rows: Sequence[Row]) -> list[str]:
     }
     told = "; ".join(f"{layer} ({reason})" for layer, reason in reasons.items())
     return [
-        f"derivatives (parity/checks/derivatives): {', '.join(KINDS)}, in float64; not had, as declared, "
-        f"by: {told or 'none'}"
+        f"derivatives (parity/checks/derivatives): {', '.join(KINDS)}, in float64; "
+        f"not had, as declared, by: {told or 'none'}"
     ]
 
 
