@@ -376,7 +376,7 @@ def test_a_wrong_float64_port_is_caught(monkeypatch: pytest.MonkeyPatch) -> None
             got.outputs = [output * (1 + 2e-9) for output in got.outputs]
         return got
 
-    monkeypatch.setattr(monte_carlo.port, "answer", careless)
+    monkeypatch.setattr(monte_carlo.runner, "answer", careless)
     assert checked(PCEN, CASE) == {compare.DOUBLE}
 
 
@@ -390,7 +390,7 @@ def test_a_wrong_float64_gradient_is_caught(monkeypatch: pytest.MonkeyPatch) -> 
             got.gradients["weight/alpha"][0] *= 1.01
         return got
 
-    monkeypatch.setattr(monte_carlo.port, "answer", careless)
+    monkeypatch.setattr(monte_carlo.runner, "answer", careless)
     assert compare.SLOPE in checked(PCEN, CASE)
 
 

@@ -113,7 +113,7 @@ def test_what_fails_is_judged_by_sturdy_units(monkeypatch: pytest.MonkeyPatch) -
             return Rounded(found.exact, {name: unit * 1e-3 for name, unit in found.units.items()})
         return found
 
-    monkeypatch.setattr(case_checks.rounding, "units", unlucky)
+    monkeypatch.setattr(case_checks.monte_carlo, "units", unlucky)
     (result,) = case_checks.check(spec, case, recorded.load(spec).answer)
     assert not result.failures
     assert runs == [monte_carlo.RUNS, monte_carlo.STURDY_RUNS]

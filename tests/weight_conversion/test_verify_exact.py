@@ -170,13 +170,13 @@ def test_the_bounds_are_the_declared_ones() -> None:
 def test_what_is_slightly_beyond_is_judged_by_more_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     checked = subject(leaf())
     runs: list[int] = []
-    measured = judge.rounding.units
+    measured = judge.monte_carlo.units
 
     def counted(spec: Any, question: Any, arithmetic: Any, count: int) -> Any:
         runs.append(count)
         return measured(spec, question, arithmetic, 2)
 
-    monkeypatch.setattr(judge.rounding, "units", counted)
+    monkeypatch.setattr(judge.monte_carlo, "units", counted)
     (clip,) = CLIPS.values()
     exact = Exact().answers(checked, CLIPS)
     unit = DeclaredBudgets()._units(checked, "noise", clip, 12)["features"]
