@@ -190,13 +190,13 @@ def test_a_layer_on_the_device(layer: str) -> None:
 def test_a_fallback_fails_the_real_path() -> None:
     """The transform that the CPU runs, in the place of the matrix products."""
     code = (
-        "from leaf_port import _arithmetic, frontend\n"
+        "from leaf_port import frontend\n"
         "frontend._arithmetic.uses_complex = lambda *_: True\n"
-        "from parity import checks\n"
+        "from parity.checks import case_checks\n"
         "from parity.layers import all_specs\n"
         "from parity.oracles import recorded\n"
         "case = recorded.cases(all_specs()['mel_filterbanks'])[1].name\n"
-        "for result in checks.check_named('mel_filterbanks', case, 'xla'):\n"
+        "for result in case_checks.check_named('mel_filterbanks', case, 'xla'):\n"
         "    print(result.arithmetic, result.failures)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -6,10 +6,10 @@ _POWER = "gained = inputs / (self.floor + smoother) ** alpha"
 _RESULT = "return (gained + self.delta) ** one_over_root - self.delta**one_over_root"
 _ROOT = "one_over_root = 1.0 / maximum(self.root, 1.0)"
 _SMOOTHED = "smoother = self.ema(inputs, inputs[:, 0])"
-_SCAN = "return _scan.diagonal_recurrence(w * inputs, 1.0 - w, initial_state)"
+_SCAN = "return scan.diagonal_recurrence(w * inputs, 1.0 - w, initial_state)"
 _MATRIX = (
     "        weighed = product(inputs, self.kernel)\n"
-    "        return _scan.matrix_recurrence(weighed, self.recurrent_kernel, initial_state)"
+    "        return scan.matrix_recurrence(weighed, self.recurrent_kernel, initial_state)"
 )
 _LOG = "return torch.log(inputs + log_offset)"
 
@@ -157,7 +157,7 @@ MUTANTS = [
         "exponential_moving_average",
         "postprocessing.py",
         _SCAN,
-        "return _scan.diagonal_recurrence((1.0 - w) * inputs, w, initial_state)",
+        "return scan.diagonal_recurrence((1.0 - w) * inputs, w, initial_state)",
     ),
     Mutant(
         "coefficient not clipped",
@@ -173,7 +173,7 @@ MUTANTS = [
         "exponential_moving_average",
         "postprocessing.py",
         _SCAN,
-        "return _scan.diagonal_recurrence(w * inputs, 1.0 - w, inputs[:, 0])",
+        "return scan.diagonal_recurrence(w * inputs, 1.0 - w, inputs[:, 0])",
     ),
     Mutant(
         "initial state given out as the first frame",
@@ -190,7 +190,7 @@ MUTANTS = [
         "postprocessing.py",
         _SCAN,
         "swapped = (w * inputs).transpose(0, 1)\n"
-        "        out = _scan.diagonal_recurrence(swapped, 1.0 - w, inputs[0])\n"
+        "        out = scan.diagonal_recurrence(swapped, 1.0 - w, inputs[0])\n"
         "        return out.transpose(0, 1)",
     ),
     Mutant(

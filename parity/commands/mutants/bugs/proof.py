@@ -19,8 +19,8 @@ MUTANTS = [
         "parity/layers/log_compression.py of an earlier version",
         "log_compression",
         "log_compression.py",
-        "double=Bound(5, 2, _LIBRARIES)",
-        "double=Bound(0, 0, _LIBRARIES)",
+        "double=spec.Bound(5, 2, _LIBRARIES)",
+        "double=spec.Bound(0, 0, _LIBRARIES)",
         package="parity/layers",
     ),
     Mutant(
