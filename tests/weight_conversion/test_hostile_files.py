@@ -255,7 +255,8 @@ def test_the_child_runs_nothing_of_the_current_folder(tmp_path: Path) -> None:
         file["_head/vars/0"] = np.ones(3)
     torch.save(state("speechbrain"), tmp_path / "w.pt")
     code = (
-        "import sys; from weight_conversion.formats import keras_h5, torch_file; from pathlib import Path;"
+        "import sys; from pathlib import Path;"
+        "from weight_conversion.formats import keras_h5, torch_file;"
         "sys.path.insert(0, ''); sys.path.insert(1, str(Path.cwd()));"
         "keras_h5.KerasWeights('w.h5'); torch_file.read(Path('w.pt'))"
     )
