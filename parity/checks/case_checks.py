@@ -22,10 +22,9 @@ import numpy as np
 import torch
 
 from leaf_port.errors import LeafError
-from parity.checks import accuracy, compare, expected_capture_failures, monte_carlo
-from parity.checks import gradients as slopes
+from parity.checks import expected_capture_failures, ground_truth, monte_carlo
+from parity.checks.checked_case import CheckedCase
 from parity.checks.compare import Difference, Rounded
-from parity.checks.expected_divergences import NON_FINITE
 from parity.checks.gradients import Skip
 from parity.checks.result import Result as Result
 from parity.layers import all_specs
@@ -57,7 +56,7 @@ def check(spec: LayerSpec, case: Case, ask: Ask, *where: Backend) -> list[Result
     """
     where = where or (CPU,)
     question = runner.ask(spec, case)
-    official = accuracy.compared_part(ask(spec, question), case)
+    official = ground_truth.compared_part(ask(spec, question), case)
     with np.errstate(all="ignore"):  # NaN, infinities and huge values are asked on purpose
         results = _check(spec, question, official, monte_carlo.RUNS, where)
         if any(not d.ok and d.aspect == "values" for each in results for d in each.differences):
@@ -74,26 +73,26 @@ def _check(
 ) -> list[Result]:
     pinned = exact_answer.pinned(question, official)
     first = arithmetics(spec)[0]
-    doubled = monte_carlo.units(spec, pinned, first, runs)
-    rounded = accuracy.exact(spec, pinned, doubled)
+    port_float64 = monte_carlo.units(spec, pinned, first, runs)
+    checked = CheckedCase(spec, question, official, ground_truth.of(spec, pinned, port_float64))
     single = spec.single(question.case.config)
     results = []
     for backend, arithmetic in itertools.product(where, arithmetics(spec)):
         run = runner.Run(arithmetic=arithmetic, backend=backend)
         if backend.capture is not None:  # what concerns the case, or float64, is not captured
-            ask_port = functools.partial(_port, spec, question, official, rounded)
+            ask_port = functools.partial(_port, checked)
             results.append(expected_capture_failures.attempt(spec, question, run, ask_port))
             continue
-        result, *other = _ways(spec, question, official, rounded, run)
+        result, *other = _ways(checked, run)
         differences, skips = list(result.differences), list(result.skips)
         if backend is not where[0]:
-            pass  # what concerns the case, or float64, stands with the first one
+            pass  # what concerns the case, or float64, is listed with the first one
         elif arithmetic == first:
-            once = _once(spec, pinned, official, doubled, rounded, result.needed)
+            once = _once(checked, port_float64, result.needed)
             differences, skips = differences + once[0], skips + once[1]
         elif not single:
             double = runner.answer(spec, pinned, runner.Run(torch.float64, arithmetic))
-            differences += accuracy.double(spec, question.case, double.arrays(), rounded)
+            differences += checked.float64_to_exact(double.arrays())
         if backend.flushes_denormals and question.case.signal == "denormal":
             differences, more = _without_flushed(differences)
             skips += more
@@ -104,46 +103,36 @@ def _check(
     return results
 
 
-def _ways(
-    spec: LayerSpec,
-    question: Question,
-    official: Answer,
-    rounded: Rounded,
-    run: runner.Run,
-) -> Iterator[Result]:
-    """The usual way, and on the CPU the one without the features that the usual way asks for."""
+def _ways(checked: CheckedCase, run: runner.Run) -> Iterator[Result]:
+    """Runs the default path.
+
+    On the CPU, also the fallback path for devices that lack the features it used.
+    """
     with feature_masking.asked() as features:
-        usual = _port(spec, question, official, rounded, run)
+        usual = _port(checked, run)
     yield usual
     if features and run.backend is CPU:
-        other = dataclasses.replace(run, backend=feature_masking.LACKING)
-        result = _port(spec, question, official, rounded, other)
+        result = _port(checked, dataclasses.replace(run, backend=feature_masking.LACKING))
         yield dataclasses.replace(result, lacking=tuple(sorted(features)))
 
 
-def _port(
-    spec: LayerSpec,
-    question: Question,
-    official: Answer,
-    rounded: Rounded,
-    run: runner.Run,
-) -> Result:
-    """What the port's float32 answer differs from the official and the exact one."""
-    case = question.case
-    answered, program = runner.observed(spec, question, run)
-    got = accuracy.compared_part(answered, case)
+def _port(checked: CheckedCase, run: runner.Run) -> Result:
+    """Checks 1 and 3 of the port's float32 answer in a run."""
+    spec, case = checked.spec, checked.case
+    answered, program = runner.observed(spec, checked.question, run)
+    answer = ground_truth.compared_part(answered, case)
     skips = []
     if run.backend.outputs_only:
-        whole, official = official, dataclasses.replace(official, gradients={}, state={})
-        lost = sorted(whole.arrays().keys() - official.arrays().keys())
+        official = dataclasses.replace(checked.official, gradients={}, state={})
+        lost = sorted(checked.official.arrays().keys() - official.arrays().keys())
         skips = [Skip(name, run.backend.outputs_only) for name in lost]
-    direct, needed, open_ = accuracy.direct(spec, question, got, official, rounded, run)
-    found = direct + accuracy.side(compare.PORT, spec, case, got, rounded, run.backend)
+        checked = dataclasses.replace(checked, official=official)
+    direct, needed, open_ = checked.port_to_official(answer, run)
     return Result(
         spec.name,
         case.name,
         run.arithmetic,
-        found,
+        direct + checked.port_to_exact(answer, run.backend),
         skips + open_,
         needed=needed,
         backend=run.backend.name,
@@ -167,11 +156,11 @@ def check_port(
     """
     try:
         question = runner.ask(spec, case)
-        official = accuracy.compared_part(recording.answer(spec, question), case)
+        official = ground_truth.compared_part(recording.answer(spec, question), case)
         for arithmetic in arithmetics(spec):
             run = runner.Run(arithmetic=arithmetic)
             with np.errstate(all="ignore"):
-                results = list(_ways(spec, question, official, rounded, run))
+                results = list(_ways(CheckedCase(spec, question, official, rounded), run))
             yield from results
     except Exception as error:
         yield Result(spec.name, case.name, None, error=f"raised {type(error).__name__}: {error}")
@@ -183,40 +172,25 @@ def ready(spec: LayerSpec, case: Case, recording: recorded.Recording) -> tuple[Q
     pinned = exact_answer.pinned(question, recording.answer(spec, question))
     for runs in (monte_carlo.RUNS, monte_carlo.STURDY_RUNS):
         doubled = monte_carlo.units(spec, pinned, arithmetics(spec)[0], runs)
-        rounded = accuracy.exact(spec, pinned, doubled)
+        rounded = ground_truth.of(spec, pinned, doubled)
         if not any(result.failures for result in check_port(spec, case, recording, rounded)):
             break
     return question, rounded
 
 
 def _once(
-    spec: LayerSpec,
-    pinned: Question,
-    official: Answer,
-    doubled: Rounded,
-    rounded: Rounded,
-    needed: Sequence[str],
+    checked: CheckedCase, port_float64: Rounded, needed: Sequence[str]
 ) -> tuple[list[Difference], list[Skip]]:
     """What concerns a case and no arithmetic: the official answer, float64, gradients."""
-    differences = [
-        each
-        for each in accuracy.side(compare.REFERENCE, spec, pinned.case, official, rounded)
-        if each.ok or not needed
-    ]
-    if not spec.single(pinned.case.config):
+    differences = [each for each in checked.official_to_exact() if each.ok or not needed]
+    if not checked.spec.single(checked.case.config):
         own = {
-            name: array for name, array in doubled.exact.items() if name.startswith(accuracy.OWN)
+            name: array
+            for name, array in port_float64.exact.items()
+            if name.startswith(ground_truth.OWN)
         }
-        differences += accuracy.double(spec, pinned.case, own, rounded)
-    gradients = {
-        name.removeprefix("gradients/"): array
-        for name, array in doubled.exact.items()
-        if name.startswith("gradients/")
-    }
-    if pinned.case.signal in NON_FINITE:
-        reason = "the input is not finite"
-        return differences, [Skip(f"gradients/{name}", reason) for name in gradients]
-    found, skips = slopes.confirm(spec, pinned, exact_answer.given(pinned), gradients, rounded)
+        differences += checked.float64_to_exact(own)
+    found, skips = checked.gradients_to_exact(port_float64)
     return differences + found, skips
 
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from parity.checks import accuracy, case_checks, compare
+from parity.checks import case_checks
+from parity.checks.checked_case import CheckedCase
 from parity.checks.compare import Difference
 from parity.layers import all_specs
 from parity.oracles import recorded
@@ -44,7 +45,8 @@ def _outputs(run: Run) -> list[Difference]:
     """The port's outputs against the exact ones."""
     question, rounded = case_checks.ready(SPEC, CASE, recorded.load(SPEC))
     answer = runner.answer(SPEC, question, run)
-    found = accuracy.side(compare.PORT, SPEC, CASE, answer, rounded, run.backend)
+    checked = CheckedCase(SPEC, question, answer, rounded)
+    found = checked.port_to_exact(answer, run.backend)
     return [each for each in found if each.array == "output/0"]
 
 

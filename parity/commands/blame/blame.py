@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from parity.checks import accuracy, case_checks, compare, monte_carlo
+from parity.checks import case_checks, compare, ground_truth, monte_carlo
 from parity.checks.compare import Rounded
 from parity.oracles import exact_answer, recorded
 from parity.port import runner
@@ -124,7 +124,7 @@ class Experiment:
             doubled = monte_carlo.units(
                 spec, self._question, case_checks.arithmetics(spec)[0], monte_carlo.STURDY_RUNS
             )
-            self._rounded: Rounded = accuracy.exact(spec, self._question, doubled)
+            self._rounded: Rounded = ground_truth.of(spec, self._question, doubled)
 
     def distances(self, names: Collection[str] = ()) -> tuple[dict[str, float], set[str]]:
         """Each array's greatest distance in units, with the named operations in float64; and the

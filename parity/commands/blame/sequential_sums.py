@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from parity.checks import accuracy, case_checks, compare, monte_carlo
+from parity.checks import case_checks, compare, ground_truth, monte_carlo
 from parity.checks.compare import Rounded
 from parity.oracles import exact_answer, recorded
 from parity.port import runner
@@ -83,7 +83,7 @@ def likeness(spec: LayerSpec, case: Case) -> list[Likeness]:
     arithmetic = case_checks.arithmetics(spec)[0]
     with np.errstate(all="ignore"):
         doubled = monte_carlo.units(spec, pinned, arithmetic, monte_carlo.STURDY_RUNS)
-        rounded = accuracy.exact(spec, pinned, doubled)
+        rounded = ground_truth.of(spec, pinned, doubled)
         made = runner.answer(spec, pinned, runner.Run(torch.float64, arithmetic, SerialStatistics))
     theirs, serial = (_distances(each, official, rounded) for each in (official, made))
     found = [Likeness(name, theirs[name], serial[name]) for name in theirs]
