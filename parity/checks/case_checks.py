@@ -75,7 +75,7 @@ def _check(
     first = arithmetics(spec)[0]
     port_float64 = monte_carlo.units(spec, pinned, first, runs)
     checked = CheckedCase(spec, question, official, ground_truth.of(spec, pinned, port_float64))
-    single = spec.single(question.case.config)
+    single = spec.exceptions.single(question.case.config)
     results = []
     for backend, arithmetic in itertools.product(where, arithmetics(spec)):
         run = runner.Run(arithmetic=arithmetic, backend=backend)
@@ -183,7 +183,7 @@ def _once(
 ) -> tuple[list[Difference], list[Skip]]:
     """What concerns a case and no arithmetic: the official answer, float64, gradients."""
     differences = [each for each in checked.official_to_exact() if each.ok or not needed]
-    if not checked.spec.single(checked.case.config):
+    if not checked.spec.exceptions.single(checked.case.config):
         own = {
             name: array
             for name, array in port_float64.exact.items()

@@ -82,7 +82,7 @@ class CheckedCase:
     def float64_to_exact(self, arrays: Mapping[str, Array]) -> list[Difference]:
         """Check 4: the port's float64 answer is the exact one, to the rounding of float64."""
         truth = self._where_finite(arrays, self.truth)
-        unit = 1.0 if self.spec.answers_in_double else compare.DOUBLE_UNIT
+        unit = 1.0 if self.spec.exceptions.answers_in_double else compare.DOUBLE_UNIT
         allowed = self.spec.budget.double.allowed
         return [
             compare.to_exact(compare.DOUBLE, name, got, truth, allowed, unit)
@@ -114,7 +114,7 @@ class CheckedCase:
         self, check: str, answer: Answer, forward: float, gradient: float
     ) -> list[Difference]:
         """The distance of one side's arrays from the exact ones."""
-        masks = self.spec.ties(self.case.config)
+        masks = self.spec.exceptions.ties(self.case.config)
         ties = answer.pick({f"gradients/{name}": mask for name, mask in masks.items()})
         truth = Rounded(answer.pick(self.truth.exact), answer.pick(self.truth.units))
         truth = self._where_finite(answer.arrays(), truth)

@@ -172,7 +172,8 @@ def of(spec: LayerSpec, case: Case) -> list[Divergence]:
     return [
         entry
         for entry in TABLE
-        if case.signal in entry.signals and (entry.everywhere or entry.name in spec.divergences)
+        if case.signal in entry.signals
+        and (entry.everywhere or entry.name in spec.exceptions.divergences)
     ]
 
 
@@ -219,7 +220,7 @@ def unneeded(specs: Iterable[LayerSpec], needed: Collection[tuple[str, str]]) ->
     told = [
         f"{spec.name}: no recorded case needs the divergence {name!r} any more: {fix}"
         for spec in specs
-        for name in spec.divergences
+        for name in spec.exceptions.divergences
         if (spec.name, name) not in needed
     ]
     if not {spec.name for spec in specs} >= set(all_specs()):

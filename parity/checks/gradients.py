@@ -105,7 +105,7 @@ def confirm(
     found: list[Difference] = []
     skipped: list[Skip] = []
     noise = _noise(question, rounded)
-    ties = spec.ties(question.case.config)
+    ties = spec.exceptions.ties(question.case.config)
     for index, (name, gradient) in enumerate(gradients.items()):
         array = f"gradients/{name}"
         along = direction(_value(given, name), question.case.seed + 7919 * (index + 1))

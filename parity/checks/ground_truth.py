@@ -29,7 +29,7 @@ def of(spec: LayerSpec, pinned: Question, port_float64: Rounded) -> Rounded:
     if own != set(answer):
         raise ValueError(f"{spec.name}: the exact oracle gives {sorted(answer)}, not {sorted(own)}")
     units = dict(port_float64.units)
-    if spec.answers_in_double:
+    if spec.exceptions.answers_in_double:
         units |= {name: units[name] * compare.DOUBLE_UNIT for name in own}
     return Rounded(port_float64.exact | answer, units)
 

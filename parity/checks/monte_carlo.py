@@ -254,7 +254,7 @@ def _units(
                 finite = np.isfinite(array) & np.isfinite(disturbed[name])
                 apart = np.subtract(disturbed[name], array, where=finite, out=np.zeros(array.shape))
                 total[name] += apart**2
-    for name, size in spec.constants(question.case.config).items():
+    for name, size in spec.exceptions.constants(question.case.config).items():
         if name in total:
             total[name] += runs * size**2
     # No float32 is nearer to a number than half a unit in its last place.

@@ -29,7 +29,7 @@ LONGEST_CLIP = 4000  # samples: an example takes a fraction of a second
 def ranges(spec: LayerSpec) -> dict[str, tuple[int, int]]:
     """Smallest and greatest listed value of every size that varies."""
     found: dict[str, tuple[int, int]] = {}
-    for key in spec.sizes:
+    for key in spec.sampling.sizes:
         listed = [config[key] for config in spec.configs if isinstance(config.get(key), int)]
         if listed and min(listed) < max(listed):
             greatest = min(max(listed), LONGEST_CLIP) if key == "samples" else max(listed)
@@ -64,7 +64,7 @@ def refused(spec: LayerSpec, case: Case) -> bool:
     """Whether the port refuses a drawn case (a window longer than an unpadded clip, say), or the
     official code fails at it as declared.
     """
-    if spec.unanswered(case):
+    if spec.sampling.unanswered(case):
         return True
     try:
         runner.answer(

@@ -3,7 +3,7 @@
 A bound that is many times what any case needs hides what it should show. It may be at most three
 times the worst of a run over all recorded cases, on this machine or on any whose run was kept
 (``parity/checks/worst_values.py``); of a layer whose worst case was found by drawing, that case is
-recorded too (``LayerSpec.explicit``).
+recorded too (``Sampling.explicit``).
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def used(
         cases: the cases that were run; those that are recorded of the layer by default.
     """
     found: dict[Place, Used] = {}
-    for adverse, budget in ((False, spec.budget), (True, spec.adverse)):
+    for adverse, budget in ((False, spec.budget), (True, spec.exceptions.adverse)):
         for check, kind, allowed in () if budget is None else _judged(budget):
             found[adverse, check, kind] = Used(spec.name, adverse, check, kind, allowed)
     double = spec.budget.double
@@ -97,7 +97,7 @@ def used(
     for result in results:
         if result.backend != CPU.name:
             continue
-        adverse = spec.adverse is not None and signals[result.case] != "plain"
+        adverse = spec.exceptions.adverse is not None and signals[result.case] != "plain"
         for difference in result.differences:
             place = (adverse, difference.check, difference.kind)
             if difference.check == DOUBLE:

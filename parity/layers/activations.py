@@ -69,13 +69,17 @@ SPEC = spec.LayerSpec(
     exact=lambda given: spec.exactly(
         activations.activation(given.config["name"], given.inputs["inputs"])
     ),
-    ties=_ties,
-    constants=_rounding,
-    explicit=(
-        spec.Case("activations", {"name": "relu"}, signal="denormal", draw=1),
-        spec.Case("activations", {"name": "softmax"}, signal="nan", draw=1),
+    exceptions=spec.Exceptions(
+        ties=_ties,
+        constants=_rounding,
+        divergences=("nan_in_softmax",),
     ),
-    divergences=("nan_in_softmax",),
+    sampling=spec.Sampling(
+        explicit=(
+            spec.Case("activations", {"name": "relu"}, signal="denormal", draw=1),
+            spec.Case("activations", {"name": "softmax"}, signal="nan", draw=1),
+        ),
+    ),
     budget=spec.Budget(
         port=spec.Bound(5.3, 2.649),
         reference=spec.Bound(6.9, 3.469),

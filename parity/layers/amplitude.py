@@ -34,12 +34,14 @@ SPEC = spec.LayerSpec(
     configs=spec.grid(taps=[64, 401, 33], index=[0, 2, 1]),
     inputs=lambda config, source: {"kernel": gabor_kernel(source, (3, 2), config)},
     differentiable=("kernel",),
-    sizes=("taps",),
+    sampling=spec.Sampling(
+        sizes=("taps",),
+        explicit=(spec.Case("amplitude", {"taps": 194, "index": 0}, draw=20103),),
+    ),
     arithmetics=("complex", "real"),
     exact=lambda given: spec.exactly(
         gabor.amplitude(given.inputs["kernel"], given.config["taps"], given.config["index"])
     ),
-    explicit=(spec.Case("amplitude", {"taps": 194, "index": 0}, draw=20103),),
     budget=spec.Budget(
         port=spec.Bound(30, 22.323, MATRIX_FOURIER, at="taps=194,index=0,draw=20103"),
         reference=spec.Bound(1200, 743.043, TENSORFLOW_FFT, at="taps=269,index=0,draw=245"),

@@ -104,15 +104,28 @@ SPEC = spec.LayerSpec(
     draws=_draws,
     patches=("tensorflow.python.ops.random_ops.random_uniform",),
     call=_call,
-    axes=lambda _: {"inputs": ("time",), "samples": ("time",)},
+    sampling=spec.Sampling(
+        axes=lambda _: {"inputs": ("time",), "samples": ("time",)},
+        explicit=(
+            spec.Case(
+                "audio_preparation",
+                {"what": "loudness", "samples": 554, "gain": 0.001, "db": 15.0, "length": 500},
+                signal="nan",
+                draw=2,
+            ),
+        ),
+        batched=(),
+    ),
     exact=_exact,
-    single=lambda config: "its floats are float32" if config["what"] == "int16" else "",
-    explicit=(
-        spec.Case(
-            "audio_preparation",
-            {"what": "loudness", "samples": 554, "gain": 0.001, "db": 15.0, "length": 500},
-            signal="nan",
-            draw=2,
+    exceptions=spec.Exceptions(
+        single=lambda config: "its floats are float32" if config["what"] == "int16" else "",
+        without=(
+            spec.Without(
+                (MAPPED,),
+                "calling .item() on a Tensor",
+                "align: where a clip is cut is a Python number, one for the whole call",
+                lambda config: config["what"] == "align",
+            ),
         ),
     ),
     budget=spec.Budget(
@@ -122,15 +135,6 @@ SPEC = spec.LayerSpec(
         reference_gradient=spec.Bound(5, 1.23),
         double=spec.Bound(5, 3.055),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
-    ),
-    batched=(),  # one clip, without a batch
-    without=(
-        spec.Without(
-            (MAPPED,),
-            "calling .item() on a Tensor",
-            "align: where a clip is cut is a Python number, one for the whole call",
-            lambda config: config["what"] == "align",
-        ),
     ),
     laws=(
         spec.Law("a random crop", _random_crop),

@@ -60,7 +60,9 @@ SPEC = spec.LayerSpec(
     ],
     inputs=_inputs,
     weights=lambda config: walk(_port(config)),
-    axes=lambda config: {"inputs": ("batch", "time")[: config["axis"]]},  # else the weights'
+    sampling=spec.Sampling(
+        axes=lambda config: {"inputs": ("batch", "time")[: config["axis"]]},
+    ),
     training=True,
     training_argument=True,
     exact=_exact,

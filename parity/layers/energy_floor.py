@@ -65,7 +65,9 @@ SPEC = spec.LayerSpec(
     configs=spec.grid(samples=[50, 9], odd=[False, True]),
     inputs=_inputs,
     exact=_exact,
-    ties=_ties,
+    exceptions=spec.Exceptions(
+        ties=_ties,
+    ),
     budget=spec.Budget(
         port=spec.Bound(3, 0.424),
         reference=spec.Bound(3, 0.424),

@@ -38,7 +38,10 @@ SPEC = spec.LayerSpec(
     inputs=_inputs,
     weights=lambda _: {"smooth": spec.Weight("smooth", uniform(-0.01, 0.3))},  # bounds: 0, 1
     differentiable=("inputs", "initial_state"),
-    axes=lambda _: {"inputs": ("batch", "time"), "initial_state": ("batch",)},
+    sampling=spec.Sampling(
+        axes=lambda _: {"inputs": ("batch", "time"), "initial_state": ("batch",)},
+        batched=("inputs", "initial_state"),
+    ),
     exact=lambda given: spec.exactly(
         compression.moving_average(
             given.inputs["inputs"], given.weights["smooth"], given.inputs["initial_state"]
@@ -54,7 +57,6 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(6, 2.956),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
-    batched=("inputs", "initial_state"),
     errors=(
         spec.ErrorCase("num_channels", lambda: ExponentialMovingAverage(0, 0.04)),
         spec.ErrorCase(

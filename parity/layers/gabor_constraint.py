@@ -43,7 +43,9 @@ SPEC = spec.LayerSpec(
     inputs=_inputs,
     differentiable=("kernel",),
     exact=lambda given: spec.exactly(gabor.constrain(given.inputs["kernel"], given.config["taps"])),
-    ties=_ties,
+    exceptions=spec.Exceptions(
+        ties=_ties,
+    ),
     budget=spec.Budget(
         port=spec.Bound(3, 0.792),
         reference=spec.Bound(3, 0.792),

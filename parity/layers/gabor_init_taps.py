@@ -89,8 +89,13 @@ SPEC = spec.LayerSpec(
         max_freq=[7800.0, 4000.0, 12000.0],
         normalize_energy=[False, True],
     ),
-    single=lambda _: "GaborInit computes in float32 alone, in the operations of the official code",
-    constants=lambda config: {"taps": tap_rounding(config)},
+    exceptions=spec.Exceptions(
+        single=lambda _: (
+            "GaborInit computes in float32 alone, in the operations of the official code"
+        ),
+        constants=lambda config: {"taps": tap_rounding(config)},
+        without=(nothing("it computes initial values from sizes: no tensor goes in"),),
+    ),
     exact=_exact,
     budget=spec.Budget(
         port=spec.Bound(8.2, 4.065),
@@ -98,7 +103,6 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(0, 0, _EXACT),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
-    without=(nothing("it computes initial values from sizes: no tensor goes in"),),
     errors=(
         spec.ErrorCase("shape", lambda: GaborInit()((401, 1, 3), torch.float32)),
         spec.ErrorCase("n_filters", lambda: Gabor(n_filters=0)),

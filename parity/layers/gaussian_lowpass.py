@@ -39,7 +39,9 @@ SPEC = spec.LayerSpec(
     ],
     inputs=_inputs,
     differentiable=("sigma",),
-    ties=_ties,
+    exceptions=spec.Exceptions(
+        ties=_ties,
+    ),
     exact=lambda given: spec.exactly(gaussian.lowpass(given.inputs["sigma"], given.config["taps"])),
     budget=spec.Budget(
         port=spec.Bound(5, 2.222),

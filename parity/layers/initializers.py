@@ -107,14 +107,16 @@ SPEC = spec.LayerSpec(
     official=_official,
     configs=_configs(),
     exact=_exact,
-    single=_single,
+    exceptions=spec.Exceptions(
+        single=_single,
+        without=(nothing("it draws or computes initial values from sizes: no tensor goes in"),),
+    ),
     budget=spec.Budget(
         port=spec.Bound(5, 2.053),
         reference=spec.Bound(5, 2.053),
         double=spec.Bound(0, 0, _EXACT),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
-    without=(nothing("it draws or computes initial values from sizes: no tensor goes in"),),
     errors=(
         spec.ErrorCase("shape", lambda: PreempInit()((3, 1, 1), torch.float32)),
         spec.ErrorCase("shape", _wrong_shape),

@@ -290,7 +290,9 @@ SPEC = spec.LayerSpec(
     configs=_configs(),
     inputs=waveforms,
     weights=_weights,
-    constants=_constants,
+    exceptions=spec.Exceptions(
+        constants=_constants,
+    ),
     exact=_exact,
     budget=spec.Budget(
         port=spec.Bound(11, 5.23),

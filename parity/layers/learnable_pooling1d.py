@@ -39,12 +39,14 @@ SPEC = spec.LayerSpec(
             given.inputs["inputs"], given.weights["pool/kernel"], given.config["stride"]
         )
     ),
-    explicit=(
-        spec.Case(
-            "learnable_pooling1d",
-            {"frames": 400, "taps": 101, "channels": 1, "stride": 80, "padding": "SAME"},
-            signal="denormal",
-            draw=1,
+    sampling=spec.Sampling(
+        explicit=(
+            spec.Case(
+                "learnable_pooling1d",
+                {"frames": 400, "taps": 101, "channels": 1, "stride": 80, "padding": "SAME"},
+                signal="denormal",
+                draw=1,
+            ),
         ),
     ),
     budget=spec.Budget(

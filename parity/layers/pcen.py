@@ -97,13 +97,17 @@ SPEC = spec.LayerSpec(
             given.inputs["inputs"], given.weights, _arguments(given.config).get("floor", 1e-6)
         )
     ),
-    ties=_ties,
-    explicit=(
-        spec.Case(
-            "pcen",
-            {"frames": 2, "channels": 33, "learned": True, "per_channel": True, "floor": 1e-12},
-            signal="silence",
-            draw=10800319,
+    exceptions=spec.Exceptions(
+        ties=_ties,
+    ),
+    sampling=spec.Sampling(
+        explicit=(
+            spec.Case(
+                "pcen",
+                {"frames": 2, "channels": 33, "learned": True, "per_channel": True, "floor": 1e-12},
+                signal="silence",
+                draw=10800319,
+            ),
         ),
     ),
     budget=spec.Budget(

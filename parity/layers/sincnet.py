@@ -41,16 +41,20 @@ SPEC = spec.LayerSpec(
     exact=lambda given: spec.exactly(
         frontends.sincnet(given.inputs["inputs"], given.weights, given.config["rate"])
     ),
-    unanswered=_unanswered,
-    explicit=(
-        spec.Case(
-            "sincnet",
-            {"samples": 1, "filters": 5, "batch": 1, "rate": 16000},
-            signal="nan",
-            draw=1,
+    sampling=spec.Sampling(
+        unanswered=_unanswered,
+        explicit=(
+            spec.Case(
+                "sincnet",
+                {"samples": 1, "filters": 5, "batch": 1, "rate": 16000},
+                signal="nan",
+                draw=1,
+            ),
         ),
     ),
-    divergences=("nan_in_max_pooling",),
+    exceptions=spec.Exceptions(
+        divergences=("nan_in_max_pooling",),
+    ),
     budget=spec.Budget(
         port=spec.Bound(11, 6.266),
         reference=spec.Bound(9.9, 6.083),

@@ -113,7 +113,9 @@ SPEC = spec.LayerSpec(
     draws=_draws,
     patches=("lingvo.core.spectrum_augmenter.tf.random.uniform",),
     call=_call,
-    axes=lambda _: {"inputs": ("batch", "time"), "draws": ("batch",)},
+    sampling=spec.Sampling(
+        axes=lambda _: {"inputs": ("batch", "time"), "draws": ("batch",)},
+    ),
     exact=lambda given: spec.exactly(
         spec_augment.augment(given.inputs["inputs"], given.draws, _arguments(given.config))
     ),

@@ -18,8 +18,10 @@ SPEC = spec.LayerSpec(
         "inputs": source.normal((2, config["frames"], config["channels"]))
     },
     exact=lambda given: spec.exactly(compression.squared_modulus(given.inputs["inputs"])),
-    explicit=(
-        spec.Case("squared_modulus", {"frames": 1, "channels": 2}, signal="denormal", draw=1),
+    sampling=spec.Sampling(
+        explicit=(
+            spec.Case("squared_modulus", {"frames": 1, "channels": 2}, signal="denormal", draw=1),
+        ),
     ),
     budget=spec.Budget(
         port=spec.Bound(5, 1.926),

@@ -33,7 +33,9 @@ SPEC = spec.LayerSpec(
     configs=spec.grid(samples=[16000, 401, 1760, 2222], filters=[40, 6, 9, 5], batch=[1, 2, 2, 2]),
     inputs=waveforms,
     weights=_weights,
-    constants=_constants,
+    exceptions=spec.Exceptions(
+        constants=_constants,
+    ),
     exact=lambda given: spec.exactly(
         frontends.time_domain_filterbanks(given.inputs["inputs"], given.weights)
     ),

@@ -169,7 +169,7 @@ def _disturb_constants(
     if isinstance(layer, nn.Module):
         named = dict(layer.named_parameters()) | dict(layer.named_buffers())
     with torch.no_grad():
-        for key, size in spec.constants(question.case.config).items():
+        for key, size in spec.exceptions.constants(question.case.config).items():
             if key not in named:  # an output's own rounding: see parity/checks/monte_carlo.py
                 continue
             tensor = named[key]

@@ -48,7 +48,7 @@ class Called(nn.Module):
 
 def _axes(spec: LayerSpec, question: Question) -> list[Sequence[str]]:
     """The names of the leading axes of each tensor."""
-    declared = spec.axes(question.case.config)
+    declared = spec.sampling.axes(question.case.config)
     drawn = [declared.get("draws", ())] * len(question.draws)
     return [*(declared.get(name, ()) for name in question.inputs), *drawn]
 

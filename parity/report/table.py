@@ -172,7 +172,10 @@ def _without(rows: Sequence[Row]) -> list[str]:
     if not any(row.derivatives for row in rows):
         return []
     reasons = {
-        row.spec.name: entry.reason for row in rows if row.derivatives for entry in row.spec.without
+        row.spec.name: entry.reason
+        for row in rows
+        if row.derivatives
+        for entry in row.spec.exceptions.without
     }
     told = "; ".join(f"{layer} ({reason})" for layer, reason in reasons.items())
     return [

@@ -16,7 +16,9 @@ from parity.spec.case import grid as grid
 from parity.spec.case import product as product
 from parity.spec.error_case import ErrorCase as ErrorCase
 from parity.spec.invariant import Law as Law
+from parity.spec.layer_spec import Exceptions as Exceptions
 from parity.spec.layer_spec import LayerSpec as LayerSpec
+from parity.spec.layer_spec import Sampling as Sampling
 from parity.spec.layer_spec import no_inputs as no_inputs
 from parity.spec.question import Given as Given
 from parity.spec.question import Question as Question

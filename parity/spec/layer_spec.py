@@ -38,6 +38,59 @@ _BATCH_OF_CLIPS: Mapping[str, Sequence[str]] = {"inputs": ("batch", "time")}
 
 
 @dataclasses.dataclass(frozen=True)
+class Sampling:
+    """How cases beside the listed configurations come about.
+
+    Attributes:
+        sizes: which sizes of a configuration may be drawn between their smallest and greatest
+            listed value; the others go together as listed.
+        explicit: further cases that are recorded: counter-examples that were found once, and the
+            witnesses of divergences.
+        unanswered: why a case that the port takes has no answer to compare (the official code
+            fails, say); such ones are not drawn. Empty where it has one.
+        batched: names of the inputs whose first axis counts clips, of which there may be none.
+        axes: what the leading axes of an input (or, as ``draws``, of each draw) are: ``batch`` or
+            ``time``. A graph of the layer must serve every size of those
+            (``parity/port/trace_shapes.py``).
+    """
+
+    sizes: Sequence[str] = ("samples", "frames", "taps", "stride", "filters", "channels")
+    explicit: Sequence[Case] = ()
+    unanswered: Callable[[Case], str] = lambda _case: ""
+    batched: Sequence[str] = ("inputs",)
+    axes: Callable[[Config], Mapping[str, Sequence[str]]] = lambda _config: _BATCH_OF_CLIPS
+
+
+@dataclasses.dataclass(frozen=True)
+class Exceptions:
+    """Where a layer departs from the rules that hold for all others, with the reasons.
+
+    Attributes:
+        single: why the port has no float64 answer to a configuration; empty where it has one.
+        ties: masks of the elements that stand on a kink of the exact function, by ``input/NAME`` or
+            ``weight/PATH``; what their gradient is there, is a rule of each precision. They are
+            compared between port and official alone.
+        divergences: names in ``parity/checks/expected_divergences.py`` of what this layer does
+            otherwise.
+        adverse: the budget for inputs that are not plain, where it needs another: of silence, say,
+            all roundings of a mean go the same way.
+        without: derivatives that it can't have, with the reason (``parity/checks/derivatives``).
+        constants: how far values that are computed once, when the port's layer is built, may be
+            off by rounding, element by element: by the port's name of them, or as ``output/0``
+            where the value itself is the answer. Derived in the declaration.
+        answers_in_double: whether both sides answer in float64, whatever they are asked in.
+    """
+
+    single: Callable[[Config], str] = lambda _config: ""
+    ties: Callable[[Config], Mapping[str, Array]] = lambda _config: {}
+    divergences: Sequence[str] = ()
+    adverse: Budget | None = None
+    without: Sequence[Without] = ()
+    constants: Callable[[Config], Mapping[str, Array]] = lambda _config: {}
+    answers_in_double: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
 class LayerSpec:
     """The declaration of a layer, function or model.
 
@@ -62,31 +115,10 @@ class LayerSpec:
             arrays of ``draws``.
         draws: gives those arrays.
         arithmetics: arithmetics that the port can be built in (``config["arithmetic"]``).
-        sizes: which sizes of a configuration may be drawn between their smallest and greatest
-            listed value; the others go together as listed.
-        constants: how far values that are computed once, when the port's layer is built, may be
-            off by rounding, element by element: by the port's name of them, or as ``output/0``
-            where the value itself is the answer. Derived in the declaration.
-        answers_in_double: whether both sides answer in float64, whatever they are asked in.
-        ties: masks of the elements that stand on a kink of the exact function, by ``input/NAME`` or
-            ``weight/PATH``; what their gradient is there, is a rule of each precision. They are
-            compared between port and official alone.
-        single: why the port has no float64 answer to a configuration; empty where it has one.
-        unanswered: why a case that the port takes has no answer to compare (the official code
-            fails, say); such ones are not drawn. Empty where it has one.
-        explicit: further cases that are recorded: counter-examples that were found once, and the
-            witnesses of divergences.
-        divergences: names in ``parity/checks/expected_divergences.py`` of what this layer does
-            otherwise.
-        axes: what the leading axes of an input (or, as ``draws``, of each draw) are: ``batch`` or
-            ``time``. A graph of the layer must serve every size of those
-            (``parity/port/trace_shapes.py``).
-        adverse: the budget for inputs that are not plain, where it needs another: of silence, say,
-            all roundings of a mean go the same way.
+        sampling: how further cases are drawn; see :class:`Sampling`.
+        exceptions: where this layer departs from the rules; see :class:`Exceptions`.
         laws: what holds of this port's layer bit by bit, beside what follows from the declaration
             (``parity/checks/invariants``).
-        without: derivatives that it can't have, with the reason (``parity/checks/derivatives``).
-        batched: names of the inputs whose first axis counts clips, of which there may be none.
         autocast: whether it computes in the precision of its input also where autocast is on.
         folder: ``kind`` and ``arguments`` by which ``from_pretrained`` builds a configuration;
             None where the layer has no such method.
@@ -110,31 +142,22 @@ class LayerSpec:
     patches: Sequence[str] = ()
     draws: Callable[[Config, Source], Sequence[Array]] | None = None
     arithmetics: Sequence[str] = ()
-    sizes: Sequence[str] = ("samples", "frames", "taps", "stride", "filters", "channels")
-    constants: Callable[[Config], Mapping[str, Array]] = lambda _config: {}
-    ties: Callable[[Config], Mapping[str, Array]] = lambda _config: {}
-    answers_in_double: bool = False
-    single: Callable[[Config], str] = lambda _config: ""
-    unanswered: Callable[[Case], str] = lambda _case: ""
-    explicit: Sequence[Case] = ()
-    divergences: Sequence[str] = ()
-    axes: Callable[[Config], Mapping[str, Sequence[str]]] = lambda _config: _BATCH_OF_CLIPS
-    adverse: Budget | None = None
+    sampling: Sampling = Sampling()
+    exceptions: Exceptions = Exceptions()
     laws: Sequence[Law] = ()
-    without: Sequence[Without] = ()
-    batched: Sequence[str] = ("inputs",)
     autocast: bool = False
     folder: Callable[[Config], Mapping[str, Any]] | None = None
 
     def __post_init__(self) -> None:
         if not self.errors:
             raise ValueError(f"{self.name} declares no error case")
-        if foreign := {case.layer for case in self.explicit} - {self.name}:
+        if foreign := {case.layer for case in self.sampling.explicit} - {self.name}:
             raise ValueError(f"{self.name} declares cases of {sorted(foreign)}")
 
     def budget_of(self, case: Case) -> Budget:
         """What is allowed for a case."""
-        return self.budget if case.signal == "plain" or self.adverse is None else self.adverse
+        adverse = self.exceptions.adverse
+        return self.budget if case.signal == "plain" or adverse is None else adverse
 
     def differentiable_weights(self, config: Config) -> list[str]:
         """Official paths of the weights whose gradient is compared."""
@@ -155,4 +178,4 @@ class LayerSpec:
                 made.append(Case(self.name, config, initial=True))
             if self.training:
                 made.append(Case(self.name, config, training=True))
-        return [*made, *self.explicit]
+        return [*made, *self.sampling.explicit]

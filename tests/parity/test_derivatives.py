@@ -17,7 +17,7 @@ from parity.checks.derivatives import chosen, derived
 from parity.checks.derivatives.derived import Derived
 from parity.checks.derivatives.rounding import total
 from parity.layers import all_specs
-from parity.spec import LayerSpec
+from parity.spec import Exceptions, LayerSpec
 from parity.spec.without_derivative import FORWARD, KINDS, MAPPED, NOTHING, SECOND, Without, nothing
 
 SPECS = all_specs()
@@ -86,7 +86,9 @@ class _Mixed(_Square):
 def _like(function: Callable[[Tensor], Tensor], *without: Without) -> LayerSpec:
     """A declaration of one input and no weights, with another function for a port."""
     return dataclasses.replace(
-        SPECS["log_compression"], port=lambda _config: function, without=without
+        SPECS["log_compression"],
+        port=lambda _config: function,
+        exceptions=Exceptions(without=without),
     )
 
 

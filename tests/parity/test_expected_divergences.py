@@ -43,7 +43,7 @@ def test_entries_are_complete() -> None:
         assert entry.reason
         assert "tensorflow" in entry.source
         assert entry.like_official is not None or entry.without
-    named = {name for spec in SPECS.values() for name in spec.divergences}
+    named = {name for spec in SPECS.values() for name in spec.exceptions.divergences}
     everywhere = {entry.name for entry in expected_divergences.TABLE if entry.everywhere}
     assert named | everywhere == set(expected_divergences.NAMED)
 
@@ -68,7 +68,7 @@ def test_plain_input_is_never_excused() -> None:
 
 def test_an_excuse_must_reproduce_the_official_answer() -> None:
     """With maxima that drop NaN the port must give the very same; another number still fails."""
-    case = next(case for case in POOLING.explicit if case.signal == "nan")
+    case = next(case for case in POOLING.sampling.explicit if case.signal == "nan")
     question = runner.ask(POOLING, case)
     entry = expected_divergences.NAMED["nan_in_max_pooling"]
     run = runner.Run(noise=entry.like_official)
@@ -112,7 +112,7 @@ def test_an_entry_that_nothing_needs_is_told() -> None:
     (line,) = expected_divergences.unneeded([POOLING], {(POOLING.name, "gradients_at_non_finite")})
     assert POOLING.name in line
     assert "nan_in_max_pooling" in line
-    every = {(POOLING.name, name) for name in POOLING.divergences}
+    every = {(POOLING.name, name) for name in POOLING.exceptions.divergences}
     assert expected_divergences.unneeded([POOLING], every) == []
 
 

@@ -84,7 +84,7 @@ def test_every_declared_axis_is_longer_when_traced(name: str) -> None:
     case = spec.cases()[0]
     question = runner.ask(spec, case)
     arrays = [torch.from_numpy(each) for each in (*question.inputs.values(), *question.draws)]
-    declared = spec.axes(case.config)
+    declared = spec.sampling.axes(case.config)
     names = [*question.inputs, *(["draws"] * len(question.draws))]
     for free in (trace_shapes.AXES, ("batch",), ()):
         traced = trace_shapes.longer(spec, question, arrays, free)
@@ -102,7 +102,7 @@ def test_every_declared_axis_is_longer_when_traced(name: str) -> None:
     "name", ["leaf", "time_domain_filterbanks", "sincnet", "sincnet_plus", "mel_filterbanks"]
 )
 def test_frontends_are_to_serve_any_batch_and_length(name: str) -> None:
-    assert SPECS[name].axes(SPECS[name].configs[0])["inputs"] == ("batch", "time")
+    assert SPECS[name].sampling.axes(SPECS[name].configs[0])["inputs"] == ("batch", "time")
 
 
 def _of_long_clips(inputs: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import pytest
 from parity.layers import all_specs
 from parity.oracles import recorded
 from parity.port import runner
-from parity.spec import Bound, Budget, Case, LayerSpec, Weight, digest, grid
+from parity.spec import Bound, Budget, Case, Exceptions, LayerSpec, Sampling, Weight, digest, grid
 from parity.spec.random_arrays import Source
 
 SPECS = all_specs()
@@ -117,11 +117,11 @@ def test_other_kernels_have_the_wider_bound_of_both_sides() -> None:
 def test_adverse_input_may_have_a_budget_of_its_own() -> None:
     """Plain input keeps the narrow one."""
     wide = Budget(*[Bound(1, 1)] * 4)
-    spec = dataclasses.replace(next(iter(SPECS.values())), adverse=wide)
+    spec = dataclasses.replace(next(iter(SPECS.values())), exceptions=Exceptions(adverse=wide))
     case = spec.cases()[0]
     assert spec.budget_of(case) is spec.budget
     assert spec.budget_of(dataclasses.replace(case, signal="silence")) is wide
-    plain = dataclasses.replace(spec, adverse=None)
+    plain = dataclasses.replace(spec, exceptions=Exceptions())
     assert plain.budget_of(dataclasses.replace(case, signal="silence")) is spec.budget
 
 
@@ -129,12 +129,12 @@ def test_a_counter_example_of_another_layer_is_refused() -> None:
     """It would never be run."""
     first, second, *_ = SPECS.values()
     with pytest.raises(ValueError, match="declares cases of"):
-        dataclasses.replace(first, explicit=second.cases()[:1])
+        dataclasses.replace(first, sampling=Sampling(explicit=second.cases()[:1]))
 
 
 def test_a_case_survives_json() -> None:
     """As a failure prints it."""
-    case = next(case for spec in SPECS.values() for case in spec.explicit)
+    case = next(case for spec in SPECS.values() for case in spec.sampling.explicit)
     again = Case.from_json(case.as_json())
     assert again == case
     assert again.seed == case.seed

@@ -189,7 +189,11 @@ def test_outcomes_are_written_and_read(tmp_path: Path) -> None:
 def _declared(place: str, layer: str) -> Bound:
     adverse, check, kind = place.split(", ")
     spec = all_specs()[layer]
-    budget = spec.budget if adverse == "plain" or spec.adverse is None else spec.adverse
+    budget = (
+        spec.budget
+        if adverse == "plain" or spec.exceptions.adverse is None
+        else spec.exceptions.adverse
+    )
     if check == DOUBLE:
         return spec.budget.double
     side = {PORT: "port", REFERENCE: "reference"}[check]

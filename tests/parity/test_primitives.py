@@ -117,7 +117,7 @@ def test_a_halved_gradient_at_a_tie_is_found() -> None:
 
     def halving(spec: LayerSpec, question: Question) -> Answer:
         answer = exact(spec, question)
-        ties = spec.ties(question.case.config)["input/inputs"]
+        ties = spec.exceptions.ties(question.case.config)["input/inputs"]
         answer.gradients["input/inputs"] = answer.gradients["input/inputs"] * np.where(ties, 0.5, 1)
         return answer
 

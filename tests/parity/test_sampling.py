@@ -15,7 +15,7 @@ from parity.commands import record
 from parity.layers import all_specs
 from parity.oracles import recorded
 from parity.port import runner
-from parity.spec import SIGNALS, Answer, Case, LayerSpec, Question
+from parity.spec import SIGNALS, Answer, Case, LayerSpec, Question, Sampling
 
 SPECS = all_specs()
 SPEC = SPECS["gaussian_lowpass_layer"]
@@ -167,5 +167,5 @@ def test_recordings_hold_drawn_cases_of_every_layer() -> None:
 
 def test_unanswered_configurations_are_not_drawn() -> None:
     """Where the official code fails and the port does not."""
-    spec = dataclasses.replace(SPEC, unanswered=lambda _case: "always")
+    spec = dataclasses.replace(SPEC, sampling=Sampling(unanswered=lambda _case: "always"))
     assert sampling.sample(spec, 3, seed=0) == []

@@ -55,7 +55,7 @@ def test_other_operations_stay_in_float64() -> None:
 def test_they_make_the_official_distance() -> None:
     """Behind a constant map, array by array, nearly all of it."""
     spec = all_specs()["pann_wav_block"]
-    name = spec.adverse.reference_gradient.at if spec.adverse else ""
+    name = spec.exceptions.adverse.reference_gradient.at if spec.exceptions.adverse else ""
     case = next(case for case in recorded.cases(spec) if case.name == name)
     farthest = sequential_sums.likeness(spec, case)[:3]
     assert farthest[0].official > 5

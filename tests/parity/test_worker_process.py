@@ -23,7 +23,7 @@ from parity.oracles.official import (
     Official,
 )
 from parity.port import runner
-from parity.spec import LayerSpec, Question, Ref
+from parity.spec import LayerSpec, Question, Ref, Sampling
 
 HANG = 1.5  # seconds until a silent worker is given up
 
@@ -39,7 +39,7 @@ def spec_of(function: str) -> LayerSpec:
     base = all_specs()["squared_modulus"]
     made = Ref(f"leaf_audio.frontend.{function}")
     return dataclasses.replace(
-        base, name=function, official=lambda _: made, differentiable=(), explicit=()
+        base, name=function, official=lambda _: made, differentiable=(), sampling=Sampling()
     )
 
 

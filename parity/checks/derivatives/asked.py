@@ -97,7 +97,7 @@ class Asked:
 
     def _ties(self) -> dict[str, Array]:
         """The declared ones, in the port's layout."""
-        ties = dict(self.spec.ties(self.case.config))
+        ties = dict(self.spec.exceptions.ties(self.case.config))
         for path, weight in self.spec.weights(self.case.config).items():
             name = f"weight/{path}"
             if name in ties:

@@ -58,7 +58,7 @@ def _foretold(entry: Without, found: Found) -> str:
 
 def check(spec: LayerSpec, kind: str, cases: Sequence[Asked]) -> Derived:
     """A kind of derivatives in all cases: the first problem."""
-    entries = [entry for entry in spec.without if kind in entry.kinds]
+    entries = [entry for entry in spec.exceptions.without if kind in entry.kinds]
     met, asked_of, told = list[Without](), set[str](), set[str]()
     for asked in cases:
         found = _found(kind, asked)

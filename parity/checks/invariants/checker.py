@@ -36,7 +36,7 @@ def _generic(spec: LayerSpec) -> Iterator[tuple[str, Check]]:
     yield "NumPy's numbers as arguments", generic.numpy_arguments
     if generic.prints(spec):
         yield "what print shows", generic.printed
-    if any(name in spec.inputs(spec.configs[0], Source(0)) for name in spec.batched):
+    if any(name in spec.inputs(spec.configs[0], Source(0)) for name in spec.sampling.batched):
         yield "a batch of no clips", generic.no_clips
     if spec.autocast:
         yield "under autocast", generic.autocast

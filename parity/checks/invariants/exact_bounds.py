@@ -71,7 +71,7 @@ def _narrow(budget: Budget, gradient: bool) -> Iterator[str]:
 
 def declared(spec: LayerSpec, gradient: bool) -> list[str]:
     """The bounds below five units, of outputs or of gradients."""
-    budgets = [spec.budget, *([spec.adverse] if spec.adverse else [])]
+    budgets = [spec.budget, *([spec.exceptions.adverse] if spec.exceptions.adverse else [])]
     return [text for budget in budgets for text in _narrow(budget, gradient)]
 
 

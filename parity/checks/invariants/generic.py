@@ -68,13 +68,13 @@ def autocast(spec: LayerSpec, _case: Case, asked: Usual) -> str:
 def no_clips(spec: LayerSpec, _case: Case, asked: Usual) -> str:
     """A batch of no clips gives the shape and dtype that others have, but for the batch."""
     question, some = asked
-    counted = [question.inputs[name] for name in spec.batched if name in question.inputs]
+    counted = [question.inputs[name] for name in spec.sampling.batched if name in question.inputs]
     if not counted:
         return ""
     (clips,) = {len(array) for array in counted}
 
     def cut(name: str, array: Array) -> Array:
-        return array[:0] if name in spec.batched and len(array) == clips else array
+        return array[:0] if name in spec.sampling.batched and len(array) == clips else array
 
     empty = dataclasses.replace(
         question,

@@ -167,12 +167,13 @@ def _declaration(subject: Subject) -> LayerSpec:
         for row in table(subject.model)
     }
     constants = _constants(subject.config)
+    declaration = declared(subject.config, "logits")[-1]
     return dataclasses.replace(
-        declared(subject.config, "logits")[-1],
+        declaration,
         port=port,
         call=call,
         weights=lambda _config: weights,
-        constants=lambda _config: constants,
+        exceptions=dataclasses.replace(declaration.exceptions, constants=lambda _config: constants),
         differentiable=(),
         arithmetics=("complex", "real") if has_arithmetic(subject.model) else (),
     )
@@ -181,9 +182,9 @@ def _declaration(subject: Subject) -> LayerSpec:
 def _constants(config: Mapping[str, Any]) -> Mapping[str, Array]:
     """How far what is computed when the model is built may be off: mel's window and matrix."""
     if config["kind"] == "MelFilterbanks":
-        return MEL.constants(config["arguments"])
+        return MEL.exceptions.constants(config["arguments"])
     part = config["arguments"].get("frontend") if config["kind"] == "AudioClassifier" else None
     if part is None or part["kind"] != "MelFilterbanks":
         return {}
-    found = MEL.constants(part["arguments"])
+    found = MEL.exceptions.constants(part["arguments"])
     return {f"frontend.{name}": size for name, size in found.items()}

@@ -27,7 +27,9 @@ PRIMITIVE = Primitive(
             rows=[1, 2, 5],
             columns=[2, 1, 6],
         ),
-        sizes=("frames", "filters", "channels", "rows", "columns"),
+        sampling=spec.Sampling(
+            sizes=("frames", "filters", "channels", "rows", "columns"),
+        ),
         inputs=normal_map,
         call=channels_last,
         exact=lambda given: spec.exactly(

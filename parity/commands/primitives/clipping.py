@@ -67,9 +67,13 @@ PRIMITIVE = Primitive(
         port=_port,
         official=_official,
         configs=spec.grid(name=_NAMES, low=[0, -1000, 10, 3], width=[1000, 0, 2]),
-        sizes=("low", "width"),
+        sampling=spec.Sampling(
+            sizes=("low", "width"),
+        ),
         inputs=_inputs,
-        ties=_ties,
+        exceptions=spec.Exceptions(
+            ties=_ties,
+        ),
         exact=_exact,
         budget=spec.Budget(
             port=spec.Bound(0, 0, _EXACT),

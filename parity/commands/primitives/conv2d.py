@@ -30,7 +30,9 @@ PRIMITIVE = Primitive(
             rows=[1, 3, 5],
             columns=[3, 1, 5],
         ),
-        sizes=("frames", "filters", "channels"),
+        sampling=spec.Sampling(
+            sizes=("frames", "filters", "channels"),
+        ),
         inputs=normal_map,
         weights=lambda config: walk(_port(config)),
         initial=False,

@@ -19,8 +19,12 @@ PRIMITIVE = Primitive(
         ),
         official=lambda config: spec.Ref("tensorflow.signal.hamming_window")(2 * config["pairs"]),
         configs=spec.grid(pairs=[1, 2, 200, 400]),
-        sizes=("pairs",),
-        constants=lambda config: {"value": rounding(2 * config["pairs"], 0.46)},
+        sampling=spec.Sampling(
+            sizes=("pairs",),
+        ),
+        exceptions=spec.Exceptions(
+            constants=lambda config: {"value": rounding(2 * config["pairs"], 0.46)},
+        ),
         exact=lambda given: spec.exactly(windows.hamming(2 * given.config["pairs"])),
         budget=spec.Budget(
             port=spec.Bound(1.9, 0.989),

@@ -38,7 +38,9 @@ PRIMITIVE = Primitive(
         port=lambda config: Constant(functools.partial(_hann, config["taps"])),
         official=_official,
         configs=spec.grid(taps=[1, 2, 3, 401, 800], periodic=[True, False]),
-        constants=lambda config: {"value": rounding(config["taps"])},
+        exceptions=spec.Exceptions(
+            constants=lambda config: {"value": rounding(config["taps"])},
+        ),
         exact=lambda given: spec.exactly(windows.periodic_hann(given.config["taps"])),
         budget=spec.Budget(
             port=spec.Bound(10, 5.17),

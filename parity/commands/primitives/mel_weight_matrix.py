@@ -56,8 +56,12 @@ PRIMITIVE = Primitive(
             low=[0, 5, 100, 500],
             width=[1000, 900, 300, 1],
         ),
-        sizes=("filters", "bins", "sample_rate", "low", "width"),
-        constants=_rounding,
+        sampling=spec.Sampling(
+            sizes=("filters", "bins", "sample_rate", "low", "width"),
+        ),
+        exceptions=spec.Exceptions(
+            constants=_rounding,
+        ),
         exact=lambda given: spec.exactly(mel.weight_matrix(*_arguments(given.config).values())),  # type: ignore[arg-type]
         budget=spec.Budget(
             port=spec.Bound(9.6, 4.8),

@@ -32,7 +32,9 @@ PRIMITIVE = Primitive(
         port=lambda config: L1L2(**_factors(config)),
         official=lambda config: keras("regularizers.L1L2", **_factors(config)),
         configs=spec.grid(taps=[1, 101, 401], filters=[1, 8, 40], l1=[0, 10, 500], l2=[500, 1, 10]),
-        sizes=("taps", "filters", "l1", "l2"),
+        sampling=spec.Sampling(
+            sizes=("taps", "filters", "l1", "l2"),
+        ),
         inputs=_inputs,
         exact=_exact,
         budget=spec.Budget(

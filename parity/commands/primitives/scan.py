@@ -58,7 +58,9 @@ PRIMITIVE = Primitive(
         inputs=_inputs,
         differentiable=("inputs", "smooth", "state"),
         exact=_exact,
-        ties=_ties,
+        exceptions=spec.Exceptions(
+            ties=_ties,
+        ),
         budget=spec.Budget(
             port=spec.Bound(7.4, 3.71),
             reference=spec.Bound(6.8, 3.43),

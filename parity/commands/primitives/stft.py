@@ -79,7 +79,9 @@ PRIMITIVE = Primitive(
             size=[64, 128, 256],
         ),
         inputs=_inputs,
-        constants=lambda config: {"window": rounding(config["taps"])},
+        exceptions=spec.Exceptions(
+            constants=lambda config: {"window": rounding(config["taps"])},
+        ),
         exact=_exact,
         budget=spec.Budget(
             port=spec.Bound(24, 12.1, _PORT),
