@@ -29,10 +29,10 @@ FEATURES = [name for name in umath.__cpu_dispatch__ if umath.__cpu_features__[na
 _ASK = """
 import json, sys
 import numpy as np
-from parity import port
 from parity.layers import all_specs
+from parity.port import runner
 print(json.dumps({
-    f"{spec.name} {case.name}": port.ask(spec, case).digest()
+    f"{spec.name} {case.name}": runner.ask(spec, case).digest()
     for spec in all_specs().values() for case in spec.cases()
 }))
 """
