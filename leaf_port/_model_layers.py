@@ -63,13 +63,13 @@ class MaxPool(nn.Module):
     the first of the window, in TensorFlow and in torch.
 
     Args:
-        where: the model that pools, for the error.
+        owner: the model that pools, for the error.
         window: its size along each of the last one or two axes.
     """
 
-    def __init__(self, where: str, window: tuple[int, ...]) -> None:
+    def __init__(self, owner: str, window: tuple[int, ...]) -> None:
         super().__init__()
-        self.where = where
+        self.owner = owner
         self.window = window
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -78,31 +78,31 @@ class MaxPool(nn.Module):
         if any(size < taps for size, taps in zip(sizes, self.window, strict=True)):
             expected = f"a map of at least {self.window} where it is pooled"
             fix = "give longer clips, more filters or fewer blocks"
-            raise LeafError(self.where, "inputs", expected, str(tuple(sizes)), fix)
+            raise LeafError(self.owner, "inputs", expected, str(tuple(sizes)), fix)
         if len(self.window) == 1:  # F.max_pool1d would fix the length in an exported graph
             return max_pool2d(inputs.unsqueeze(-2), (1, *self.window)).squeeze(-2)
         return max_pool2d(inputs, self.window)
 
     def extra_repr(self) -> str:
         """The arguments, for ``print(layer)``."""
-        return f"{self.where!r}, {self.window}"
+        return f"{self.owner!r}, {self.window}"
 
 
 class SameAvgPool2d(nn.Module):
     """Mean over windows laid end to end under TensorFlow's SAME padding, which the means leave out.
 
     Args:
-        where: the model that pools, for the error.
+        owner: the model that pools, for the error.
         window: its size along frames and filters.
     """
 
-    def __init__(self, where: str, window: tuple[int, int]) -> None:
+    def __init__(self, owner: str, window: tuple[int, int]) -> None:
         super().__init__()
         if not isinstance(window, (tuple, list)) or len(window) != 2:
             fix = "give its size along frames and filters"
-            raise LeafError(where, "pool_size", "two integers", repr(window), fix)
-        height, width = (_checks.at_least(where, "pool_size", size) for size in window)
-        self.where = where
+            raise LeafError(owner, "pool_size", "two integers", repr(window), fix)
+        height, width = (_checks.at_least(owner, "pool_size", size) for size in window)
+        self.owner = owner
         self.window = (height, width)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -113,7 +113,7 @@ class SameAvgPool2d(nn.Module):
 
     def extra_repr(self) -> str:
         """The arguments, for ``print(layer)``."""
-        return f"{self.where!r}, {self.window}"
+        return f"{self.owner!r}, {self.window}"
 
     def _sums(self, x: Tensor) -> Tensor:
         """Sums over the windows; of ones, the number of values in each that are not padding."""
@@ -149,9 +149,9 @@ class MapSequential(nn.Sequential):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Checks the map and applies the children in order."""
-        where = type(self).__name__
-        _checks.shaped(where, inputs, (None, self.in_channels, None, None), MAP)
-        _checks.same_dtype(where, inputs, next(self.parameters()))
+        owner = type(self).__name__
+        _checks.shaped(owner, inputs, (None, self.in_channels, None, None), MAP)
+        _checks.same_dtype(owner, inputs, next(self.parameters()))
         output = inputs
         for layer in self:
             output = layer(output)
@@ -244,7 +244,7 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def new_activation(where: str, activation: Activation) -> nn.Module:
+def new_activation(owner: str, activation: Activation) -> nn.Module:
     """The layer that Keras' name, a module or a function of a tensor stands for; None is linear."""
     if activation is None:
         return nn.Identity()
@@ -255,33 +255,33 @@ def new_activation(where: str, activation: Activation) -> nn.Module:
     if isinstance(activation, (str, type)) or not callable(activation):
         expected = f"one of {', '.join(sorted(_ACTIVATIONS))}, a module or a function of a tensor"
         fix = "check the name, or give an instance: nn.ReLU(), not nn.ReLU"
-        raise LeafError(where, "activation", expected, repr(activation), fix)
+        raise LeafError(owner, "activation", expected, repr(activation), fix)
     return Function(activation)
 
 
-def new_normalization(where: str, layer: Callable[[int], nn.Module], channels: int) -> nn.Module:
+def new_normalization(owner: str, layer: Callable[[int], nn.Module], channels: int) -> nn.Module:
     """A new normalisation of so many channels."""
     expected = "a class or function that makes a module from a number of channels, or None"
     fix = "give BatchNormalization or torch.nn.BatchNorm2d, not one of their layers"
     if isinstance(layer, nn.Module) or not callable(layer):
-        raise LeafError(where, "normalization_layer", expected, repr(layer), fix)
+        raise LeafError(owner, "normalization_layer", expected, repr(layer), fix)
     made = layer(channels)
     if not isinstance(made, nn.Module):
         got = f"{layer!r}, which makes a {type(made).__name__}"
-        raise LeafError(where, "normalization_layer", expected, got, fix)
+        raise LeafError(owner, "normalization_layer", expected, got, fix)
     return made
 
 
-def share(where: str, argument: str, rate: float) -> float:
+def share(owner: str, argument: str, rate: float) -> float:
     """``rate``, if it is a share from 0 to 1."""
-    if not 0 <= _checks.finite(where, argument, rate) <= 1:
-        raise LeafError(where, argument, "a share from 0 to 1", rate, "0.2 drops one value in five")
+    if not 0 <= _checks.finite(owner, argument, rate) <= 1:
+        raise LeafError(owner, argument, "a share from 0 to 1", rate, "0.2 drops one value in five")
     return rate
 
 
-def channel_counts(where: str, argument: str, channels: Sequence[int]) -> list[int]:
+def channel_counts(owner: str, argument: str, channels: Sequence[int]) -> list[int]:
     """``channels`` as a list, if there is at least one and each is at least 1."""
     if isinstance(channels, str) or not isinstance(channels, Sequence) or not channels:
         fix = "give one for each block"
-        raise LeafError(where, argument, "a sequence of numbers of channels", repr(channels), fix)
-    return [_checks.at_least(where, argument, count) for count in channels]
+        raise LeafError(owner, argument, "a sequence of numbers of channels", repr(channels), fix)
+    return [_checks.at_least(owner, argument, count) for count in channels]

@@ -52,12 +52,12 @@ def conv1d(
     return F.conv1d(x, kernel, stride=stride, dilation=dilation).transpose(1, 2)
 
 
-def check_long_enough(where: str, inputs: Tensor, extent: int, padding_: str) -> None:
+def check_long_enough(owner: str, inputs: Tensor, extent: int, padding_: str) -> None:
     """Refuses an input that a VALID window does not fit into."""
     if padding_ == padding.VALID and inputs.shape[1] < extent:
         expected = f"at least {extent} samples, as the window is not padded"
         fix = "give a longer clip or a shorter window"
-        raise LeafError(where, "inputs", expected, tuple(inputs.shape), fix)
+        raise LeafError(owner, "inputs", expected, tuple(inputs.shape), fix)
 
 
 class _Conv1d(nn.Module):
@@ -75,12 +75,12 @@ class _Conv1d(nn.Module):
         kernel_regularizer: Regularizer | None,
     ) -> None:
         super().__init__()
-        where = type(self).__name__
-        self.filters = _checks.at_least(where, "filters", filters)
-        self.kernel_size = _checks.at_least(where, "kernel_size", kernel_size)
-        self.strides = _checks.at_least(where, "strides", strides)
-        self.padding = padding.check_padding(where, padding_)
-        _checks.fits_memory(where, "kernel_size", kernel_size, filters * kernel_size)
+        owner = type(self).__name__
+        self.filters = _checks.at_least(owner, "filters", filters)
+        self.kernel_size = _checks.at_least(owner, "kernel_size", kernel_size)
+        self.strides = _checks.at_least(owner, "strides", strides)
+        self.padding = padding.check_padding(owner, padding_)
+        _checks.fits_memory(owner, "kernel_size", kernel_size, filters * kernel_size)
         self.regularizers = {} if kernel_regularizer is None else {"kernel": kernel_regularizer}
         self.constraints: dict[str, Constraint] = {}
 
@@ -90,11 +90,11 @@ class _Conv1d(nn.Module):
         return parameter(type(self).__name__, initializer, (channels,))
 
     def _check_inputs(self, inputs: Tensor, weight: Tensor) -> None:
-        where = type(self).__name__
+        owner = type(self).__name__
         names = f"(batch, time, {self.in_channels})"
-        _checks.shaped(where, inputs, (None, None, self.in_channels), names)
-        _checks.same_dtype(where, inputs, weight)
-        check_long_enough(where, inputs, self.kernel_size, self.padding)
+        _checks.shaped(owner, inputs, (None, None, self.in_channels), names)
+        _checks.same_dtype(owner, inputs, weight)
+        check_long_enough(owner, inputs, self.kernel_size, self.padding)
 
     def _convolve(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         outputs = conv1d(inputs, kernel, self.strides, self.padding)
@@ -139,10 +139,10 @@ class Conv1d(_Conv1d):
         in_channels: int = 1,
     ) -> None:
         super().__init__(filters, kernel_size, strides, padding, kernel_regularizer)
-        where = type(self).__name__
-        self.in_channels = _checks.at_least(where, "in_channels", in_channels)
+        owner = type(self).__name__
+        self.in_channels = _checks.at_least(owner, "in_channels", in_channels)
         shape = (kernel_size, in_channels, filters)
-        self.kernel = parameter(where, kernel_initializer or GlorotUniform(), shape, trainable)
+        self.kernel = parameter(owner, kernel_initializer or GlorotUniform(), shape, trainable)
         self.bias = self._bias(use_bias, filters, Constant(0.0))
         if self.bias is not None:
             self.bias.requires_grad_(trainable)
@@ -191,20 +191,20 @@ class GaborConv1d(_Conv1d):
         sort_filters: bool = False,
         arithmetic: Arithmetic = "auto",
     ) -> None:
-        where = type(self).__name__
+        owner = type(self).__name__
         super().__init__(
-            _checks.at_least(where, "filters", filters, 2),
+            _checks.at_least(owner, "filters", filters, 2),
             kernel_size,
             strides,
             padding,
             kernel_regularizer,
         )
         initializer = kernel_initializer or GlorotUniform()
-        self.kernel = parameter(where, initializer, (filters // 2, 2), trainable)
+        self.kernel = parameter(owner, initializer, (filters // 2, 2), trainable)
         self.constraints["kernel"] = GaborConstraint(kernel_size)
         self.bias = self._bias(use_bias, filters // 2 * 2, GlorotUniform())
         self.sort_filters = sort_filters
-        self.arithmetic = _arithmetic.check_arithmetic(where, arithmetic)
+        self.arithmetic = _arithmetic.check_arithmetic(owner, arithmetic)
 
     def impulse_responses(self) -> Tensor:
         """The wavelets as they are convolved: ``(filters // 2, kernel_size, 2)``."""
@@ -245,9 +245,9 @@ class NormalizedConv1d(_Conv1d):
         trainable: bool = True,
     ) -> None:
         super().__init__(filters, kernel_size, strides, padding, kernel_regularizer)
-        where = type(self).__name__
+        owner = type(self).__name__
         shape = (kernel_size, 1, filters)
-        self.kernel = parameter(where, kernel_initializer or GlorotUniform(), shape, trainable)
+        self.kernel = parameter(owner, kernel_initializer or GlorotUniform(), shape, trainable)
         self.constraints["kernel"] = UnitNorm(axis=0)
         self.bias = self._bias(use_bias, filters, GlorotUniform())
 
@@ -296,9 +296,9 @@ class SincConv1d(_Conv1d):
         min_low_hz: float = 50.0,
         min_band_hz: float = 50.0,
     ) -> None:
-        where = type(self).__name__
+        owner = type(self).__name__
         super().__init__(
-            _checks.at_least(where, "filters", filters, 2),
+            _checks.at_least(owner, "filters", filters, 2),
             kernel_size,
             strides,
             padding,
@@ -306,13 +306,13 @@ class SincConv1d(_Conv1d):
         )
         if kernel_size % 2 == 0:
             fix = "change window_len or sample_rate so that the window has an odd number of samples"
-            raise LeafError(where, "kernel_size", "an odd number of taps", kernel_size, fix)
+            raise LeafError(owner, "kernel_size", "an odd number of taps", kernel_size, fix)
         initializer = kernel_initializer or GlorotUniform()
-        self.kernel = parameter(where, initializer, (filters // 2, 2), trainable)
+        self.kernel = parameter(owner, initializer, (filters // 2, 2), trainable)
         self.bias = self._bias(use_bias, filters // 2, GlorotUniform())
-        self.sample_rate = _checks.positive(where, "sample_rate", sample_rate)
-        self.min_low_hz = _checks.finite(where, "min_low_hz", min_low_hz)
-        self.min_band_hz = _checks.finite(where, "min_band_hz", min_band_hz)
+        self.sample_rate = _checks.positive(owner, "sample_rate", sample_rate)
+        self.min_low_hz = _checks.finite(owner, "min_low_hz", min_low_hz)
+        self.min_band_hz = _checks.finite(owner, "min_band_hz", min_band_hz)
         self.window: Tensor
         self._make_window()
         # A state dict loaded with assign=True may bring another dtype or device.

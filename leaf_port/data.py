@@ -51,13 +51,13 @@ def loudness_normalization(
 
     Source: example/data.py, lines 46-53.
     """
-    where = "loudness_normalization"
-    _checks.floating(where, samples)
-    _clip(where, samples)
+    owner = "loudness_normalization"
+    _checks.floating(owner, samples)
+    _clip(owner, samples)
     if samples.numel() < 1:
-        raise LeafError(where, "samples", "at least one sample", "none", "drop the empty clip")
-    target = db_to_linear(_checks.finite(where, "target_db", target_db))
-    greatest = db_to_linear(_checks.finite(where, "max_gain_db", max_gain_db))
+        raise LeafError(owner, "samples", "at least one sample", "none", "drop the empty clip")
+    target = db_to_linear(_checks.finite(owner, "target_db", target_db))
+    greatest = db_to_linear(_checks.finite(owner, "max_gain_db", max_gain_db))
     std = torch.std(samples, correction=0) + 1e-9
     # A full tensor divided: a Python number over a tensor is rounded twice by torch.
     gain = torch.full_like(std, target) / std
@@ -115,26 +115,26 @@ def int16_to_float(samples: Tensor) -> Tensor:
 
     Source: example/data.py, line 65.
     """
-    where, expected = "int16_to_float", "int16 samples (int32 and int64 may hold them)"
+    owner, expected = "int16_to_float", "int16 samples (int32 and int64 may hold them)"
     if not isinstance(samples, Tensor) or samples.dtype not in _INTEGERS:
         got = str(samples.dtype) if isinstance(samples, Tensor) else type(samples).__name__
         fix = "float samples need no scaling; other integers need a scale of their own"
-        raise LeafError(where, "samples", expected, got, fix)
+        raise LeafError(owner, "samples", expected, got, fix)
     if samples.dtype != torch.int16 and samples.numel() > 0:
         low, high = (int(bound) for bound in torch.aminmax(samples))
         if low < _INT16.min or high > _INT16.max:
             fix = "scale audio of more than 16 bits by its own greatest value"
-            raise LeafError(where, "samples", expected, f"values from {low} to {high}", fix)
+            raise LeafError(owner, "samples", expected, f"values from {low} to {high}", fix)
     floats = samples.to(torch.float32)
     return floats / floats.new_full((), _INT16.max)  # a tensor: by a number, CUDA multiplies
 
 
-def _clip(where: str, samples: Tensor) -> None:
+def _clip(owner: str, samples: Tensor) -> None:
     """Refuses anything but one clip."""
     if not isinstance(samples, Tensor) or samples.ndim != 1:
         got = str(tuple(samples.shape)) if isinstance(samples, Tensor) else type(samples).__name__
         fix = "give one clip at a time, without batch or channel axis"
-        raise LeafError(where, "samples", "a tensor of shape (samples,)", got, fix)
+        raise LeafError(owner, "samples", "a tensor of shape (samples,)", got, fix)
 
 
 def _draw(last: int, generator: torch.Generator | None) -> int:

@@ -7,16 +7,16 @@ class LeafError(ValueError):
     """A wrong argument, input or file, told so that it can be mended.
 
     Attributes:
-        where: the layer, function or command that refuses (``"GaborConv1d"``).
+        owner: the layer, function or command that refuses (``"GaborConv1d"``).
         argument: its argument, input or file (``"n_filters"``).
         expected: what it takes (``"an integer of at least 1"``).
         got: what came (``"0"``).
         fix: what to do about it.
     """
 
-    def __init__(self, where: str, argument: str, expected: str, got: object, fix: str) -> None:
-        super().__init__(where, argument, expected, got, fix)
-        self.where = where
+    def __init__(self, owner: str, argument: str, expected: str, got: object, fix: str) -> None:
+        super().__init__(owner, argument, expected, got, fix)
+        self.owner = owner
         self.argument = argument
         self.expected = expected
         self.got = got
@@ -24,7 +24,7 @@ class LeafError(ValueError):
 
     def __str__(self) -> str:
         return (
-            f"{self.where}: {self.argument}: expected {self.expected}, got {self.got}; {self.fix}"
+            f"{self.owner}: {self.argument}: expected {self.expected}, got {self.got}; {self.fix}"
         )
 
 

@@ -128,11 +128,11 @@ class Leaf(FromPretrained, nn.Module):
         pooling_bias: bool = False,
     ) -> None:
         super().__init__()
-        where = type(self).__name__
-        _checks.at_least(where, "n_filters", n_filters)
-        _arithmetic.check_arithmetic(where, arithmetic)
-        window_size, stride = _checks.window_samples(where, sample_rate, window_len, window_stride)
-        _checks.fits_memory(where, "window_len", f"{window_len} ms", 2 * n_filters * window_size)
+        owner = type(self).__name__
+        _checks.at_least(owner, "n_filters", n_filters)
+        _arithmetic.check_arithmetic(owner, arithmetic)
+        window_size, stride = _checks.window_samples(owner, sample_rate, window_len, window_stride)
+        _checks.fits_memory(owner, "window_len", f"{window_len} ms", 2 * n_filters * window_size)
         filter_regularizer = regularizer_fn if learn_filters else None
         self.preemp_conv: nn.Module | None = None
         if preemp:
@@ -168,9 +168,9 @@ class Leaf(FromPretrained, nn.Module):
             kernel_initializer=pooling_init or Constant(0.4),
             kernel_regularizer=regularizer_fn if learn_pooling else None,
             trainable=learn_pooling,
-            **_pooling_bias(where, pooling_cls, pooling_bias),
+            **_pooling_bias(owner, pooling_cls, pooling_bias),
         )
-        self.compress_fn = _compression(where, compression_fn, channels)
+        self.compress_fn = _compression(owner, compression_fn, channels)
         self.instance_norm = InstanceNormalization(channels, 1e-6) if mean_var_norm else None
         self.spec_augment_fn = SpecAugment() if spec_augment else None
 
@@ -223,19 +223,19 @@ class Leaf(FromPretrained, nn.Module):
 
 
 def _pooling_bias(
-    where: str, pooling_cls: Callable[..., nn.Module], wanted: bool
+    owner: str, pooling_cls: Callable[..., nn.Module], wanted: bool
 ) -> dict[str, bool]:
     """The argument for a bias, where one is wanted; only the Gaussian windows have it."""
     if not wanted:
         return {}
     if not (isinstance(pooling_cls, type) and issubclass(pooling_cls, pooling.GaussianLowpass)):
         fix = "leave pooling_cls at its default, or pooling_bias out"
-        raise LeafError(where, "pooling_bias", "GaussianLowpass as pooling_cls", pooling_cls, fix)
+        raise LeafError(owner, "pooling_bias", "GaussianLowpass as pooling_cls", pooling_cls, fix)
     return {"additive_bias": True}
 
 
 def _compression(
-    where: str, compression: Compression | str | None, channels: int
+    owner: str, compression: Compression | str | None, channels: int
 ) -> Compression | None:
     """The compression itself: ``"pcen"`` as a layer of its own for each frontend."""
     if compression == PCEN_DEFAULT:
@@ -253,7 +253,7 @@ def _compression(
         return compression
     expected = "a module or function of the energies, 'pcen' or None"
     fix = "give an instance such as PCEN(n_filters) or functools.partial(log_compression, ...)"
-    raise LeafError(where, "compression_fn", expected, repr(compression), fix)
+    raise LeafError(owner, "compression_fn", expected, repr(compression), fix)
 
 
 @_registry.kind
@@ -385,24 +385,24 @@ class MelFilterbanks(FromPretrained, nn.Module):
         arithmetic: Arithmetic = "auto",
     ) -> None:
         super().__init__()
-        where = "MelFilterbanks"
-        self.arithmetic = _arithmetic.check_arithmetic(where, arithmetic)
-        self.n_filters = _checks.at_least(where, "n_filters", n_filters)
-        self.n_fft = _checks.at_least(where, "n_fft", n_fft, 2)
-        sizes = _checks.window_samples(where, sample_rate, window_len, window_stride)
+        owner = "MelFilterbanks"
+        self.arithmetic = _arithmetic.check_arithmetic(owner, arithmetic)
+        self.n_filters = _checks.at_least(owner, "n_filters", n_filters)
+        self.n_fft = _checks.at_least(owner, "n_fft", n_fft, 2)
+        sizes = _checks.window_samples(owner, sample_rate, window_len, window_stride)
         self.window_size, self.window_stride = sizes
-        _checks.fits_memory(where, "window_len", f"{window_len} ms", self.window_size)
-        _checks.fits_memory(where, "n_fft", n_fft, (n_fft // 2 + 1) * n_filters)
+        _checks.fits_memory(owner, "window_len", f"{window_len} ms", self.window_size)
+        _checks.fits_memory(owner, "n_fft", n_fft, (n_fft // 2 + 1) * n_filters)
         self.sample_rate = sample_rate
         self.min_freq = min_freq
         self.max_freq = max_freq if max_freq else sample_rate / 2.0
-        _checks.frequency_range(where, self.min_freq, self.max_freq, sample_rate)
+        _checks.frequency_range(owner, self.min_freq, self.max_freq, sample_rate)
         self.compression_fn = compression_fn
         self.window: Tensor
         self.mel_filters: Tensor
         self._make_constants(torch.empty(0))
         fix, matrix = "give a longer n_fft, or fewer filters", self._matrix(np.float32).T
-        melfilters.warn_of_poor_filters(where, matrix, sample_rate, FilterWarning, fix)
+        melfilters.warn_of_poor_filters(owner, matrix, sample_rate, FilterWarning, fix)
         # A state dict that is loaded with assign=True may give the model around it another dtype
         # or device. This layer has no weights to tell it: its next input does.
         self._follows_input = False

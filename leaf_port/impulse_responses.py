@@ -54,10 +54,10 @@ _PAIRS = ((), (2,))  # the axes behind (size, filters): none, or real and imagin
 
 
 def _check_gabor(t: Tensor, center: Tensor, fwhm: Tensor) -> None:
-    where = "gabor_impulse_response"
-    _checks.shaped(where, t, (None,), "(size,)", "t")
-    _checks.shaped(where, center, (None,), "(filters,)", "center")
-    _checks.shaped(where, fwhm, (center.shape[0],), "(filters,)", "fwhm")
+    owner = "gabor_impulse_response"
+    _checks.shaped(owner, t, (None,), "(size,)", "t")
+    _checks.shaped(owner, center, (None,), "(filters,)", "center")
+    _checks.shaped(owner, fwhm, (center.shape[0],), "(filters,)", "fwhm")
 
 
 def _without_denormals(taps: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ Initializer: TypeAlias = Callable[[Sequence[int], torch.dtype], Tensor]
 
 
 def parameter(
-    where: str,
+    owner: str,
     initializer: Initializer,
     shape: Sequence[int],
     trainable: bool = True,
@@ -41,9 +41,9 @@ def parameter(
     values = torch.as_tensor(initializer(tuple(shape), dtype)).to(dtype)
     if tuple(values.shape) != tuple(shape):
         fix = "make the initialiser's window or filter count the layer's"
-        raise LeafError(where, argument, f"shape {tuple(shape)}", tuple(values.shape), fix)
+        raise LeafError(owner, argument, f"shape {tuple(shape)}", tuple(values.shape), fix)
     values = values.to(device=torch.get_default_device(), copy=True)
-    return nn.Parameter(_checks.finite_tensor(where, argument, values), requires_grad=trainable)
+    return nn.Parameter(_checks.finite_tensor(owner, argument, values), requires_grad=trainable)
 
 
 class Constant:

@@ -68,10 +68,10 @@ def linear_to_mel_weight_matrix(
     Raises:
         LeafError: no bins, an empty band, or one beyond Nyquist.
     """
-    where = "linear_to_mel_weight_matrix"
-    _checks.at_least(where, "num_mel_bins", num_mel_bins)
-    _checks.at_least(where, "num_spectrogram_bins", num_spectrogram_bins, 2)
-    _checks.frequency_range(where, lower_edge_hertz, upper_edge_hertz, sample_rate)
+    owner = "linear_to_mel_weight_matrix"
+    _checks.at_least(owner, "num_mel_bins", num_mel_bins)
+    _checks.at_least(owner, "num_spectrogram_bins", num_spectrogram_bins, 2)
+    _checks.frequency_range(owner, lower_edge_hertz, upper_edge_hertz, sample_rate)
     zero, rate, low, high = np.array([0.0, sample_rate, lower_edge_hertz, upper_edge_hertz], dtype)
     nyquist = rate / rate.dtype.type(2.0)
     bins_mel = _hertz_to_mel(_linspace(zero, nyquist, num_spectrogram_bins)[1:])[:, None]
@@ -84,12 +84,12 @@ def linear_to_mel_weight_matrix(
 
 
 def warn_of_poor_filters(
-    where: str, filters: Float, sample_rate: float, category: type[FilterWarning], fix: str
+    owner: str, filters: Float, sample_rate: float, category: type[FilterWarning], fix: str
 ) -> None:
     """Warns where a filter is empty, or peaks in the same bin as another or is the same.
 
     Args:
-        where: the layer or initialiser.
+        owner: the layer or initialiser.
         filters: ``(filters, bins)`` from 0 Hz to Nyquist. Of filters that only stand at their peak
             (category :class:`InitialFilterWarning`) two coincide that peak in the same bin.
         sample_rate: in Hz.
@@ -104,7 +104,7 @@ def warn_of_poor_filters(
         width = sample_rate / 2 / (bins - 1)
         told = f"{count - distinct} of {count} filters coincide with another, {empty} are empty"
         about = f"the bins of the transform are {width:.4g} Hz apart"
-        warnings.warn(f"{where}: {told}: {about}; {fix}", category, stacklevel=3)
+        warnings.warn(f"{owner}: {told}: {about}; {fix}", category, stacklevel=3)
 
 
 class Gabor:

@@ -202,21 +202,21 @@ class PANNWavBlock(nn.Sequential):
 
     def __init__(self, filters: int, pool_size: int, *, in_channels: int) -> None:
         super().__init__()
-        where = "PANNWavBlock"
-        self.in_channels = _checks.at_least(where, "in_channels", in_channels)
-        self.out_channels = _checks.at_least(where, "filters", filters)
-        window = _checks.at_least(where, "pool_size", pool_size)
+        owner = "PANNWavBlock"
+        self.in_channels = _checks.at_least(owner, "in_channels", in_channels)
+        self.out_channels = _checks.at_least(owner, "filters", filters)
+        window = _checks.at_least(owner, "pool_size", pool_size)
         for channels, dilation in ((in_channels, 1), (filters, 2)):
             self.append(SameConv1d(channels, filters, 3, dilation=dilation))
             self.append(BatchNormalization(filters))
             self.append(nn.ReLU())
-        self.append(MaxPool(where, (window,)))
+        self.append(MaxPool(owner, (window,)))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Applies the children in order, with the channels on axis 1 in between."""
-        where = "PANNWavBlock"
-        _checks.shaped(where, inputs, (None, None, self.in_channels), "(batch, time, channels)")
-        _checks.same_dtype(where, inputs, next(self.parameters()))
+        owner = "PANNWavBlock"
+        _checks.shaped(owner, inputs, (None, None, self.in_channels), "(batch, time, channels)")
+        _checks.same_dtype(owner, inputs, next(self.parameters()))
         output = inputs.mT
         for layer in self:
             output = layer(output)
@@ -247,14 +247,14 @@ class PANNConvBlock(MapSequential):
 
     def __init__(self, filters: int, pool_size: tuple[int, int], *, in_channels: int) -> None:
         super().__init__()
-        where = "PANNConvBlock"
-        self.in_channels = _checks.at_least(where, "in_channels", in_channels)
-        self.out_channels = _checks.at_least(where, "filters", filters)
+        owner = "PANNConvBlock"
+        self.in_channels = _checks.at_least(owner, "in_channels", in_channels)
+        self.out_channels = _checks.at_least(owner, "filters", filters)
         for channels in (in_channels, filters):
             self.append(conv2d(channels, filters, (3, 3), bias=False))
             self.append(BatchNormalization(filters))
             self.append(nn.ReLU())
-        self.append(SameAvgPool2d(where, pool_size))
+        self.append(SameAvgPool2d(owner, pool_size))
 
 
 @_registry.kind

@@ -36,9 +36,9 @@ class _Affine(nn.Module):
 
     def __init__(self, argument: str, size: int, epsilon: float) -> None:
         nn.Module.__init__(self)  # not super(): torch's batch normalisation would make its own
-        where = type(self).__name__
-        self.size = _checks.at_least(where, argument, size)
-        self.epsilon = _checks.positive(where, "epsilon", epsilon)
+        owner = type(self).__name__
+        self.size = _checks.at_least(owner, argument, size)
+        self.epsilon = _checks.positive(owner, "epsilon", epsilon)
         dtype = _checks.parameter_dtype()
         self.gamma = nn.Parameter(torch.ones(size, dtype=dtype))
         self.beta = nn.Parameter(torch.zeros(size, dtype=dtype))
@@ -113,13 +113,13 @@ class BatchNormalization(_Affine, _BatchNorm):
         self, num_features: int, axis: int = 1, epsilon: float = 1e-3, momentum: float = 0.99
     ) -> None:
         super().__init__("num_features", num_features, epsilon)
-        where = "BatchNormalization"
+        owner = "BatchNormalization"
         if isinstance(axis, bool) or axis not in range(1, max(_RANKS)):
             fix = "count from the batch axis, 0"
-            raise LeafError(where, "axis", "1, 2 or 3", repr(axis), fix)
-        if not 0 <= _checks.finite(where, "momentum", momentum) <= 1:
+            raise LeafError(owner, "axis", "1, 2 or 3", repr(axis), fix)
+        if not 0 <= _checks.finite(owner, "momentum", momentum) <= 1:
             fix = "Keras' default is 0.99; torch's momentum is 1 minus Keras'"
-            raise LeafError(where, "momentum", "a number from 0 to 1", momentum, fix)
+            raise LeafError(owner, "momentum", "a number from 0 to 1", momentum, fix)
         self.axis = axis
         self.momentum = momentum
         self.num_features = self.size
@@ -171,20 +171,20 @@ class BatchNormalization(_Affine, _BatchNorm):
         return f"{super().extra_repr()}, axis={self.axis}, momentum={self.momentum}"
 
     def _check(self, inputs: Tensor) -> None:
-        where = "BatchNormalization"
-        _checks.floating(where, inputs)
+        owner = "BatchNormalization"
+        _checks.floating(owner, inputs)
         if inputs.ndim not in _RANKS or inputs.ndim <= self.axis:
             expected = f"two, three or four axes, axis {self.axis} among them"
             fix = "add or drop an axis, or give another `axis`"
-            raise LeafError(where, "inputs", expected, str(tuple(inputs.shape)), fix)
+            raise LeafError(owner, "inputs", expected, str(tuple(inputs.shape)), fix)
         shape: list[int | None] = [None] * inputs.ndim
         shape[self.axis] = self.size
-        _checks.shaped(where, inputs, shape, _RANKS[inputs.ndim])
-        _checks.same_dtype(where, inputs, self.gamma)
+        _checks.shaped(owner, inputs, shape, _RANKS[inputs.ndim])
+        _checks.same_dtype(owner, inputs, self.gamma)
         if self.training and inputs.shape[0] < 1:
             fix = "drop the empty batch: its NaN statistics would stay in the moving averages"
             got = str(tuple(inputs.shape))
-            raise LeafError(where, "inputs", "at least one clip in training", got, fix)
+            raise LeafError(owner, "inputs", "at least one clip in training", got, fix)
 
     @torch.no_grad()
     def _move(self, mean: Tensor, variance: Tensor, inputs: Tensor) -> None:
@@ -230,9 +230,9 @@ class InstanceNormalization(_Affine):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalises each channel of each clip over time."""
-        where = "InstanceNormalization"
-        _checks.shaped(where, inputs, (None, None, self.size), "(batch, time, channels)")
-        _checks.same_dtype(where, inputs, self.gamma)
+        owner = "InstanceNormalization"
+        _checks.shaped(owner, inputs, (None, None, self.size), "(batch, time, channels)")
+        _checks.same_dtype(owner, inputs, self.gamma)
         variance, mean = _moments(inputs, 1)
         # The mean is subtracted first: x * scale - mean * scale, as TensorFlow does it, cancels.
         return (inputs - mean) * (torch.rsqrt(variance + self.epsilon) * self.gamma) + self.beta
@@ -262,13 +262,13 @@ class LayerNormalization(_Affine):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalises the last axis."""
-        where = "LayerNormalization"
-        _checks.floating(where, inputs)
+        owner = "LayerNormalization"
+        _checks.floating(owner, inputs)
         if inputs.ndim < 2 or inputs.shape[-1] != self.size or 0 in inputs.shape[1:]:
             expected = f"shape (batch, ..., {self.size}), none empty"
             fix = "match the layer to its input"
-            raise LeafError(where, "inputs", expected, str(tuple(inputs.shape)), fix)
-        _checks.same_dtype(where, inputs, self.gamma)
+            raise LeafError(owner, "inputs", expected, str(tuple(inputs.shape)), fix)
+        _checks.same_dtype(owner, inputs, self.gamma)
         if lacks(inputs.device, "layer normalisation"):
             variance, mean = _moments(inputs, -1)
             deviation = torch.sqrt(variance + self.epsilon)

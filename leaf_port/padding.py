@@ -59,11 +59,11 @@ def not_negative(size: int) -> int:
     return torch.sym_max(size, 0)
 
 
-def check_padding(where: str, padding: str, known: Sequence[str] = (SAME, VALID)) -> str:
+def check_padding(owner: str, padding: str, known: Sequence[str] = (SAME, VALID)) -> str:
     """The padding in capitals; refuses any that is not known (in any case, as Keras does)."""
     if not isinstance(padding, str) or padding.upper() not in known:
         expected = " or ".join(repr(each) for each in known)
-        raise LeafError(where, "padding", expected, repr(padding), "give one of them")
+        raise LeafError(owner, "padding", expected, repr(padding), "give one of them")
     return padding.upper()
 
 

@@ -47,17 +47,17 @@ class _Pooling1d(nn.Module):
         trainable: bool = False,
     ) -> None:
         super().__init__()
-        where = type(self).__name__
-        self.num_channels = _checks.at_least(where, "num_channels", num_channels)
-        self.kernel_size = _checks.at_least(where, "kernel_size", kernel_size)
-        self.strides = _checks.at_least(where, "strides", strides)
+        owner = type(self).__name__
+        self.num_channels = _checks.at_least(owner, "num_channels", num_channels)
+        self.kernel_size = _checks.at_least(owner, "kernel_size", kernel_size)
+        self.strides = _checks.at_least(owner, "strides", strides)
         self.padding = self._resolve_padding(padding)
-        _checks.fits_memory(where, "kernel_size", kernel_size, num_channels * kernel_size)
+        _checks.fits_memory(owner, "kernel_size", kernel_size, num_channels * kernel_size)
         shape = self._kernel_shape()
         self.regularizers: dict[str, Regularizer] = {}
         if shape is not None:
             initializer = kernel_initializer or GlorotUniform()
-            self.kernel = parameter(where, initializer, shape, trainable)
+            self.kernel = parameter(owner, initializer, shape, trainable)
             if kernel_regularizer is not None:
                 self.regularizers["kernel"] = kernel_regularizer
 
@@ -70,10 +70,10 @@ class _Pooling1d(nn.Module):
 
     def _time_last(self, inputs: Tensor, value: float = 0.0) -> Tensor:
         """The checked and padded input as ``(batch, channels, time)``."""
-        where = type(self).__name__
+        owner = type(self).__name__
         names = "(batch, time, channels)"
-        _checks.shaped(where, inputs, (None, None, self.num_channels), names)
-        check_long_enough(where, inputs, self.kernel_size, self.padding)
+        _checks.shaped(owner, inputs, (None, None, self.num_channels), names)
+        check_long_enough(owner, inputs, self.kernel_size, self.padding)
         x = inputs.transpose(1, 2)
         return padding.pad_time(x, self.kernel_size, self.strides, 1, self.padding, value)
 

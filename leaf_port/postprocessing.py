@@ -88,13 +88,13 @@ class FixedSmoother(nn.Module):
 
     def __init__(self, num_channels: int, smooth_coef: float) -> None:
         super().__init__()
-        where = "FixedSmoother"
-        num_channels = _checks.at_least(where, "num_channels", num_channels)
+        owner = "FixedSmoother"
+        num_channels = _checks.at_least(owner, "num_channels", num_channels)
         shape = (num_channels, num_channels)
-        _checks.fits_memory(where, "num_channels", num_channels, num_channels**2)
-        _checks.finite(where, "smooth_coef", smooth_coef)
-        self.kernel = parameter(where, Identity(smooth_coef), shape, False)
-        self.recurrent_kernel = parameter(where, Identity(1.0 - smooth_coef), shape, False)
+        _checks.fits_memory(owner, "num_channels", num_channels, num_channels**2)
+        _checks.finite(owner, "smooth_coef", smooth_coef)
+        self.kernel = parameter(owner, Identity(smooth_coef), shape, False)
+        self.recurrent_kernel = parameter(owner, Identity(1.0 - smooth_coef), shape, False)
 
     def forward(self, inputs: Tensor, initial_state: Tensor) -> Tensor:
         """Smoothed ``inputs`` (batch, time, channels) from ``initial_state`` (batch, channels)."""
@@ -280,17 +280,17 @@ class SpecAugment(nn.Module):
         return self.time_warp_max_frames > 0 and self.time_warp_max_ratio > 0
 
     def _check(self, inputs: Tensor) -> None:
-        where = "SpecAugment"
-        _checks.shaped(where, inputs, (None, None, None), "(batch, frames, channels)")
-        _checks.not_traced(where, "masks and shifts are parts of the length: trace in eval()")
+        owner = "SpecAugment"
+        _checks.shaped(owner, inputs, (None, None, None), "(batch, frames, channels)")
+        _checks.not_traced(owner, "masks and shifts are parts of the length: trace in eval()")
         if self._warps() and inputs.shape[1] == 1:
             expected, fix = "at least 2 frames to warp", "give longer clips, or a warp of 0 frames"
-            raise LeafError(where, "inputs", expected, str(tuple(inputs.shape)), fix)
+            raise LeafError(owner, "inputs", expected, str(tuple(inputs.shape)), fix)
 
 
 def _check_channels(layer: nn.Module, inputs: Tensor, channels: int) -> None:
-    where = type(layer).__name__
-    _checks.shaped(where, inputs, (None, None, channels), "(batch, frames, channels)")
+    owner = type(layer).__name__
+    _checks.shaped(owner, inputs, (None, None, channels), "(batch, frames, channels)")
 
 
 def _check_smoothed(
@@ -298,10 +298,10 @@ def _check_smoothed(
 ) -> None:
     """One state a clip: one for all would be spread over them, which the official code refuses."""
     _check_channels(layer, inputs, channels)
-    where, shape = type(layer).__name__, (inputs.shape[0], channels)
-    _checks.shaped(where, initial_state, shape, "(batch, channels)", "initial_state")
-    _checks.same_dtype(where, inputs, weight)
-    _checks.same_dtype(where, initial_state, weight, "initial_state")
+    owner, shape = type(layer).__name__, (inputs.shape[0], channels)
+    _checks.shaped(owner, initial_state, shape, "(batch, channels)", "initial_state")
+    _checks.same_dtype(owner, inputs, weight)
+    _checks.same_dtype(owner, initial_state, weight, "initial_state")
 
 
 __all__ = [

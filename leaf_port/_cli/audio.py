@@ -136,24 +136,24 @@ def read_clip(path: Path) -> Clip:
 
 def _samples(path: Path, file: Any) -> Float32:
     """All samples of an open file, checked."""
-    where = str(path)
+    owner = str(path)
     if file.format not in _CONTAINERS:
-        raise refusal(where, "WAV or FLAC", file.format, "convert it to one of the two")
+        raise refusal(owner, "WAV or FLAC", file.format, "convert it to one of the two")
     if file.channels != 1:
         got = f"{file.channels} channels"
-        raise refusal(where, "one channel", got, "mix it to mono or take one channel")
+        raise refusal(owner, "one channel", got, "mix it to mono or take one channel")
     if file.format == "FLAC" and file.frames >= _UNKNOWN_FRAMES:
         fix = "write it again to a file, not to a pipe: ffmpeg -i it.flac whole.flac"
-        raise refusal(where, "a FLAC file that tells its length", "one of unknown length", fix)
+        raise refusal(owner, "a FLAC file that tells its length", "one of unknown length", fix)
     samples = _read_all(file)
     if len(samples) < file.frames:
         got = f"{len(samples)} samples where the header says {file.frames}"
-        raise refusal(where, "a complete file", got, "it is cut short: copy it again")
+        raise refusal(owner, "a complete file", got, "it is cut short: copy it again")
     if not len(samples):
-        raise refusal(where, "at least one sample", "none", "leave this clip out")
+        raise refusal(owner, "at least one sample", "none", "leave this clip out")
     if not np.isfinite(samples).all():
         got = "NaN or infinity among them"
-        raise refusal(where, "finite samples", got, "repair the recording")
+        raise refusal(owner, "finite samples", got, "repair the recording")
     return samples
 
 

@@ -118,9 +118,9 @@ class Extractor:
             module = self._module(clip, rate)
             values = self._evaluate(module, clip)
         except LeafError as error:
-            if error.where == WHERE:
+            if error.owner == WHERE:
                 raise
-            about = f"{clip.path} ({rate} Hz): {error.where}.{error.argument}"
+            about = f"{clip.path} ({rate} Hz): {error.owner}.{error.argument}"
             raise refusal(about, error.expected, error.got, error.fix) from error
         settings = self.settings
         symmetric = getattr(getattr(module, "pooling", None), "padding", "") == SYMMETRIC
@@ -157,13 +157,13 @@ class Extractor:
         with torch.inference_mode():
             outputs = module(torch.from_numpy(clip.samples)[None])
         values = np.asarray(outputs[0].numpy(), dtype=np.float32)
-        where = str(clip.path)
+        owner = str(clip.path)
         if not len(values):
             got = f"{len(clip.samples)} samples, which give no frame"
-            raise refusal(where, "at least one window", got, "give a longer clip")
+            raise refusal(owner, "at least one window", got, "give a longer clip")
         if not np.isfinite(values).all():
             got = "NaN or infinity among them"
-            raise refusal(where, "finite features", got, "check the clip and --weights")
+            raise refusal(owner, "finite features", got, "check the clip and --weights")
         return values
 
     def _check_memory(self, clip: Clip) -> None:

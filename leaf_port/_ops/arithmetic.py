@@ -12,11 +12,11 @@ from leaf_port.errors import LeafError
 Arithmetic: TypeAlias = Literal["auto", "complex", "real"]
 
 
-def check_arithmetic(where: str, arithmetic: str) -> Arithmetic:
+def check_arithmetic(owner: str, arithmetic: str) -> Arithmetic:
     """``arithmetic``, if it is one of the three."""
     if arithmetic not in get_args(Arithmetic):
         expected = "one of 'auto', 'complex', 'real'"
-        raise LeafError(where, "arithmetic", expected, repr(arithmetic), "give one of the three")
+        raise LeafError(owner, "arithmetic", expected, repr(arithmetic), "give one of the three")
     return arithmetic  # type: ignore[return-value]
 
 

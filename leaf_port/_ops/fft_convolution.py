@@ -29,12 +29,12 @@ def upper_power_of_2(length: int) -> int:
     return 1 << (length - 1).bit_length()
 
 
-def _check(where: str, inputs: Tensor, filters: Tensor) -> None:
-    _checks.shaped(where, inputs, (None, None, 1), "(batch, time, 1)")
+def _check(owner: str, inputs: Tensor, filters: Tensor) -> None:
+    _checks.shaped(owner, inputs, (None, None, 1), "(batch, time, 1)")
     if filters.ndim != 3 or filters.shape[1] != 1 or filters.shape[0] < 1:
         expected = "shape (filter_length, 1, channels)"
-        raise LeafError(where, "filters", expected, tuple(filters.shape), "reshape the filters")
-    _checks.same_dtype(where, inputs, filters)
+        raise LeafError(owner, "filters", expected, tuple(filters.shape), "reshape the filters")
+    _checks.same_dtype(owner, inputs, filters)
 
 
 def fft_conv1d(
@@ -112,15 +112,15 @@ def overlap_add_conv1d(
 
     Source: convolution.py, lines 69-106.
     """
-    where = "overlap_add_conv1d"
-    _check(where, inputs, filters)
-    check_arithmetic(where, arithmetic)
+    owner = "overlap_add_conv1d"
+    _check(owner, inputs, filters)
+    check_arithmetic(owner, arithmetic)
     length, taps = inputs.shape[1], filters.shape[0]
     overlap = taps - 1
     segment = fft_length - overlap
     if segment < 1 or fft_length < 2:
         expected = f"at least {max(taps, 2)}, the taps of the filters"
-        raise LeafError(where, "fft_length", expected, fft_length, "give a longer transform")
+        raise LeafError(owner, "fft_length", expected, fft_length, "give a longer transform")
     segments = (length + segment - 1) // segment  # ONNX divides negative numbers towards zero
     padded = F.pad(inputs.transpose(1, 2), (0, segments * segment - length))
     framed = F.pad(padded.unflatten(-1, (segments, segment)), (overlap // 2, overlap // 2))

@@ -217,7 +217,7 @@ def check_error(error_case: ErrorCase) -> str | None:
     except LeafError as error:
         if error.argument != error_case.argument:
             return f"the error names {error.argument}, not {error_case.argument}: {error}"
-        told = error.where, error.argument, error.expected, str(error.got), error.fix
+        told = error.owner, error.argument, error.expected, str(error.got), error.fix
         return None if all(part in str(error) for part in told) else f"half of it is told: {error}"
     except Exception as error:
         return f"{error_case.argument}: raised {type(error).__name__}, not LeafError: {error}"

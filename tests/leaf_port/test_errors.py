@@ -32,7 +32,7 @@ def _example() -> lp.LeafError:
 
 def test_an_error_carries_its_parts() -> None:
     error = _example()
-    assert error.where == "GaborConv1d"
+    assert error.owner == "GaborConv1d"
     assert error.argument == "kernel_size"
     assert error.expected == "an integer of at least 1"
     assert error.got == "0"
@@ -42,7 +42,7 @@ def test_an_error_carries_its_parts() -> None:
 def test_a_message_holds_all_parts_in_one_line() -> None:
     error = _example()
     message = str(error)
-    for part in (error.where, error.argument, error.expected, str(error.got), error.fix):
+    for part in (error.owner, error.argument, error.expected, str(error.got), error.fix):
         assert part in message
     assert "\n" not in message
 
@@ -178,20 +178,20 @@ CALLS: list[tuple[str, str, Act]] = [
 @pytest.mark.parametrize(("where", "argument", "act"), CONSTRUCTION)
 def test_refused_when_built(where: str, argument: str, act: Act) -> None:
     error = _refused(act)
-    assert (error.where, error.argument) == (where, argument)
+    assert (error.owner, error.argument) == (where, argument)
 
 
 @pytest.mark.parametrize(("where", "argument", "act"), CALLS)
 def test_refused_when_called(where: str, argument: str, act: Act) -> None:
     error = _refused(act)
-    assert (error.where, error.argument) == (where, argument)
+    assert (error.owner, error.argument) == (where, argument)
 
 
 @pytest.mark.parametrize("act", [act for *_, act in CONSTRUCTION + CALLS])
 def test_every_error_tells_all(act: Act) -> None:
     """All parts are there, in one line, and survive a process boundary."""
     error = _refused(act)
-    assert all([error.where, error.argument, error.expected, str(error.got), error.fix])
+    assert all([error.owner, error.argument, error.expected, str(error.got), error.fix])
     assert "\n" not in str(error)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 

@@ -38,7 +38,7 @@ def open_archive(path: Path) -> tuple[KerasWeights, dict[str, Any]]:
                 return KerasWeights(weights), config
             except LeafError as error:
                 where = error.argument.replace(str(weights), f"{path}: {weights.name}")
-                raise LeafError(error.where, where, error.expected, error.got, error.fix) from None
+                raise LeafError(error.owner, where, error.expected, error.got, error.fix) from None
     except MalformedError as error:
         raise error.of(path) from None
     except OSError as error:
