@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from weight_conversion.foreign.import_port import import_port as import_port
     from weight_conversion.official.adam import restore as restore_adam
     from weight_conversion.official.convert import convert as convert
-    from weight_conversion.official.source import open_source as open_checkpoint
+    from weight_conversion.official.opening import open_source as open_checkpoint
     from weight_conversion.reference.export import export as export
     from weight_conversion.verification.verified_folder import verify_folder as verify
 
@@ -27,7 +27,7 @@ _AT = {
     "convert": ("official.convert", "convert"),
     "export": ("reference.export", "export"),
     "import_port": ("foreign.import_port", "import_port"),
-    "open_checkpoint": ("official.source", "open_source"),
+    "open_checkpoint": ("official.opening", "open_source"),
     "restore_adam": ("official.adam", "restore"),
     "verify": ("verification.verified_folder", "verify_folder"),
 }

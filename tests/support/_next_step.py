@@ -24,7 +24,7 @@ from _conversion import settings
 from leaf_port import AudioClassifier, constrain_after_step
 from weight_conversion.official import adam
 from weight_conversion.official.convert import convert
-from weight_conversion.official.source import open_source
+from weight_conversion.official.opening import open_source
 
 U = 2.0**-24
 EPSILON = 1e-7  # Keras'

@@ -20,7 +20,7 @@ from parity.layers import all_specs
 from weight_conversion.official import adam
 from weight_conversion.official.convert import convert
 from weight_conversion.official.mapping import table
-from weight_conversion.official.source import open_source
+from weight_conversion.official.opening import open_source
 from weight_conversion.reference.probe import clips
 from weight_conversion.reference.record import ANSWERS, RECORDINGS
 

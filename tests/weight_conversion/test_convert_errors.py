@@ -17,8 +17,9 @@ from weight_conversion.official import adam
 from weight_conversion.official import convert as convert_module
 from weight_conversion.official.convert import convert
 from weight_conversion.official.mapping import Row, match
+from weight_conversion.official.opening import open_source
 from weight_conversion.official.settings import ARGUMENTS, Settings
-from weight_conversion.official.source import Optimizer, Source, open_source
+from weight_conversion.official.source import Optimizer, Source
 from weight_conversion.reference.record import RECORDINGS
 
 

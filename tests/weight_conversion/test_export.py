@@ -11,7 +11,7 @@ from _conversion import converted
 from safetensors.numpy import load_file
 
 from leaf_port import LeafError
-from weight_conversion.official.source import open_source
+from weight_conversion.official.opening import open_source
 from weight_conversion.reference.export import export, official_tree
 from weight_conversion.reference.recipes import call
 

@@ -10,8 +10,8 @@ import pytest
 from leaf_port import LeafError
 from weight_conversion.formats.gin import Reference, parse
 from weight_conversion.official.detect import detect
+from weight_conversion.official.opening import open_source
 from weight_conversion.official.settings import Settings
-from weight_conversion.official.source import open_source
 from weight_conversion.reference.record import RECORDINGS
 
 COMMON = """

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 
 from leaf_port import LeafError
 from weight_conversion.official.convert import convert
-from weight_conversion.official.source import open_source
+from weight_conversion.official.opening import open_source
 from weight_conversion.reference.record import RECORDINGS
 
 POOL = "_pool/_layer_checkpoint_dependencies"

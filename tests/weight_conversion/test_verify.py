@@ -22,7 +22,7 @@ from parity.commands.conversion.exact import Exact
 from parity.commands.conversion.judge import DeclaredBudgets
 from parity.commands.conversion.official import OfficialCode
 from weight_conversion.official.convert import VERIFICATION
-from weight_conversion.official.source import open_source
+from weight_conversion.official.opening import open_source
 from weight_conversion.reference.record import RECORDINGS
 from weight_conversion.verification import backends, verify
 from weight_conversion.verification import clips as verify_clips

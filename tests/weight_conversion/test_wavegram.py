@@ -15,7 +15,7 @@ import pytest
 from _conversion import converted
 from safetensors.numpy import load_file
 
-from weight_conversion.official.source import open_source
+from weight_conversion.official.opening import open_source
 from weight_conversion.reference.record import RECORDINGS
 
 _ARRAYS = {"kernel": 0, "bias": 1, "gamma": 0, "beta": 1, "moving_mean": 2, "moving_variance": 3}

@@ -82,8 +82,8 @@ def _model(path: Path, found: Reader) -> dict[str, Any]:
         return {"model": None, "asked": [], "no_model": _port(found)}
     from weight_conversion.official import adam
     from weight_conversion.official.detect import detect
+    from weight_conversion.official.opening import open_source
     from weight_conversion.official.settings import Settings
-    from weight_conversion.official.source import open_source
 
     settings = Settings({"frontend": None}, defaults=True)
     try:

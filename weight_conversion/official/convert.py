@@ -28,9 +28,10 @@ from weight_conversion.official.consistency import check_finite, check_size
 from weight_conversion.official.detect import Tree, detect
 from weight_conversion.official.folder import sha256
 from weight_conversion.official.mapping import Row, match, table
+from weight_conversion.official.opening import open_source
 from weight_conversion.official.place import VERIFICATION, new_folder, refuse_existing
 from weight_conversion.official.settings import Settings
-from weight_conversion.official.source import Source, open_source
+from weight_conversion.official.source import Source
 
 __all__ = ["VERIFICATION", "Converted", "convert", "new_folder", "refuse_existing"]
 

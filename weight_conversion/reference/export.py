@@ -18,7 +18,7 @@ from torch import nn
 from leaf_port.errors import LeafError
 from weight_conversion.official.folder import WAVEFORM_RATE, load, sample_rate
 from weight_conversion.official.mapping import official_weights, table
-from weight_conversion.official.source import open_source
+from weight_conversion.official.opening import open_source
 from weight_conversion.reference.probe import clips
 from weight_conversion.reference.recipes import call
 from weight_conversion.reference.session import Official, packed

@@ -16,7 +16,7 @@ from leaf_port import pretrained
 from leaf_port.errors import LeafError
 from weight_conversion.official.convert import VERIFICATION
 from weight_conversion.official.folder import sample_rate
-from weight_conversion.official.source import open_source
+from weight_conversion.official.opening import open_source
 from weight_conversion.verification import clips as verify_clips
 from weight_conversion.verification import verify
 from weight_conversion.verification.backends import Backend
