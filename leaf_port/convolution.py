@@ -176,6 +176,14 @@ class GaborConv1d(_Conv1d):
 
     Raises:
         LeafError: a size below 1, an unknown padding, an input of another shape or dtype.
+
+    Example:
+        >>> import torch
+        >>> conv = GaborConv1d(filters=8, kernel_size=401)
+        >>> conv(torch.zeros(2, 1600, 1)).shape  # (batch, time, filters)
+        torch.Size([2, 1600, 8])
+        >>> conv.kernel.shape  # centre frequency and standard deviation of each wavelet
+        torch.Size([4, 2])
     """
 
     def __init__(

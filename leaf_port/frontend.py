@@ -102,6 +102,12 @@ class Leaf(FromPretrained, nn.Module):
 
     Raises:
         LeafError: an argument or input out of its domain.
+
+    Example:
+        >>> import torch
+        >>> leaf = Leaf(n_filters=8)
+        >>> leaf(torch.zeros(2, 1600)).shape  # 0.1 s at 16 kHz, a frame every 10 ms
+        torch.Size([2, 10, 8])
     """
 
     def __init__(
@@ -370,6 +376,14 @@ class MelFilterbanks(FromPretrained, nn.Module):
 
     Warns:
         FilterWarning: a triangle is so narrow that it holds no bin, or two are the same.
+
+    Example:
+        >>> import torch
+        >>> mel = MelFilterbanks(n_filters=8)
+        >>> mel(torch.zeros(2, 1600)).shape
+        torch.Size([2, 10, 8])
+        >>> list(mel.parameters())  # nothing is learned
+        []
     """
 
     def __init__(

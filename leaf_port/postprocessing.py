@@ -129,6 +129,14 @@ class PCEN(nn.Module):
 
     Raises:
         LeafError: no channels, an argument that is not finite, an input of another shape or dtype.
+
+    Example:
+        >>> import torch
+        >>> pcen = PCEN(40, trainable=True, learn_smooth_coef=True)
+        >>> pcen(torch.rand(2, 100, 40)).shape  # (batch, frames, channels)
+        torch.Size([2, 100, 40])
+        >>> sorted(name for name, _ in pcen.named_parameters())
+        ['alpha', 'delta', 'ema.smooth', 'root']
     """
 
     def __init__(
@@ -195,6 +203,12 @@ class SpecAugment(nn.Module):
     Raises:
         LeafError: a negative argument, an input of another rank, one frame to warp (of which the
             official code makes NaN), or a trace by torch.jit or the older ONNX exporter.
+
+    Example:
+        >>> import torch
+        >>> augment = SpecAugment(time_mask_count=1)
+        >>> augment(torch.ones(2, 100, 40)).shape  # (batch, frames, channels)
+        torch.Size([2, 100, 40])
     """
 
     def __init__(

@@ -60,7 +60,7 @@ MODULES = {
 
 
 def imported(module: str) -> Iterator[str]:
-    """The names that a module imports, also for types and inside functions; strings like names too."""
+    """The names that a module imports anywhere, and strings that look like such names."""
     tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -25,7 +25,7 @@ from weight_conversion.reference.probe import clips
 from weight_conversion.reference.record import ANSWERS, RECORDINGS
 
 # Relative (Frobenius) limits. Each side is within a few units of float32 rounding of the exact
-# answer; README's table and the declarations allow 1e-6, mel 2e-6 (TensorFlow's Fourier transform).
+# answer; docs/measured.md has 1e-6, and 2e-6 for mel (TensorFlow's Fourier transform).
 FEATURES = {"mel": 2e-6}
 RELATIVE = 1e-6
 
