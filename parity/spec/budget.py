@@ -17,7 +17,7 @@ class Bound:
     """How far one side may be from the exact answer, in units of each element's rounding.
 
     Attributes:
-        allowed: greatest distance; two to three times the worst observed, or five units. Less than
+        allowed: greatest distance; at most three times the worst observed, or five units. Less than
             five is for correctly rounded operations in one order
             (``parity/checks/invariants/exact_bounds.py``).
         worst: the worst observed on any of the machines in ``parity/recordings/machines.json``.

@@ -10,7 +10,7 @@ from _recorded_checkpoints import BUNDLES, CHECKPOINTS, H5, NAMES, manifest
 from safetensors.numpy import load_file
 
 from weight_conversion.formats.keras_h5 import KerasWeights
-from weight_conversion.formats.reader import open_reader as open_source
+from weight_conversion.formats.reader import open_reader
 from weight_conversion.formats.tensorflow.checkpoint import Checkpoint
 from weight_conversion.reference.probe import clips
 from weight_conversion.reference.recipes import RECIPES
@@ -45,7 +45,7 @@ def test_the_files_are_those_that_were_recorded(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "file"), CHECKPOINTS)
 def test_types_shapes_and_values_are_those_that_tensorflow_read(name: str, file: str) -> None:
-    found = open_source(RECORDINGS / name / file)
+    found = open_reader(RECORDINGS / name / file)
     read = {
         key: {
             "dtype": found.dtype(key),
@@ -59,7 +59,7 @@ def test_types_shapes_and_values_are_those_that_tensorflow_read(name: str, file:
 
 @pytest.mark.parametrize(("name", "file"), CHECKPOINTS)
 def test_a_tensor_has_the_shape_and_type_that_were_told(name: str, file: str) -> None:
-    found = open_source(RECORDINGS / name / file)
+    found = open_reader(RECORDINGS / name / file)
     for key in found.keys():  # noqa: SIM118
         told = found.dtype(key)
         read = {"string": "object", "bfloat16": "float32"}.get(told, told)

@@ -48,7 +48,7 @@ def inspect(
     source: Annotated[Path, _SOURCE],
     json: Annotated[bool, typer.Option(help="As JSON, for other programs.")] = False,
 ) -> None:
-    """List the tensors of a checkpoint, each read and its checksum verified, and tell its model."""
+    """List the tensors of a checkpoint, with checksums verified, and report its model."""
     rows, model = look(source)
     if json:
         listed = {key: {"dtype": dtype, "shape": shape} for key, dtype, shape in rows}

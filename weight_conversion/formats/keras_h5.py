@@ -14,7 +14,7 @@ Layouts, as Keras 2.13 and tf-keras 2.21 write them:
 Nothing is followed out of the file or out of its tree (soft and external links, external storage,
 virtual datasets), nothing is unpickled or decompressed, and only numbers are read that fill as many
 bytes of the file as they take. HDF5 keeps no checksums of them, though. Its C library does not run
-in this process but in a child, since damaged files can crash or hang it (``_h5_child``).
+in this process but in a child, since damaged files can crash or hang it (``keras_h5_child``).
 """
 
 from __future__ import annotations

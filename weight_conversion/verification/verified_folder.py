@@ -1,7 +1,8 @@
-"""Joins the comparison of a conversion with what judges it, which lives in the parity suite.
+"""Joins the comparison of a conversion with the parity suite: oracles, bounds, XLA.
 
-The one place of this package that imports ``parity``, and only when a conversion is verified: whose
-packages are missing, that is said as what was not run.
+``parity`` is imported only when a conversion is verified. If its packages are missing, the table
+lists what did not run. The other import of ``parity`` in this package is that of the live official
+code, in ``weight_conversion/reference/session.py``.
 """
 
 from __future__ import annotations
