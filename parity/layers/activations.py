@@ -81,11 +81,11 @@ SPEC = spec.LayerSpec(
         ),
     ),
     budget=spec.Budget(
-        port=spec.Bound(5.3, 2.649),
+        port=spec.Bound(5.3, 2.378),
         reference=spec.Bound(6.9, 3.469),
-        port_gradient=spec.Bound(8.9, 4.422),
-        reference_gradient=spec.Bound(9.2, 4.575),
-        double=spec.Bound(5.7, 3.38),
+        port_gradient=spec.Bound(8.9, 3.113),
+        reference_gradient=spec.Bound(9.2, 3.246),
+        double=spec.Bound(5.7, 2.67),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(

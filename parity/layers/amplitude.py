@@ -45,7 +45,7 @@ SPEC = spec.LayerSpec(
     budget=spec.Budget(
         port=spec.Bound(30, 22.323, MATRIX_FOURIER, at="taps=194,index=0,draw=20103"),
         reference=spec.Bound(1200, 743.043, TENSORFLOW_FFT, at="taps=269,index=0,draw=245"),
-        port_gradient=spec.Bound(5, 2.546),
+        port_gradient=spec.Bound(5, 1.482),
         reference_gradient=spec.Bound(
             210, 102.378, TENSORFLOW_FFT, at="taps=160,index=0,denormal,draw=33554431"
         ),

@@ -105,7 +105,7 @@ SPEC = spec.LayerSpec(
     exceptions=spec.Exceptions(
         divergences=("nan_in_max_pooling",),
         adverse=spec.Budget(
-            port=spec.Bound(5, 2.172),
+            port=spec.Bound(5, 1.42),
             reference=spec.Bound(32, 15.63, CONSTANT_MAPS, at=_CLICK),
             port_gradient=spec.Bound(
                 24,
@@ -131,9 +131,9 @@ SPEC = spec.LayerSpec(
         unanswered=overflowing,
     ),
     budget=spec.Budget(
-        port=spec.Bound(5, 2.172),
-        reference=spec.Bound(14, 6.978),
-        port_gradient=spec.Bound(15, 7.243),
+        port=spec.Bound(5, 1.989),
+        reference=spec.Bound(14, 6.038),
+        port_gradient=spec.Bound(15, 6.626),
         reference_gradient=spec.Bound(
             22,
             10.892,

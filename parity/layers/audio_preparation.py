@@ -133,7 +133,7 @@ SPEC = spec.LayerSpec(
         reference=spec.Bound(5, 1.241),
         port_gradient=spec.Bound(5, 1.23),
         reference_gradient=spec.Bound(5, 1.23),
-        double=spec.Bound(5, 3.055),
+        double=spec.Bound(5, 0.98),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     laws=(

@@ -48,13 +48,13 @@ SPEC = spec.LayerSpec(
         )
     ),
     budget=spec.Budget(
-        port=spec.Bound(6.2, 3.07),
+        port=spec.Bound(6.2, 2.653),
         reference=spec.Bound(
             9.5, 4.795, at="not recorded: frames=204,channels=37,per_channel=True,draw=190"
         ),
         port_gradient=spec.Bound(5, 3.227),
-        reference_gradient=spec.Bound(5.8, 3.429),
-        double=spec.Bound(6, 2.956),
+        reference_gradient=spec.Bound(5.8, 2.032),
+        double=spec.Bound(6, 2.544),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(

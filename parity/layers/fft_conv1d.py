@@ -42,7 +42,7 @@ SPEC = spec.LayerSpec(
     arithmetics=("complex", "real"),
     budget=spec.Budget(
         port=spec.Bound(5, 0.628),
-        reference=spec.Bound(8.7, 4.513),
+        reference=spec.Bound(8.7, 4.31),
         port_gradient=spec.Bound(5, 1.157),
         reference_gradient=spec.Bound(
             60, 40.758, TENSORFLOW_FFT, at="samples=746,taps=19,filters=2,draw=1652478"
@@ -55,7 +55,7 @@ SPEC = spec.LayerSpec(
     exceptions=spec.Exceptions(
         adverse=spec.Budget(
             port=spec.Bound(5, 0.496),
-            reference=spec.Bound(7, 2.933),
+            reference=spec.Bound(7, 2.354),
             port_gradient=spec.Bound(13, 7.056),
             reference_gradient=spec.Bound(
                 1100,

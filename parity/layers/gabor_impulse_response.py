@@ -44,8 +44,8 @@ SPEC = spec.LayerSpec(
     budget=spec.Budget(
         port=spec.Bound(5, 2.592),
         reference=spec.Bound(5, 2.174),
-        port_gradient=spec.Bound(5, 1.29),
-        reference_gradient=spec.Bound(5, 1.288),
+        port_gradient=spec.Bound(5, 1.081),
+        reference_gradient=spec.Bound(5, 1.066),
         double=spec.Bound(5.3, 3.034),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),

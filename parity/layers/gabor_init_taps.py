@@ -98,8 +98,8 @@ SPEC = spec.LayerSpec(
     ),
     exact=_exact,
     budget=spec.Budget(
-        port=spec.Bound(8.2, 4.065),
-        reference=spec.Bound(8.4, 4.192),
+        port=spec.Bound(8.2, 3.921),
+        reference=spec.Bound(8.4, 3.065),
         double=spec.Bound(0, 0, _EXACT),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),

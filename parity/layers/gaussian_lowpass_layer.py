@@ -82,7 +82,7 @@ SPEC = spec.LayerSpec(
         port=spec.Bound(6.8, 4.854),
         reference=spec.Bound(6.8, 5.624),
         port_gradient=spec.Bound(5.2, 3.181),
-        reference_gradient=spec.Bound(5.6, 2.754),
+        reference_gradient=spec.Bound(5.6, 2.411),
         double=spec.Bound(5.2, 2.842),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),

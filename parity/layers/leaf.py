@@ -295,8 +295,8 @@ SPEC = spec.LayerSpec(
     ),
     exact=_exact,
     budget=spec.Budget(
-        port=spec.Bound(11, 5.23),
-        reference=spec.Bound(9.5, 4.724),
+        port=spec.Bound(11, 4.899),
+        reference=spec.Bound(9.5, 4.456),
         port_gradient=spec.Bound(9.2, 7.712),
         reference_gradient=spec.Bound(
             15, 10.126, "by units of 12 runs; by those of 100 runs it is 8.2 units off"

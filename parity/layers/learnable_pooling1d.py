@@ -53,7 +53,7 @@ SPEC = spec.LayerSpec(
         port=spec.Bound(6.4, 5.077),
         reference=spec.Bound(6.4, 4.645),
         port_gradient=spec.Bound(5.4, 3.425),
-        reference_gradient=spec.Bound(9.2, 4.559),
+        reference_gradient=spec.Bound(9.2, 4.207),
         double=spec.Bound(5, 2.852),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),

@@ -117,7 +117,7 @@ SPEC = spec.LayerSpec(
     exceptions=spec.Exceptions(
         constants=_constants,
         adverse=spec.Budget(
-            port=spec.Bound(11, 5.387),
+            port=spec.Bound(11, 4.617),
             reference=spec.Bound(290, 220, TENSORFLOW_FFT, at=_CHIRP),
             port_gradient=spec.Bound(9.9, 8.708),
             reference_gradient=spec.Bound(
@@ -151,7 +151,7 @@ SPEC = spec.LayerSpec(
                 "window_len=40.0,window_stride=10.0,min_freq=20.0,max_freq=0.0,draw=91101109"
             ),
         ),
-        double=spec.Bound(14, 6.83),
+        double=spec.Bound(14, 6.491),
         relative=1e-5,
         norm=22,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",

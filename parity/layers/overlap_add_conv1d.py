@@ -36,7 +36,7 @@ SPEC = spec.LayerSpec(
     ),
     budget=spec.Budget(
         port=spec.Bound(5, 0.285),
-        reference=spec.Bound(12, 5.846),
+        reference=spec.Bound(12, 4.622),
         port_gradient=spec.Bound(5, 0.21),
         reference_gradient=spec.Bound(8.6, 5.921),
         double=spec.Bound(5, 0.37),

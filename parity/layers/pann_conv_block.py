@@ -61,7 +61,7 @@ SPEC = spec.LayerSpec(
     ),
     exceptions=spec.Exceptions(
         adverse=spec.Budget(
-            port=spec.Bound(5.8, 2.872),
+            port=spec.Bound(5.8, 2.479),
             reference=spec.Bound(20, 10.943, CONSTANT_MAPS),
             port_gradient=spec.Bound(
                 37,

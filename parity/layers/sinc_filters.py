@@ -47,7 +47,7 @@ SPEC = spec.LayerSpec(
         reference=spec.Bound(6.5, 4.706),
         port_gradient=spec.Bound(5.6, 3.443),
         reference_gradient=spec.Bound(5.5, 3.481),
-        double=spec.Bound(5, 0.606),
+        double=spec.Bound(5, 0.307),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     errors=(

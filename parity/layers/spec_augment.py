@@ -121,9 +121,9 @@ SPEC = spec.LayerSpec(
     ),
     budget=spec.Budget(
         port=spec.Bound(5, 1.189),
-        reference=spec.Bound(5, 0.965),
+        reference=spec.Bound(5, 0.797),
         port_gradient=spec.Bound(5, 2.976),
-        reference_gradient=spec.Bound(5, 1.712),
+        reference_gradient=spec.Bound(5, 1.108),
         double=spec.Bound(5, 1.563),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),

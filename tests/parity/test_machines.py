@@ -205,11 +205,27 @@ def test_the_worst_beside_a_bound_is_the_worst_of_all_machines() -> None:
     """What ``parity/recordings/machines.json`` holds, declarations tell too."""
     kept = worst_values.load()
     assert kept.keys() == all_specs().keys()
-    less = [
+    other = [
         f"{layer}: {place}: {seen.units:.4g} on {seen.on}"
         for layer, places in kept.items()
         for place, seen in places.items()
         if not (bound := _declared(place, layer)).at.startswith(NOT_RECORDED)
         and bound.worst < seen.units * (1 - 1e-3)
     ]
-    assert not less
+    assert not other
+
+
+def test_a_worst_beyond_the_record_says_where_it_was() -> None:
+    """The greatest of a bound's places in the record, or ``at`` names another one."""
+    greatest: dict[int, tuple[float, Bound, str]] = {}
+    for layer, places in worst_values.load().items():
+        for place, seen in places.items():
+            bound = _declared(place, layer)
+            units = max(seen.units, greatest.get(id(bound), (0.0,))[0])
+            greatest[id(bound)] = units, bound, f"{layer}: {place}"
+    beyond = [
+        (place, bound.worst, units)
+        for units, bound, place in greatest.values()
+        if not bound.at and bound.worst > units * (1 + 1e-3) + 1e-3
+    ]
+    assert not beyond
