@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from leaf_port import _publish
 from leaf_port.errors import LeafError
 from parity.checks import tightness
 from parity.checks.case_checks import Result
@@ -126,6 +127,5 @@ def load(path: Path = FILE) -> Worst:
 def keep(worst: Worst, path: Path = FILE) -> None:
     """Adds what a run found to the record, whole or not at all."""
     text = json.dumps(as_json(merged(load(path), worst)), indent=1, ensure_ascii=False) + "\n"
-    partial = path.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with _publish.new_file(path) as file:
+        file.write_text(text, encoding="utf-8")

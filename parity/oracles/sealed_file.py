@@ -17,6 +17,7 @@ from typing import Any
 import safetensors
 import safetensors.numpy
 
+from leaf_port import _publish
 from leaf_port.errors import LeafError
 from parity.spec.answer import Array
 
@@ -50,9 +51,8 @@ def write(path: Path, arrays: Mapping[str, Array], record: Mapping[str, Any]) ->
         raise LeafError(_WHERE, name_of(path), expected, "another seal", "rename the entry")
     start, end = found
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(data[:start] + _hash(data, start, end) + data[end:])
-    partial.replace(path)
+    with _publish.new_file(path) as file:
+        file.write_bytes(data[:start] + _hash(data, start, end) + data[end:])
 
 
 def read(path: Path, unsealed: bool = False) -> tuple[dict[str, Any], dict[str, Array]]:
