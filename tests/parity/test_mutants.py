@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import multiprocessing
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +16,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import parity.__main__ as command
-from parity.commands.mutants import hook, report, runner
+from parity.checks import kept_units
+from parity.commands.mutants import hook, report, runner, worker
 from parity.commands.mutants.bugs import all_mutants
 from parity.commands.mutants.mutant import SOURCE, DoesNotApplyError, Mutant, healthy
 from parity.layers import all_specs
@@ -157,3 +160,12 @@ def test_what_is_preloaded_has_not_seen_the_port() -> None:
     line += "raise SystemExit('leaf_port' in sys.modules)"
     asked = [sys.executable, "-c", line, *runner.PRELOADED]
     assert subprocess.run(asked, check=False).returncode == 0
+
+
+def test_a_mutant_takes_no_kept_units(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """They are the healthy port's: its source on the disk has no bug."""
+    monkeypatch.setenv(kept_units.FOLDER, str(tmp_path))
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    worker.run(DAMAGES[0], [], theirs)
+    assert ours.recv().catch is not None
+    assert kept_units.FOLDER not in os.environ

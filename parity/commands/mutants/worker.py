@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from parity.checks import kept_units
 from parity.commands.mutants import hook, prepare
 from parity.commands.mutants.mutant import Mutant
 from parity.commands.mutants.prepare import Prepared
@@ -55,7 +57,11 @@ class Verdict:
 
 
 def run(mutant: Mutant, cases: Sequence[Prepared], answers: Connection) -> None:
-    """Sends the verdict on a mutant; the target of its process."""
+    """Sends the verdict on a mutant; the target of its process.
+
+    Kept units are the healthy port's, by the source on the disk: a mutant takes and keeps none.
+    """
+    os.environ.pop(kept_units.FOLDER, None)
     try:
         verdict = _verdict(mutant, cases)
     except Exception as error:  # told, not raised: whoever started this waits for an answer
