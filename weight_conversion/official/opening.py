@@ -27,7 +27,7 @@ from weight_conversion.official import (
     optimizers,
 )
 from weight_conversion.official.candidates import Candidate, Surroundings
-from weight_conversion.official.optimizers import Optimizer as Optimizer
+from weight_conversion.official.optimizers import Optimizer
 from weight_conversion.official.source import Source
 from weight_conversion.official.structure import FRONTENDS
 
@@ -47,7 +47,7 @@ def open_source(path: str | os.PathLike[str], wanted: str | None = None) -> Sour
             one in another, of which none was chosen.
     """
     path = Path(path)
-    if path.suffix == ".keras":
+    if path.suffix == ".keras":  # its configuration is needed too, which a reader does not give
         return _from_keras(path, wanted)
     if is_torch_file(path):
         fix = "those of leaf-pytorch and SpeechBrain: python -m weight_conversion import"
