@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from leaf_port._ops import fourier
 from leaf_port._ops.arithmetic import Arithmetic
 from leaf_port._ops.clip import maximum
 from leaf_port._ops.devices import lacks
+from leaf_port._ops.energies.choice import Energies, check_energies, obstacle
+from leaf_port._ops.energies.operation import FusedEnergies
 from leaf_port._ops.fft_convolution import positions
 from leaf_port._ops.precision import autocast_off, product, without_autocast
 from leaf_port.errors import FilterWarning, LeafError
@@ -99,6 +101,11 @@ class Leaf(FromPretrained, nn.Module):
         pooling_padding: ``"SAME"``; models of leaf-pytorch and SpeechBrain have ``"SYMMETRIC"``.
         pooling_bias: whether a learnable bias is added to the pooled energies, as theirs; see
             :class:`~leaf_port.pooling.GaussianLowpass`. Neither is the official function.
+        energies: how convolution, activation and pooling are computed: ``"direct"``, one after
+            another; ``"fft"``, all at once by blocks and Fourier transforms, 15 to 40 times faster
+            and nearer to float64; ``"auto"``, by transforms where that is the same function:
+            float32 on the CPU, the three default classes without hooks, no gradient by the
+            waveform. ``python -m leaf_port info`` says whether the compiled kernel is there.
 
     Raises:
         LeafError: an argument or input out of its domain.
@@ -132,9 +139,12 @@ class Leaf(FromPretrained, nn.Module):
         arithmetic: Arithmetic = "auto",
         pooling_padding: str = "SAME",
         pooling_bias: bool = False,
+        energies: Energies = "auto",
     ) -> None:
         super().__init__()
         owner = type(self).__name__
+        self.energies_by = check_energies(owner, energies)
+        self._fused_energies = FusedEnergies()
         _checks.at_least(owner, "n_filters", n_filters)
         _arithmetic.check_arithmetic(owner, arithmetic)
         window_size, stride = _checks.window_samples(owner, sample_rate, window_len, window_stride)
@@ -197,13 +207,24 @@ class Leaf(FromPretrained, nn.Module):
                 module.training = mode
 
     def energies(self, inputs: Tensor) -> Tensor:
-        """The three stages that a fused operation could replace: convolution, activation, pooling.
+        """Convolution, activation and pooling, one after another or at once; see ``energies``.
 
         ``(batch, samples, 1)`` to ``(batch, frames, channels)``.
         """
-        outputs = self.complex_conv(inputs)
-        outputs = self.activation(outputs)
-        return self.pooling(outputs)
+        conv, pool = self.complex_conv, self.pooling
+        if self.energies_by == "direct":
+            return self._direct_energies(inputs)
+        why_not = obstacle(conv, self.activation, pool, inputs, SquaredModulus)
+        if not why_not:
+            layers = cast(convolution.GaborConv1d, conv), cast(pooling.GaussianLowpass, pool)
+            return self._fused_energies(*layers, inputs, self._direct_energies)
+        if self.energies_by == "fft":
+            expected = "what the fused operation can compute"
+            raise LeafError(type(self).__name__, "energies", expected, why_not, "give 'auto'")
+        return self._direct_energies(inputs)
+
+    def _direct_energies(self, inputs: Tensor) -> Tensor:
+        return self.pooling(self.activation(self.complex_conv(inputs)))
 
     @without_autocast
     def forward(self, inputs: Tensor) -> Tensor:

@@ -1,0 +1,142 @@
+"""What the kernel needs of a set of filters and pooling windows, made in float64.
+
+A filter is narrow where its spectrum outside ``width`` bins is below :data:`NEGLIGIBLE` of its
+greatest bin. Its output is then known by ``points >= 2 width`` samples a block, and so is the
+squared modulus, whose spectrum is ``2 width - 1`` bins wide. Pooling that with a window equals
+pooling the full rate: only the bins that both have count, so the window is low-passed to them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from leaf_port._ops.energies.blocks import Shape
+from leaf_port._ops.energies.library import CHANNEL
+
+# Below the rounding of float32 beside the greatest bin (6e-8), so nothing is lost that float32 has.
+NEGLIGIBLE = 1e-8
+FEWEST_POINTS = 64
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Pooling windows: at full rate, ``(channels, hop, pieces)``; low-passed, one after another."""
+
+    full: Tensor
+    full_f: Tensor
+    table: Tensor
+    table_f: Tensor
+
+
+@dataclass(frozen=True)
+class Filters:
+    """All of it.
+
+    Attributes:
+        channel: of each channel its band.
+        spectrum: ``(channels, size)``, complex, divided by the size.
+        spectrum_f: the same, rounded.
+        windows: for pooling.
+        slopes: their derivatives by the width of the Gaussian, where gradients are wanted.
+        weight: sums of the windows' parts in each frame of a block, ``(channels, frames)``.
+    """
+
+    channel: npt.NDArray[np.void]
+    spectrum: Tensor
+    spectrum_f: Tensor
+    windows: Windows
+    slopes: Windows | None
+    weight: Tensor
+
+
+@torch.no_grad()
+def prepare(taps: Tensor, window: Tensor, slope: Tensor | None, shape: Shape) -> Filters:
+    """Of taps ``(channels, taps)``, complex128, and windows ``(channels, taps)``, float64."""
+    spectrum = torch.fft.ifft(taps, n=shape.size).contiguous()  # a correlation; divided by the size
+    power = spectrum.real**2 + spectrum.imag**2
+    channel = bands(power.numpy(), shape)
+    pieces = _pieces(window, shape)
+    weight = _by_frame(pieces.sum(1), shape)
+    return Filters(
+        channel=channel,
+        spectrum=spectrum,
+        spectrum_f=spectrum.to(torch.complex64),
+        windows=_windows(pieces, channel, shape),
+        slopes=None if slope is None else _windows(_pieces(slope, shape), channel, shape),
+        weight=weight,
+    )
+
+
+def bands(power: npt.NDArray[np.float64], shape: Shape) -> npt.NDArray[np.void]:
+    """Of each channel the bins that matter, and with how many points they are transformed back.
+
+    ``power`` are the squared magnitudes of the spectra, ``(channels, size)``.
+    """
+    size, made = shape.size, np.zeros(len(power), CHANNEL)
+    top = power.argmax(axis=1)
+    shift = top - size // 2  # turns the greatest bin into the middle
+    turned = np.take_along_axis(power, (np.arange(size) + shift[:, None]) % size, axis=1)
+    matters = turned >= NEGLIGIBLE**2 * turned[:, size // 2, None]
+    first = matters.argmax(axis=1)
+    width = size - matters[:, ::-1].argmax(axis=1) - first
+    points = np.maximum(FEWEST_POINTS, 2 ** np.ceil(np.log2(2 * width)).astype(np.int64))
+    narrow = points < size
+    made["points"] = np.where(narrow, points, size)
+    made["width"] = np.where(narrow, width, size)
+    made["first"] = np.where(narrow, (first + shift) % size, 0)
+    entries = np.where(narrow, points * shape.frames, 0)
+    made["table"] = np.cumsum(entries) - entries
+    return made
+
+
+def _pieces(window: Tensor, shape: Shape) -> Tensor:
+    """Windows as ``(channels, hop, pieces)``."""
+    padded = F.pad(window, (0, shape.pieces * shape.hop - shape.taps))
+    return padded.unflatten(1, (shape.pieces, shape.hop)).transpose(1, 2).contiguous()
+
+
+def _by_frame(piece: Tensor, shape: Shape) -> Tensor:
+    """``(channels, pieces)`` summed for each frame over the segments that it has in a block."""
+    made = piece.new_zeros(len(piece), shape.frames)
+    for segment in range(shape.segments):
+        made[:, segment : segment + shape.pieces] += piece.flip(1)
+    return made
+
+
+def _windows(pieces: Tensor, channel: npt.NDArray[np.void], shape: Shape) -> Windows:
+    narrow = channel["points"] < shape.size
+    table = torch.empty(int((channel["points"][narrow] * shape.frames).sum()), dtype=torch.float64)
+    for points in np.unique(channel["points"][narrow]):
+        at = np.flatnonzero(channel["points"] == points)
+        size = int(points) * shape.frames
+        made = _tables(pieces[torch.from_numpy(at)], int(points), shape).flatten(1)
+        for row, start in zip(made, channel["table"][at], strict=True):
+            table[start : start + size] = row
+    return Windows(pieces, pieces.float(), table, table.float())
+
+
+def _tables(pieces: Tensor, points: int, shape: Shape) -> Tensor:
+    """Low-passed windows of a block's frames: ``(channels, points, frames)``."""
+    spectrum = torch.fft.rfft(pieces, n=shape.size, dim=1)[:, : points // 2 + 1]
+    spectrum[:, -1] = 0.0
+    low = torch.fft.irfft(spectrum, n=points, dim=1).flip(2)
+    made = low.new_zeros(len(pieces), points, shape.frames)
+    for segment in range(shape.segments):  # the first segment's, later
+        at, rest = divmod(segment * shape.hop * points, shape.size)
+        moved = low.roll(at, 1) if rest == 0 else _delayed(spectrum, segment, points, shape)
+        made[:, :, segment : segment + shape.pieces] += moved
+    return made
+
+
+def _delayed(spectrum: Tensor, segment: int, points: int, shape: Shape) -> Tensor:
+    """Where a segment does not start on a sample of the lower rate."""
+    bins = torch.arange(spectrum.shape[1], dtype=torch.float64)
+    angle = -2 * torch.pi * segment * shape.hop / shape.size * bins
+    turn = torch.polar(torch.ones_like(angle), angle).unsqueeze(1)
+    return torch.fft.irfft(spectrum * turn, n=points, dim=1).flip(2)

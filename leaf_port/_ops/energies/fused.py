@@ -1,0 +1,196 @@
+"""The fused operation: filters, squared modulus and pooling of float32 clips, by the kernel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from leaf_port._ops.energies import blocks
+from leaf_port._ops.energies.blocks import Clips, Shape
+from leaf_port._ops.energies.filters import Filters
+from leaf_port._ops.energies.library import Job, Kernel
+from leaf_port.padding import pad_time
+
+# The spectra of so many groups are kept at once: few enough for the cache, and memory is constant.
+GROUPS_AT_ONCE = 8
+# A block with a frame whose mean energy is less of the block's than this is computed in double
+# precision. The rounding errors of a transform are even over its block, about 6e-8
+# sqrt(log2(points)) of its root mean square. A frame with a quarter of that root mean square, which
+# sums dozens of independent samples, keeps them below the rounding of its own sum.
+EVENNESS = 1 / 16
+
+
+@dataclass
+class Plan:
+    """One call: the clips' blocks, the filters, and what was computed in double precision."""
+
+    kernel: Kernel
+    shape: Shape
+    clips: Clips
+    filters: Filters
+    threads: int
+
+    def __post_init__(self) -> None:
+        self.lanes, self.masked = blocks.lanes(self.clips, self.shape, self.kernel.lanes)
+        self.groups = len(self.lanes) // self.kernel.lanes
+        self.channels = len(self.filters.channel)
+        self.uneven = np.zeros((self.channels, self.groups), np.int8)
+
+    def job(self) -> Job:
+        """What both directions hand to the kernel."""
+        shape, filters = self.shape, self.filters
+        windows = filters.windows
+        return Job(
+            size=shape.size,
+            hop=shape.hop,
+            pieces=shape.pieces,
+            segments=shape.segments,
+            channels=self.channels,
+            groups=self.groups,
+            frames=self.clips.total,
+            evenness=EVENNESS,
+            channel=filters.channel.ctypes.data,
+            lane=self.lanes.ctypes.data,
+            masked=self.masked.ctypes.data,
+            spectrum=filters.spectrum.data_ptr(),
+            spectrum_f=filters.spectrum_f.data_ptr(),
+            window=windows.full.data_ptr(),
+            window_f=windows.full_f.data_ptr(),
+            table=windows.table.data_ptr(),
+            table_f=windows.table_f.data_ptr(),
+            weight=filters.weight.data_ptr(),
+            uneven=self.uneven.ctypes.data,
+        )
+
+    def run(self, name: str, job: Job) -> None:
+        """Calls the kernel for all groups and channels, as many threads at once as torch has."""
+        self.kernel.prepare(self.shape.size)
+        at_once = min(GROUPS_AT_ONCE, self.groups)
+        size = at_once * self.shape.size * self.kernel.lanes * 2
+        wide, narrow = torch.empty(size, dtype=torch.float64), torch.empty(size)
+        places = {"wide": wide.data_ptr(), "narrow": narrow.data_ptr()}
+
+        def spectra(first: int, last: int) -> None:
+            self.kernel.call("spectra", job, base, first, last, **places)
+
+        def channels(first: int, last: int) -> None:
+            self.kernel.call(name, job, base, end, first, last, **places)
+
+        with Pool(min(self.threads, self.channels)) as pool:
+            for base in range(0, self.groups, at_once):
+                end = min(base + at_once, self.groups)
+                pool.share(spectra, base, end)
+                pool.share(channels, 0, self.channels)
+
+
+class Pool:
+    """Threads that share numbers among them; no thread for one."""
+
+    def __init__(self, threads: int) -> None:
+        self._executor = ThreadPoolExecutor(threads) if threads > 1 else None
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._executor is not None:
+            self._executor.shutdown()
+
+    def share(self, function: Callable[[int, int], None], first: int, last: int) -> None:
+        """Calls ``function`` for each number from ``first`` to ``last``, or once for all."""
+        if self._executor is None:
+            function(first, last)
+            return
+        numbers = range(first, last)
+        for _ in self._executor.map(function, numbers, range(first + 1, last + 1)):
+            pass
+
+
+def forward(plan: Plan) -> Tensor:
+    """Energies ``(channels, frames of all clips)``."""
+    output = torch.zeros(plan.channels, plan.clips.total)
+    job = plan.job()
+    job.output = output.data_ptr()
+    plan.run("forward", job)
+    return output
+
+
+def backward(plan: Plan, change: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients by the taps ``(channels, taps)`` and by the widths ``(channels,)``."""
+    shape, slopes = plan.shape, plan.filters.slopes
+    assert slopes is not None  # noqa: S101
+    change = change.contiguous()
+    by_spectrum = torch.zeros(plan.channels, shape.size, dtype=torch.complex128)
+    by_width = torch.zeros(plan.channels, dtype=torch.float64)
+    job = plan.job()
+    job.slope, job.slope_f = slopes.full.data_ptr(), slopes.full_f.data_ptr()
+    job.slope_table, job.slope_table_f = slopes.table.data_ptr(), slopes.table_f.data_ptr()
+    job.output_gradient = change.data_ptr()
+    job.spectrum_gradient = by_spectrum.data_ptr()
+    job.width_gradient = by_width.data_ptr()
+    plan.run("backward", job)
+    by_taps = torch.fft.fft(by_spectrum * (2.0 / shape.size))[:, : shape.taps]
+    return by_taps, by_width
+
+
+class Fused(torch.autograd.Function):
+    """Energies ``(channels, frames of all clips)`` of rows ``(batch, samples)``.
+
+    ``taps`` and ``width`` are those that the plan's filters were made of; ``rows`` those that its
+    clips point into.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, taps: Tensor, width: Tensor, rows: Tensor, plan: Plan, padding: str
+    ) -> Tensor:
+        ctx.plan, ctx.padding = plan, padding
+        ctx.save_for_backward(taps, width, rows)  # rows: to see that nobody has changed them
+        return forward(plan)
+
+    @staticmethod
+    def backward(ctx: Any, change: Tensor) -> tuple[Tensor | None, ...]:
+        taps, width, rows = ctx.saved_tensors
+        if torch.is_grad_enabled():  # with create_graph
+            made = energies_by_torch(taps, width, rows, ctx.plan.shape, ctx.padding)
+            by_taps, by_width = torch.autograd.grad(
+                made, (taps, width), change.double(), create_graph=True
+            )
+        else:
+            by_taps, by_width = backward(ctx.plan, change)
+        return by_taps, by_width, None, None, None
+
+
+def energies_by_torch(
+    taps: Tensor, width: Tensor, rows: Tensor, shape: Shape, padding: str
+) -> Tensor:
+    """The same in float64 and by torch's operations, for gradients of gradients."""
+    parts = torch.view_as_real(taps).permute(0, 2, 1).reshape(-1, 1, shape.taps)
+    padded = pad_time(rows.double().unsqueeze(1), shape.taps)
+    energies = F.conv1d(padded, parts).square().unflatten(1, (-1, 2)).sum(2)
+    windows = gaussian_windows(width, shape.taps)[0].unsqueeze(1)
+    padded = pad_time(energies, shape.taps, shape.hop, padding=padding)
+    pooled = F.conv1d(padded, windows, stride=shape.hop, groups=len(taps))
+    return pooled.transpose(0, 1).flatten(1)
+
+
+def gaussian_windows(width: Tensor, taps: int) -> tuple[Tensor, Tensor]:
+    """Gaussian windows ``(channels, taps)`` of a width in half windows, and their derivatives."""
+    half = 0.5 * (taps - 1)
+    position = (torch.arange(taps, dtype=torch.float64) - half) / half
+    ratio = position / width.unsqueeze(1)
+    window = torch.exp(-0.5 * ratio**2)
+    return window, window * ratio**2 / width.unsqueeze(1)
+
+
+def is_usual(*tensors: Tensor, most: float = math.inf) -> bool:
+    """Whether all numbers are finite and below ``most`` in magnitude."""
+    return all(bool((each.detach().abs() < most).all()) for each in tensors)

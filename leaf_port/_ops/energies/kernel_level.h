@@ -1,0 +1,151 @@
+/* The kernel of one instruction set, `LEVEL`: both precisions, and what chooses between them. */
+#define NAME(name) EXPANDED(name, LEVEL)
+
+#define REAL double
+#define WIDTH (LANES / 2)
+#define PRECISION d
+#include "kernel_real.h"
+#undef REAL
+#undef WIDTH
+#undef PRECISION
+
+#define REAL float
+#define WIDTH LANES
+#define PRECISION f
+#include "kernel_real.h"
+#undef REAL
+#undef WIDTH
+#undef PRECISION
+
+#define F(name) EXPANDED(EXPANDED(name, f), LEVEL)
+#define D(name) EXPANDED(EXPANDED(name, d), LEVEL)
+
+/* Two blocks of complex numbers and one of energies; a vector has as many bytes in both precisions. */
+static size_t NAME(scratch_bytes)(const Job *job) { return 5 * sizeof(F(Vector)) * (size_t)job->size; }
+
+static int NAME(spectra)(const Job *job, int32_t base, int32_t first, int32_t last, void *wide, void *narrow) {
+    const int size = job->size;
+    D(Complex) *scratch = aligned_alloc(64, sizeof *scratch * 2 * (size_t)size);
+    if (!scratch) return -1;
+    for (int32_t g = first; g < last; g++)
+        for (int half = 0; half < 2; half++) {
+            D(Complex) *x = scratch, *y = scratch + size;
+            for (int n = 0; n < size; n++) x[n] = (D(Complex)){{0}, {0}};
+            for (int l = 0; l < LANES / 2; l++) {
+                const Lane *lane = job->lane + (size_t)g * LANES + half * LANES / 2 + l;
+                int64_t from = lane->start < 0 ? -lane->start : 0, to = lane->length - lane->start;
+                if (to > size) to = size;
+                for (int64_t n = from; n < to; n++) x[n].re[l] = lane->clip[lane->start + n];
+            }
+            D(stages)(-1, size, 1, &x, &y, twiddle_d[log2_of(size)]);
+            memcpy((D(Complex) *)wide + (2 * (size_t)(g - base) + half) * size, x, sizeof *x * (size_t)size);
+            F(Complex) *rounded = (F(Complex) *)narrow + (size_t)(g - base) * size;
+            for (int n = 0; n < size; n++)
+                for (int l = 0; l < LANES / 2; l++) {
+                    rounded[n].re[half * LANES / 2 + l] = (float)x[n].re[l];
+                    rounded[n].im[half * LANES / 2 + l] = (float)x[n].im[l];
+                }
+        }
+    free(scratch);
+    return 0;
+}
+
+/* Whether some frame of some block is so much quieter than its block that single precision shows. */
+static int NAME(is_uneven)(const Job *job, int channel, int frames, const F(Vector) *energy) {
+    const double *weight = job->weight + (size_t)channel * frames;
+    double most = 0.0, sum = 0.0;
+    F(Vector) total = {0};
+    for (int f = 0; f < frames; f++) {
+        if (weight[f] > most) most = weight[f];
+        sum += weight[f];
+        total += energy[f];
+    }
+    for (int f = 0; f < frames; f++) {
+        if (weight[f] < 1e-3 * most) continue;
+        const float least = (float)(job->evenness * weight[f] / sum);
+        for (int l = 0; l < LANES; l++)
+            if (energy[f][l] < least * total[l]) return 1;
+    }
+    return 0;
+}
+
+#define ADD(energy, width, half)                                                                 \
+    for (int l = 0; l < width; l++) {                                                                  \
+        const Lane *lane = job->lane + (size_t)g * LANES + (half) * width + l;                         \
+        for (int f = lane->shown; f < lane->hidden; f++) output[lane->frame + f] += (float)energy[f][l]; \
+    }
+
+static int NAME(forward)(const Job *job, int32_t base, int32_t end, int32_t first, int32_t last,
+                         const void *wide, const void *narrow) {
+    const int frames = job->segments + job->pieces - 1;
+    const size_t size = (size_t)job->size;
+    D(Vector) energy[MOST_FRAMES];
+    F(Vector) single[MOST_FRAMES];
+    char *scratch = aligned_alloc(64, NAME(scratch_bytes)(job));
+    if (!scratch) return -1;
+    for (int c = first; c < last; c++)
+        for (int32_t g = base; g < end; g++) {
+            float *output = job->output + (size_t)c * (size_t)job->frames;
+            int8_t *uneven = job->uneven + (size_t)c * job->groups + g;
+            F(energies)(job, c, g, 0, (const F(Complex) *)narrow + (size_t)(g - base) * size, scratch, single);
+            *uneven = (int8_t)NAME(is_uneven)(job, c, frames, single);
+            if (!*uneven) {
+                ADD(single, LANES, 0)
+                continue;
+            }
+            for (int half = 0; half < 2; half++) {
+                const D(Complex) *x = (const D(Complex) *)wide + (2 * (size_t)(g - base) + half) * size;
+                D(energies)(job, c, g, half, x, scratch, energy);
+                ADD(energy, LANES / 2, half)
+            }
+        }
+    free(scratch);
+    return 0;
+}
+
+#undef ADD
+
+static int NAME(backward)(const Job *job, int32_t base, int32_t end, int32_t first, int32_t last,
+                          const void *wide, const void *narrow) {
+    const size_t size = (size_t)job->size;
+    char *scratch = aligned_alloc(64, NAME(scratch_bytes)(job));
+    D(Complex) *sum = aligned_alloc(64, sizeof *sum * size);
+    F(Complex) *sum_f = aligned_alloc(64, sizeof *sum_f * size);
+    int failed = !scratch || !sum || !sum_f;
+    for (int c = first; c < last && !failed; c++) {
+        double by_width = 0.0;
+        double *gradient = job->spectrum_gradient + 2 * (size_t)c * size;
+        memset(sum, 0, sizeof *sum * size);
+        memset(sum_f, 0, sizeof *sum_f * size);
+        for (int32_t g = base; g < end; g++) {
+            const size_t at = (size_t)(g - base) * size;
+            if (!job->uneven[(size_t)c * job->groups + g]) {
+                by_width += F(gradients)(job, c, g, 0, (const F(Complex) *)narrow + at, scratch, sum_f);
+                continue;
+            }
+            for (int half = 0; half < 2; half++) {
+                const D(Complex) *x = (const D(Complex) *)wide + 2 * at + half * size;
+                by_width += D(gradients)(job, c, g, half, x, scratch, sum);
+            }
+        }
+        for (size_t n = 0; n < size; n++) {
+            for (int l = 0; l < LANES / 2; l++) {
+                gradient[2 * n] += sum[n].re[l];
+                gradient[2 * n + 1] += sum[n].im[l];
+            }
+            for (int l = 0; l < LANES; l++) {
+                gradient[2 * n] += (double)sum_f[n].re[l];
+                gradient[2 * n + 1] += (double)sum_f[n].im[l];
+            }
+        }
+        job->width_gradient[c] += by_width;
+    }
+    free(scratch);
+    free(sum);
+    free(sum_f);
+    return failed ? -1 : 0;
+}
+
+#undef F
+#undef D
+#undef NAME

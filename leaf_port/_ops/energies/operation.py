@@ -1,0 +1,103 @@
+"""The fused operation as the frontends call it: filters kept, rows out of its range apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from leaf_port._ops.clip import clip_by_value
+from leaf_port._ops.energies import blocks, fused, library
+from leaf_port._ops.energies.blocks import Shape
+from leaf_port._ops.energies.filters import Filters, prepare
+from leaf_port.convolution import GaborConv1d
+from leaf_port.impulse_responses import gabor_filters
+from leaf_port.pooling import GaussianLowpass
+
+Direct = Callable[[Tensor], Tensor]
+
+# Squares of greater numbers leave the range of float32. What the official function makes of that,
+# and of NaN, reaches certain frames; a transform would spread it over its block.
+LARGEST_SAMPLE = 1e15
+
+
+@dataclass
+class Kept:
+    """Filters of the last call without gradients, and the weights that they were made of."""
+
+    kernel: Tensor
+    width: Tensor
+    filters: Filters
+
+
+class FusedEnergies:
+    """The operation for one frontend."""
+
+    def __init__(self) -> None:
+        self._kept: Kept | None = None
+
+    def __getstate__(self) -> dict[str, None]:
+        """Neither copied nor stored: made anew in no time."""
+        return {"_kept": None}
+
+    def __call__(
+        self, conv: GaborConv1d, pool: GaussianLowpass, inputs: Tensor, direct: Direct
+    ) -> Tensor:
+        """Energies of ``(batch, samples, 1)``; those rows that it cannot hold are ``direct``'s."""
+        rows = inputs[..., 0]
+        usual = rows.detach().abs().amax(1) < LARGEST_SAMPLE  # a NaN is not
+        if not bool(usual.any()) or not fused.is_usual(conv.kernel, pool.kernel):
+            return direct(inputs)
+        if bool(usual.all()):
+            return self._fused(conv, pool, rows)
+        made = self._fused(conv, pool, rows[usual])
+        others = direct(inputs[~usual])
+        at = torch.cat([usual.nonzero()[:, 0], (~usual).nonzero()[:, 0]])
+        return torch.cat([made, others])[at.argsort()]
+
+    def _fused(self, conv: GaborConv1d, pool: GaussianLowpass, rows: Tensor) -> Tensor:
+        rows = rows if rows.stride(1) == 1 else rows.contiguous()
+        shape = blocks.shape(conv.kernel_size, pool.strides)
+        kernel = library.opened()[0]
+        assert shape is not None  # noqa: S101 - see choice.obstacle
+        assert kernel is not None  # noqa: S101
+        clips = blocks.clips_of(rows, shape, pool.padding, [rows.shape[1]] * len(rows))
+        wanted = torch.is_grad_enabled() and (
+            conv.kernel.requires_grad or pool.kernel.requires_grad
+        )
+        if wanted:
+            taps, width, filters = _filters(conv, pool, shape, slopes=True)
+            plan = fused.Plan(kernel, shape, clips, filters, torch.get_num_threads())
+            made = fused.Fused.apply(taps, width, rows, plan, pool.padding)
+        else:
+            filters = self._kept_filters(conv, pool, shape)
+            plan = fused.Plan(kernel, shape, clips, filters, torch.get_num_threads())
+            made = fused.forward(plan)
+        made = made.unflatten(1, (len(rows), -1)).permute(1, 2, 0)
+        return made if pool.bias is None else made + pool.bias
+
+    @torch.no_grad()
+    def _kept_filters(self, conv: GaborConv1d, pool: GaussianLowpass, shape: Shape) -> Filters:
+        kept, kernel, width = self._kept, conv.kernel, pool.kernel
+        # By value: whoever writes through `.data` changes no version.
+        if kept is None or not (_same(kept.kernel, kernel) and _same(kept.width, width)):
+            filters = _filters(conv, pool, shape, slopes=False)[2]
+            kept = self._kept = Kept(kernel.clone(), width.clone(), filters)
+        return kept.filters
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and torch.equal(a, b)
+
+
+def _filters(
+    conv: GaborConv1d, pool: GaussianLowpass, shape: Shape, slopes: bool
+) -> tuple[Tensor, Tensor, Filters]:
+    """Taps ``(channels, taps)`` and widths in float64, and what the kernel needs of them."""
+    taps = gabor_filters(conv.constraints["kernel"](conv.kernel).double(), shape.taps)
+    width = clip_by_value(pool.kernel[0, 0, :, 0], 2.0 / shape.taps, 0.5).double()
+    window, slope = fused.gaussian_windows(width.detach(), shape.taps)
+    filters = prepare(taps.detach(), window, slope if slopes else None, shape)
+    return taps, width, filters
