@@ -23,7 +23,7 @@ from leaf_port._ops.devices import lacks
 from leaf_port._ops.energies.choice import Energies, check_energies, obstacle
 from leaf_port._ops.energies.operation import FusedEnergies
 from leaf_port._ops.fft_convolution import positions
-from leaf_port._ops.precision import autocast_off, product, without_autocast
+from leaf_port._ops.precision import autocast_off, is_traced, product, without_autocast
 from leaf_port.errors import FilterWarning, LeafError
 from leaf_port.initializers import (
     Constant,
@@ -105,7 +105,7 @@ class Leaf(FromPretrained, nn.Module):
             another; ``"fft"``, all at once by blocks and Fourier transforms, 15 to 40 times faster
             and nearer to float64; ``"auto"``, by transforms where that is the same function:
             float32 on the CPU, the three default classes without hooks, no gradient by the
-            waveform. ``python -m leaf_port info`` says whether the compiled kernel is there.
+            waveform, ``arithmetic`` not ``"real"``. ``python -m leaf_port info`` says whether the compiled kernel is there.
 
     Raises:
         LeafError: an argument or input out of its domain.
@@ -214,7 +214,10 @@ class Leaf(FromPretrained, nn.Module):
         conv, pool = self.complex_conv, self.pooling
         if self.energies_by == "direct":
             return self._direct_energies(inputs)
-        why_not = obstacle(conv, self.activation, pool, inputs, SquaredModulus)
+        if torch.compiler.is_compiling() or is_traced():  # nothing else may be asked there
+            why_not = "a graph is captured"
+        else:
+            why_not = obstacle(conv, self.activation, pool, inputs, SquaredModulus)
         if not why_not:
             layers = cast(convolution.GaborConv1d, conv), cast(pooling.GaussianLowpass, pool)
             return self._fused_energies(*layers, inputs, self._direct_energies)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import torch
 
+from leaf_port._ops.energies import library
 from leaf_port.errors import FilterWarning
 
 THREADS, ONEDNN = "PARITY_THREADS", "PARITY_ONEDNN"
@@ -28,6 +29,7 @@ _VARIABLES = (
     "ONEDNN_MAX_CPU_ISA",
     ONEDNN,
     "MKL_CBWR",
+    library.VARIABLE,
     THREADS,
 )
 # What each level of oneDNN asks of the processor, in the words of /proc/cpuinfo.
@@ -85,7 +87,7 @@ def processor() -> str:
 
 def settings() -> list[Setting]:
     """All settings, those that cannot be played here too."""
-    found = [AS_IT_IS, *_torch(), *_numpy(), *_onednn(), *_mkl(), *_threads()]
+    found = [AS_IT_IS, *_torch(), *_numpy(), *_onednn(), *_mkl(), *_kernel(), *_threads()]
     return [*found, _lowest(found)]
 
 
@@ -157,6 +159,20 @@ def _mkl() -> Iterator[Setting]:
     missing = "" if torch.backends.mkl.is_available() else "this torch has no MKL"
     for branch in ("COMPATIBLE", "AVX2"):
         yield Setting(f"MKL_CBWR={branch}", {"MKL_CBWR": branch}, missing)
+
+
+def _kernel() -> Iterator[Setting]:
+    """The port's own kernel: below each instruction set, and not at all."""
+    kernel, why = library.opened()
+    for level in (*library.LEVELS, "off"):
+        missing = ""
+        if kernel is None:
+            missing = f"{AS_IT_IS.name}: no kernel here: {why}"
+        elif level != "off" and library.LEVELS.index(level) > kernel.level:
+            missing = f"this processor has no {level}"
+        elif level == library.LEVELS[kernel.level]:
+            missing = f"{AS_IT_IS.name}: the kernel takes it here"
+        yield Setting(f"{library.VARIABLE}={level}", {library.VARIABLE: level}, missing)
 
 
 def _threads() -> Iterator[Setting]:

@@ -15,20 +15,21 @@ import leaf_port as lp
 SAMPLES, STRIDE, WINDOW = 6400, 160, 401
 AT = 3200
 
-# Frontends whose frames hear a stretch of the waveform and nothing else.
+# Frontends whose frames hear a stretch of the waveform and nothing else. Leaf is computed layer by
+# layer: at once the frames of a block share their rounding (test_energies).
 LOCAL: dict[str, Callable[[], nn.Module]] = {
-    "Leaf": lambda: lp.Leaf(n_filters=4, compression_fn=None),
+    "Leaf": lambda: lp.Leaf(n_filters=4, compression_fn=None, energies="direct"),
     "Leaf, real": lambda: lp.Leaf(n_filters=4, compression_fn=None, arithmetic="real"),
-    "Leaf, log": lambda: lp.Leaf(n_filters=4, compression_fn=lp.log_compression),
+    "Leaf, log": lambda: lp.Leaf(n_filters=4, compression_fn=lp.log_compression, energies="direct"),
     "TimeDomainFilterbanks": lambda: lp.TimeDomainFilterbanks(n_filters=4),
     "SincNet": lambda: lp.SincNet(n_filters=4),
     "MelFilterbanks": lambda: lp.MelFilterbanks(n_filters=4),
 }
 # Those whose frames hear all that came before.
 CAUSAL: dict[str, Callable[[], nn.Module]] = {
-    "Leaf, PCEN": lambda: lp.Leaf(n_filters=4),
+    "Leaf, PCEN": lambda: lp.Leaf(n_filters=4, energies="direct"),
     "Leaf, PCEN, real": lambda: lp.Leaf(n_filters=4, arithmetic="real"),
-    "Leaf, fixed PCEN": lambda: lp.Leaf(n_filters=4, compression_fn=lp.PCEN(4)),
+    "Leaf, fixed PCEN": lambda: lp.Leaf(n_filters=4, compression_fn=lp.PCEN(4), energies="direct"),
     "SincNetPlus": lambda: lp.SincNetPlus(n_filters=4),
 }
 

@@ -82,7 +82,8 @@ def lanes(
 ) -> tuple[npt.NDArray[np.void], npt.NDArray[np.int8]]:
     """The blocks of all clips, ``count`` in a group; of each group whether some block is cut off.
 
-    Those that are cut off by an end of their clip come first, so that few groups have any.
+    Those that are cut off by an end of their clip have groups of their own: they are computed at
+    full rate, and no clip's numbers depend on those beside it.
     """
     step = shape.segments * shape.hop
     reach = np.minimum(clips.frames + shape.pieces - 1, _up(clips.left + clips.length, shape.hop))
@@ -90,8 +91,7 @@ def lanes(
     clip = np.repeat(np.arange(len(counts)), counts)
     number = np.arange(len(clip)) - np.repeat(np.cumsum(counts) - counts, counts)
     left, length = clips.left[clip], clips.length[clip]
-    made = np.zeros(_up(len(clip), count) * count, LANE)
-    used = made[: len(clip)]
+    used = np.zeros(len(clip), LANE)
     before = number * step - left  # of the block's first energy in its clip
     frame = number * shape.segments - (shape.pieces - 1)
     used["clip"], used["length"] = clips.address[clip], length
@@ -101,11 +101,17 @@ def lanes(
     used["frame"] = clips.place[clip] + frame
     used["shown"] = np.maximum(-frame, 0)
     used["hidden"] = np.clip(clips.frames[clip] - frame, used["shown"], shape.frames)
-    made["last"][len(clip) :] = step
-    cut = (made["first"] > 0) | (made["last"] < step)
-    made = made[np.argsort(~cut, kind="stable")]
-    cut = (made["first"] > 0) | (made["last"] < step)
-    return made, np.ascontiguousarray(cut.reshape(-1, count).any(axis=1).astype(np.int8))
+    cut = (used["first"] > 0) | (used["last"] < step)
+    groups = [_grouped(used[cut], count, step), _grouped(used[~cut], count, step)]
+    masked = np.repeat(np.array([1, 0], np.int8), [len(each) // count for each in groups])
+    return np.concatenate(groups), masked
+
+
+def _grouped(used: npt.NDArray[np.void], count: int, step: int) -> npt.NDArray[np.void]:
+    """Filled up with blocks of silence that no frame hears."""
+    empty = np.zeros(-len(used) % count, LANE)
+    empty["last"] = step
+    return np.concatenate([used, empty])
 
 
 def _up(a: Ints | int, b: int) -> Ints:

@@ -12,7 +12,6 @@ from torch.utils._device import DeviceContext
 
 from leaf_port import constraints, convolution, padding, pooling
 from leaf_port._ops.energies import blocks, library
-from leaf_port._ops.precision import is_traced
 from leaf_port.errors import LeafError
 
 Energies: TypeAlias = Literal["auto", "direct", "fft"]
@@ -38,14 +37,14 @@ def obstacle(
     if library.opened()[0] is None:
         return f"there is no kernel: {library.opened()[1]}"
     return (
-        _of_layers(conv, activation, pool, modulus)
+        _of_layers(conv, activation, pool, modulus, inputs.shape[1])
         or _of_tensors(conv, pool, inputs)
         or _of_surroundings()
     )
 
 
 def _of_layers(
-    conv: nn.Module, activation: object, pool: nn.Module, modulus: type[nn.Module]
+    conv: nn.Module, activation: object, pool: nn.Module, modulus: type[nn.Module], samples: int
 ) -> str:
     layers = ((conv, convolution.GaborConv1d), (activation, modulus))
     for layer, expected in (*layers, (pool, pooling.GaussianLowpass)):
@@ -61,10 +60,14 @@ def _of_layers(
     usual = conv.strides == 1 and conv.padding == padding.SAME and conv.bias is None
     if not usual or conv.sort_filters or pool.num_channels != conv.filters // 2:
         return "the convolution has a stride, a bias, sorted filters or no SAME padding"
+    if conv.arithmetic == "real":
+        return "real arithmetic is asked for"
     if type(conv.constraints.get("kernel")) is not constraints.GaborConstraint:
         return "the kernel has another constraint"
     if pool.kernel_size != conv.kernel_size:
         return "convolution and pooling have different windows"
+    if pool.padding == padding.VALID and samples < pool.kernel_size:
+        return "the clip is shorter than the window"
     if blocks.shape(conv.kernel_size, pool.strides) is None:
         return "the window or its hop is too long, or the hop too short"
     return ""
@@ -87,8 +90,6 @@ def _of_tensors(conv: nn.Module, pool: nn.Module, inputs: Tensor) -> str:
 
 
 def _of_surroundings() -> str:
-    if torch.compiler.is_compiling() or is_traced():
-        return "a graph is captured"
     if torch._C._functorch.peek_interpreter_stack() is not None:
         return "functorch transforms the function"
     if torch.autograd.forward_ad._current_level >= 0:

@@ -111,7 +111,9 @@ def _by_frame(piece: Tensor, shape: Shape) -> Tensor:
 
 def _windows(pieces: Tensor, channel: npt.NDArray[np.void], shape: Shape) -> Windows:
     narrow = channel["points"] < shape.size
-    table = torch.empty(int((channel["points"][narrow] * shape.frames).sum()), dtype=torch.float64)
+    table = torch.empty(
+        int((channel["points"][narrow] * shape.frames).sum()), dtype=torch.float64, device="cpu"
+    )
     for points in np.unique(channel["points"][narrow]):
         at = np.flatnonzero(channel["points"] == points)
         size = int(points) * shape.frames
@@ -136,7 +138,7 @@ def _tables(pieces: Tensor, points: int, shape: Shape) -> Tensor:
 
 def _delayed(spectrum: Tensor, segment: int, points: int, shape: Shape) -> Tensor:
     """Where a segment does not start on a sample of the lower rate."""
-    bins = torch.arange(spectrum.shape[1], dtype=torch.float64)
+    bins = torch.arange(spectrum.shape[1], dtype=torch.float64, device="cpu")
     angle = -2 * torch.pi * segment * shape.hop / shape.size * bins
     turn = torch.polar(torch.ones_like(angle), angle).unsqueeze(1)
     return torch.fft.irfft(spectrum * turn, n=points, dim=1).flip(2)

@@ -19,6 +19,11 @@ from leaf_port._ops.energies.filters import Filters
 from leaf_port._ops.energies.library import Job, Kernel
 from leaf_port.padding import pad_time
 
+# Said each time: users set other defaults, and the kernel writes where it is told to.
+SINGLE: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
+DOUBLE: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
+COMPLEX: dict[str, Any] = {"dtype": torch.complex128, "device": "cpu"}
+
 # The spectra of so many groups are kept at once: few enough for the cache, and memory is constant.
 GROUPS_AT_ONCE = 8
 # A block with a frame whose mean energy is less of the block's than this is computed in double
@@ -42,7 +47,7 @@ class Plan:
         self.lanes, self.masked = blocks.lanes(self.clips, self.shape, self.kernel.lanes)
         self.groups = len(self.lanes) // self.kernel.lanes
         self.channels = len(self.filters.channel)
-        self.uneven = np.zeros((self.channels, self.groups), np.int8)
+        self.uneven = np.zeros((self.channels, self.groups), np.uint16)
 
     def job(self) -> Job:
         """What both directions hand to the kernel."""
@@ -75,7 +80,7 @@ class Plan:
         self.kernel.prepare(self.shape.size)
         at_once = min(GROUPS_AT_ONCE, self.groups)
         size = at_once * self.shape.size * self.kernel.lanes * 2
-        wide, narrow = torch.empty(size, dtype=torch.float64), torch.empty(size)
+        wide, narrow = torch.empty(size, **DOUBLE), torch.empty(size, **SINGLE)
         places = {"wide": wide.data_ptr(), "narrow": narrow.data_ptr()}
 
         def spectra(first: int, last: int) -> None:
@@ -116,7 +121,7 @@ class Pool:
 
 def forward(plan: Plan) -> Tensor:
     """Energies ``(channels, frames of all clips)``."""
-    output = torch.zeros(plan.channels, plan.clips.total)
+    output = torch.zeros(plan.channels, plan.clips.total, **SINGLE)
     job = plan.job()
     job.output = output.data_ptr()
     plan.run("forward", job)
@@ -128,8 +133,8 @@ def backward(plan: Plan, change: Tensor) -> tuple[Tensor, Tensor]:
     shape, slopes = plan.shape, plan.filters.slopes
     assert slopes is not None  # noqa: S101
     change = change.contiguous()
-    by_spectrum = torch.zeros(plan.channels, shape.size, dtype=torch.complex128)
-    by_width = torch.zeros(plan.channels, dtype=torch.float64)
+    by_spectrum = torch.zeros(plan.channels, shape.size, **COMPLEX)
+    by_width = torch.zeros(plan.channels, **DOUBLE)
     job = plan.job()
     job.slope, job.slope_f = slopes.full.data_ptr(), slopes.full_f.data_ptr()
     job.slope_table, job.slope_table_f = slopes.table.data_ptr(), slopes.table_f.data_ptr()
@@ -185,7 +190,7 @@ def energies_by_torch(
 def gaussian_windows(width: Tensor, taps: int) -> tuple[Tensor, Tensor]:
     """Gaussian windows ``(channels, taps)`` of a width in half windows, and their derivatives."""
     half = 0.5 * (taps - 1)
-    position = (torch.arange(taps, dtype=torch.float64) - half) / half
+    position = (torch.arange(taps, **DOUBLE) - half) / half
     ratio = position / width.unsqueeze(1)
     window = torch.exp(-0.5 * ratio**2)
     return window, window * ratio**2 / width.unsqueeze(1)

@@ -28,7 +28,7 @@
 #define EXPORT __attribute__((visibility("default")))
 #endif
 
-enum { MOST_FRAMES = 64, SHORT = 32, LARGEST_LOG2 = 16, ABI = 1 };
+enum { MOST_FRAMES = 64, SHORT = 32, LARGEST_LOG2 = 16, ABI = 2 };
 
 typedef struct {
     int32_t points; /* of the transform back; `size` for a filter without a narrow band */
@@ -65,7 +65,7 @@ typedef struct {
     const double *slope_table;
     const float *slope_table_f;
     const double *weight;        /* channels x frames of a block: sums of the windows */
-    int8_t *uneven;              /* channels x groups: computed in double precision */
+    uint16_t *uneven;            /* channels x groups, a bit a block: computed in double precision */
     float *output;               /* channels x frames */
     const float *output_gradient;
     double *spectrum_gradient;   /* channels x size, complex */
@@ -117,7 +117,8 @@ static int make_twiddles(int log2) {
 #undef LEVEL
 #undef LANES
 
-#if defined(__x86_64__) && defined(__GNUC__)
+/* KERNEL_BASELINE_ONLY: for tests that compile it often. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(KERNEL_BASELINE_ONLY)
 #define HAS_LEVELS 1
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)

@@ -50,10 +50,11 @@ static int NAME(spectra)(const Job *job, int32_t base, int32_t first, int32_t la
     return 0;
 }
 
-/* Whether some frame of some block is so much quieter than its block that single precision shows. */
-static int NAME(is_uneven)(const Job *job, int channel, int frames, const F(Vector) *energy) {
+/* A bit for each block with a frame so much quieter than the block that single precision shows. */
+static uint16_t NAME(uneven_blocks)(const Job *job, int channel, int frames, const F(Vector) *energy) {
     const double *weight = job->weight + (size_t)channel * frames;
     double most = 0.0, sum = 0.0;
+    unsigned found = 0;
     F(Vector) total = {0};
     for (int f = 0; f < frames; f++) {
         if (weight[f] > most) most = weight[f];
@@ -64,16 +65,22 @@ static int NAME(is_uneven)(const Job *job, int channel, int frames, const F(Vect
         if (weight[f] < 1e-3 * most) continue;
         const float least = (float)(job->evenness * weight[f] / sum);
         for (int l = 0; l < LANES; l++)
-            if (energy[f][l] < least * total[l]) return 1;
+            if (energy[f][l] < least * total[l]) found |= 1u << l;
     }
-    return 0;
+    return (uint16_t)found;
 }
 
-#define ADD(energy, width, half)                                                                 \
-    for (int l = 0; l < width; l++) {                                                                  \
-        const Lane *lane = job->lane + (size_t)g * LANES + (half) * width + l;                         \
+/* Adds the frames of the blocks whose bit is set. */
+#define ADD(energy, blocks, from, width)                                                                 \
+    for (int l = 0; l < (width); l++) {                                                                  \
+        const Lane *lane = job->lane + (size_t)g * LANES + (from) + l;                                   \
+        if (!((blocks) >> ((from) + l) & 1)) continue;                                                   \
         for (int f = lane->shown; f < lane->hidden; f++) output[lane->frame + f] += (float)energy[f][l]; \
     }
+
+/* The bits of all blocks of a group, and of one half of it. */
+#define WHOLE ((1u << LANES) - 1)
+#define HALF(half) (((1u << LANES / 2) - 1) << (half) * LANES / 2)
 
 static int NAME(forward)(const Job *job, int32_t base, int32_t end, int32_t first, int32_t last,
                          const void *wide, const void *narrow) {
@@ -86,24 +93,20 @@ static int NAME(forward)(const Job *job, int32_t base, int32_t end, int32_t firs
     for (int c = first; c < last; c++)
         for (int32_t g = base; g < end; g++) {
             float *output = job->output + (size_t)c * (size_t)job->frames;
-            int8_t *uneven = job->uneven + (size_t)c * job->groups + g;
+            uint16_t *uneven = job->uneven + (size_t)c * job->groups + g;
             F(energies)(job, c, g, 0, (const F(Complex) *)narrow + (size_t)(g - base) * size, scratch, single);
-            *uneven = (int8_t)NAME(is_uneven)(job, c, frames, single);
-            if (!*uneven) {
-                ADD(single, LANES, 0)
-                continue;
-            }
+            *uneven = NAME(uneven_blocks)(job, c, frames, single);
+            ADD(single, ~*uneven & WHOLE, 0, LANES)
             for (int half = 0; half < 2; half++) {
+                if (!(*uneven & HALF(half))) continue;
                 const D(Complex) *x = (const D(Complex) *)wide + (2 * (size_t)(g - base) + half) * size;
                 D(energies)(job, c, g, half, x, scratch, energy);
-                ADD(energy, LANES / 2, half)
+                ADD(energy, *uneven, half * LANES / 2, LANES / 2)
             }
         }
     free(scratch);
     return 0;
 }
-
-#undef ADD
 
 static int NAME(backward)(const Job *job, int32_t base, int32_t end, int32_t first, int32_t last,
                           const void *wide, const void *narrow) {
@@ -119,13 +122,13 @@ static int NAME(backward)(const Job *job, int32_t base, int32_t end, int32_t fir
         memset(sum_f, 0, sizeof *sum_f * size);
         for (int32_t g = base; g < end; g++) {
             const size_t at = (size_t)(g - base) * size;
-            if (!job->uneven[(size_t)c * job->groups + g]) {
-                by_width += F(gradients)(job, c, g, 0, (const F(Complex) *)narrow + at, scratch, sum_f);
-                continue;
-            }
+            const unsigned uneven = job->uneven[(size_t)c * job->groups + g], even = ~uneven & WHOLE;
+            if (even)
+                by_width += F(gradients)(job, c, g, 0, even, (const F(Complex) *)narrow + at, scratch, sum_f);
             for (int half = 0; half < 2; half++) {
+                if (!(uneven & HALF(half))) continue;
                 const D(Complex) *x = (const D(Complex) *)wide + 2 * at + half * size;
-                by_width += D(gradients)(job, c, g, half, x, scratch, sum);
+                by_width += D(gradients)(job, c, g, half, uneven >> half * LANES / 2, x, scratch, sum);
             }
         }
         for (size_t n = 0; n < size; n++) {
@@ -146,6 +149,9 @@ static int NAME(backward)(const Job *job, int32_t base, int32_t end, int32_t fir
     return failed ? -1 : 0;
 }
 
+#undef ADD
+#undef WHOLE
+#undef HALF
 #undef F
 #undef D
 #undef NAME

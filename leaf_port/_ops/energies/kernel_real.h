@@ -214,8 +214,9 @@ static void R(spread)(const Job *job, int channel, int32_t group, int half, cons
     if (job->masked[group]) R(mask)(job, group, half, made->energy);
 }
 
-/* Adds the gradient by the filter's spectrum, halved, to `sum`; returns that by the window's width. */
-static double R(gradients)(const Job *job, int channel, int32_t group, int half, const R(Complex) *x, char *scratch,
+/* Adds the gradient by the filter's spectrum, halved, to `sum`; returns that by the window's width.
+ * Of the blocks whose bit is set. */
+static double R(gradients)(const Job *job, int channel, int32_t group, int half, unsigned blocks, const R(Complex) *x, char *scratch,
                            R(Complex) *sum) {
     const int frames = job->segments + job->pieces - 1, last = job->size - 1;
     R(Vector) change[MOST_FRAMES], pooled[MOST_FRAMES], by_width = {0};
@@ -224,6 +225,7 @@ static double R(gradients)(const Job *job, int channel, int32_t group, int half,
     for (int f = 0; f < frames; f++) change[f] = (R(Vector)){0};
     for (int l = 0; l < WIDTH; l++) {
         const Lane *lane = job->lane + (size_t)group * LANES + half * WIDTH + l;
+        if (!(blocks >> l & 1)) continue;
         for (int f = lane->shown; f < lane->hidden; f++) change[f][l] = (REAL)gradient[lane->frame + f];
     }
     R(pool)(job, channel, &made, (const REAL *)OF_PRECISION(slope), (const REAL *)OF_PRECISION(slope_table), pooled);

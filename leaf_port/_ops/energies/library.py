@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import struct
 from importlib import machinery
 from pathlib import Path
 
@@ -21,7 +22,7 @@ LEVELS = ("baseline", "avx2", "avx512")
 MOST_FRAMES = 64  # of a block
 LARGEST = 1 << 16  # samples of a block
 
-_ABI = 1
+_ABI = 2
 
 CHANNEL = np.dtype(
     [("points", "<i4"), ("first", "<i4"), ("width", "<i4"), ("unused", "<i4"), ("table", "<i8")]
@@ -119,17 +120,38 @@ def _expected_abi() -> int:
     return _ABI + sizes + CHANNEL.itemsize * 10_000_000_000
 
 
+def _is_cut_off(place: Path) -> bool:
+    """Whether an ELF file ends before its last table: to open it would kill the process."""
+    with place.open("rb") as file:
+        head = file.read(64)
+    if head[:4] != b"\x7fELF":
+        return False
+    if len(head) < 64 or head[4] != 2:  # 64 bits
+        return True
+    order = "<" if head[5] == 1 else ">"
+    (start,) = struct.unpack_from(f"{order}Q", head, 40)
+    size, count = struct.unpack_from(f"{order}HH", head, 58)
+    return place.stat().st_size < start + size * count
+
+
 @functools.cache
 def opened() -> tuple[Kernel | None, str]:
     """The kernel and the name of its instruction set; or None and why there is none."""
+    place = path()
+    if place is None:
+        return None, "it was not built: a C compiler (GCC, Clang) was missing at installation"
+    return open_at(place)
+
+
+def open_at(place: Path) -> tuple[Kernel | None, str]:
+    """The same for a file."""
     wanted = os.environ.get(VARIABLE, "")
     if wanted not in ("", "off", *LEVELS):
         return None, f"{VARIABLE} is {wanted!r}, not one of 'off', {', '.join(map(repr, LEVELS))}"
     if wanted == "off":
         return None, f"{VARIABLE} is 'off'"
-    place = path()
-    if place is None:
-        return None, "it was not built: a C compiler (GCC, Clang) was missing at installation"
+    if _is_cut_off(place):
+        return None, f"{place.name} cannot be used (it is cut off): install leaf_port again"
     try:
         library = ctypes.CDLL(str(place))
         library.kernel_abi.restype = ctypes.c_int64

@@ -47,7 +47,8 @@ class FusedEnergies:
     ) -> Tensor:
         """Energies of ``(batch, samples, 1)``; those rows that it cannot hold are ``direct``'s."""
         rows = inputs[..., 0]
-        usual = rows.detach().abs().amax(1) < LARGEST_SAMPLE  # a NaN is not
+        least, most = rows.detach().amin(1), rows.detach().amax(1)
+        usual = (least > -LARGEST_SAMPLE) & (most < LARGEST_SAMPLE)  # a NaN is not
         if not bool(usual.any()) or not fused.is_usual(conv.kernel, pool.kernel):
             return direct(inputs)
         if bool(usual.all()):
