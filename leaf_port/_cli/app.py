@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from leaf_port._cli import outputs, summary
+from leaf_port._cli import measuring, outputs, summary
 from leaf_port._cli.audio import Source, find_clips, read_clip
 from leaf_port._cli.extraction import Extractor, Features
 from leaf_port._cli.failures import Failures, filter_warnings
@@ -34,6 +34,10 @@ app = typer.Typer(
 @app.callback()
 def commands() -> None:
     """LEAF and its baselines: the official TensorFlow frontends in PyTorch."""
+
+
+app.command()(measuring.info)
+app.command()(measuring.benchmark)
 
 
 @dataclass(frozen=True)

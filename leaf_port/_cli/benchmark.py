@@ -1,0 +1,161 @@
+"""Times and memory of frontends, interleaved in one process, as ratios to a mel spectrogram."""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+import leaf_port
+from leaf_port._ops.energies import library
+from leaf_port.errors import LeafError
+
+MEL = "mel spectrogram"
+Make = Callable[[], nn.Module]
+
+
+class Mel(nn.Module):
+    """As torchaudio's MelSpectrogram: a transform of 512 samples, 40 triangles."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.window = torch.hann_window(400)
+        self.filters = leaf_port.MelFilterbanks().mel_filters
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """``(batch, samples)`` to ``(batch, frames, 40)``."""
+        spectrum = torch.stft(waveforms, 512, 160, 400, self.window, return_complex=True)
+        return spectrum.abs().square().mT @ self.filters
+
+
+FRONTENDS: dict[str, Make] = {
+    MEL: Mel,
+    "Leaf": leaf_port.Leaf,
+    "Leaf, layer by layer": lambda: leaf_port.Leaf(energies="direct"),
+    "TimeDomainFilterbanks": leaf_port.TimeDomainFilterbanks,
+    "SincNetPlus": leaf_port.SincNetPlus,
+    "MelFilterbanks": leaf_port.MelFilterbanks,
+}
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One frontend, one shape, one direction.
+
+    Attributes:
+        frontend: its name.
+        shape: of the waveforms, ``"8x16000"``.
+        training: whether the gradient is computed too.
+        cpu_ms: median of the processor's time, in milliseconds.
+        wall_ms: median of the clock's.
+        to_mel: processor's time by that of the mel spectrogram's forward pass.
+    """
+
+    frontend: str
+    shape: str
+    training: bool
+    cpu_ms: float
+    wall_ms: float
+    to_mel: float
+
+
+def shape_of(text: str) -> tuple[int, int]:
+    """``"8x16000"`` as batch and samples.
+
+    Raises:
+        LeafError: it is none.
+    """
+    batch, _, samples = text.partition("x")
+    if not (batch.isdecimal() and samples.isdecimal() and int(batch) and int(samples) >= 512):
+        expected = "BATCHxSAMPLES, of 512 samples at least"
+        raise LeafError("benchmark", "--shape", expected, repr(text), "give 8x16000 or the like")
+    return int(batch), int(samples)
+
+
+def run(shape: str, names: Sequence[str], rounds: int) -> Iterator[Timing]:
+    """Times of all frontends, in turns, so that what else the machine does meets all of them."""
+    batch, samples = shape_of(shape)
+    clips = 0.1 * torch.randn(batch, samples, generator=torch.Generator().manual_seed(0))
+    models = {name: FRONTENDS[name]() for name in [MEL, *names]}
+    ways = [(name, training) for name in models for training in (False, True)]
+    ways = [way for way in ways if way != (MEL, True)]
+    seen: dict[tuple[str, bool], list[tuple[float, float]]] = {way: [] for way in ways}
+    for number in range(rounds + 1):
+        for name, training in ways:
+            took = _timed(models[name], clips, training)
+            if number:  # the first warms up
+                seen[name, training].append(took)
+    mel = statistics.median(cpu for cpu, _ in seen[MEL, False])
+    for (name, training), took in seen.items():
+        cpu = statistics.median(each for each, _ in took)
+        wall = statistics.median(each for _, each in took)
+        yield Timing(name, shape, training, cpu, wall, cpu / mel)
+
+
+def _timed(model: nn.Module, clips: Tensor, training: bool) -> tuple[float, float]:
+    cpu, wall = time.process_time(), time.perf_counter()
+    with torch.set_grad_enabled(training):
+        outputs = model(clips)
+        if training and outputs.requires_grad:
+            outputs.sum().backward()
+    return 1e3 * (time.process_time() - cpu), 1e3 * (time.perf_counter() - wall)
+
+
+_MEMORY = """
+import sys
+from leaf_port._cli.benchmark import peak
+print(peak(*sys.argv[1:]))
+"""
+
+
+def peak(name: str, shape: str, training: str) -> int:
+    """Bytes that a process's first call takes beside the model and the waveforms."""
+    import resource
+
+    batch, samples = shape_of(shape)
+    torch.set_num_threads(1)
+    model, clips = FRONTENDS[name](), torch.zeros(batch, samples)
+    _timed(model, clips[:1, :512], training == "True")  # what is loaded once
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    _timed(model, clips, training == "True")
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+
+
+def memory(name: str, shape: str, training: bool) -> int | None:
+    """:func:`peak` in a fresh process; None where the system does not tell."""
+    command = [sys.executable, "-c", _MEMORY, name, shape, str(training)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return int(done.stdout) if done.returncode == 0 else None
+
+
+def processor() -> str:
+    """The processor's name and the level of the kernel."""
+    name = platform.processor() or platform.machine()
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
+            models = [line.partition(":")[2].strip() for line in file if "model name" in line]
+    except OSError:
+        models = []
+    return f"{models[0] if models else name}; kernel: {library.opened()[1]}"
+
+
+def as_json(timings: Sequence[Timing], peaks: Mapping[str, int | None]) -> str:
+    """All of it, with where it was measured."""
+    made = {
+        "processor": processor(),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "timings": [asdict(each) for each in timings],
+        "peak_bytes": dict(peaks),
+    }
+    return json.dumps(made, indent=1) + "\n"
