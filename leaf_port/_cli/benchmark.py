@@ -95,9 +95,9 @@ def run(shape: str, names: Sequence[str], rounds: int) -> Iterator[Timing]:
             if number:  # the first warms up
                 seen[name, training].append(took)
     mel = statistics.median(cpu for cpu, _ in seen[MEL, False])
-    for (name, training), took in seen.items():
-        cpu = statistics.median(each for each, _ in took)
-        wall = statistics.median(each for _, each in took)
+    for (name, training), times in seen.items():
+        cpu = statistics.median([row[0] for row in times])
+        wall = statistics.median([row[1] for row in times])
         yield Timing(name, shape, training, cpu, wall, cpu / mel)
 
 
