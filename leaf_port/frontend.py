@@ -104,9 +104,8 @@ class Leaf(FromPretrained, nn.Module):
         energies: how convolution, activation and pooling are computed: ``"direct"``, one after
             another; ``"fft"``, all at once by blocks and Fourier transforms, 15 to 40 times faster
             and nearer to float64; ``"auto"``, by transforms where that is the same function:
-            float32 on the CPU, the three default classes without hooks, no gradient by the
-            waveform, ``arithmetic`` not ``"real"``. ``python -m leaf_port info`` says whether the
-            compiled kernel is there.
+            float32 on the CPU, the three default classes without hooks, ``arithmetic`` not
+            ``"real"``. ``python -m leaf_port info`` says whether the compiled kernel is there.
 
     Raises:
         LeafError: an argument or input out of its domain.

@@ -291,12 +291,22 @@ def test_what_watches_sees_the_layers(mode: Any, told: str) -> None:
         model(noise(1, 2000))
 
 
-def test_a_waveform_with_a_gradient_is_left_to_the_layers() -> None:
-    model, clip = lp.Leaf(n_filters=3), noise(1, 2000).requires_grad_()
-    model(clip).sum().backward()
-    assert clip.grad is not None
-    with pytest.raises(lp.LeafError, match="the waveform has a gradient"):
-        lp.Leaf(n_filters=3, energies="fft")(clip)
+@pytest.mark.parametrize("arguments", [{}, *SHAPES[:-1]], ids=str)
+def test_the_waveform_has_its_gradient(arguments: dict[str, Any]) -> None:
+    found = []
+    for energies, dtype in (("fft", torch.float32), ("direct", torch.float32), ("direct", None)):
+        model = lp.Leaf(energies=energies, **arguments)  # type: ignore[arg-type]
+        model = model if dtype else model.double()
+        clips = noise(2, 7003).to(dtype or torch.float64)
+        clips[:, 3000:] *= 1e-3
+        clips.requires_grad_()
+        outputs = model(clips)
+        (outputs * noise(*outputs.shape, seed=1).to(outputs.dtype)).sum().backward()
+        found.append(clips.grad)
+    at_once, by_layer, exact = found
+    assert at_once is not None and by_layer is not None and exact is not None  # noqa: PT018
+    difference = (at_once - exact).norm()
+    assert difference <= max(1.3 * float((by_layer - exact).norm()), 2.0**-24 * float(exact.norm()))
 
 
 def test_unknown_energies_are_refused() -> None:

@@ -82,8 +82,6 @@ def _of_tensors(conv: nn.Module, pool: nn.Module, inputs: Tensor) -> str:
             return f"the device is {each.device.type}"
         if each.dtype != torch.float32:
             return f"the precision is {str(each.dtype).removeprefix('torch.')}"
-    if inputs.requires_grad and torch.is_grad_enabled():
-        return "the waveform has a gradient"
     if inputs.numel() == 0:
         return "there is no sample"
     return ""

@@ -89,11 +89,17 @@ class Plan:
         def channels(first: int, last: int) -> None:
             self.kernel.call(name, job, base, end, first, last, **places)
 
+        def waveform(first: int, last: int) -> None:
+            self.kernel.call("waveform", job, base, first, last, **places)
+
         with Pool(min(self.threads, self.channels)) as pool:
             for base in range(0, self.groups, at_once):
                 end = min(base + at_once, self.groups)
                 pool.share(spectra, base, end)
                 pool.share(channels, 0, self.channels)
+                if job.clips_gradient:
+                    pool.share(waveform, base, end)
+                    self.kernel.call("overlap", job, base, end, **places)
 
 
 class Pool:
@@ -128,8 +134,10 @@ def forward(plan: Plan) -> Tensor:
     return output
 
 
-def backward(plan: Plan, change: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradients by the taps ``(channels, taps)`` and by the widths ``(channels,)``."""
+def backward(
+    plan: Plan, change: Tensor, rows: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Gradients by the taps ``(channels, taps)``, the widths ``(channels,)`` and rows, if given."""
     shape, slopes = plan.shape, plan.filters.slopes
     assert slopes is not None  # noqa: S101
     change = change.contiguous()
@@ -141,9 +149,12 @@ def backward(plan: Plan, change: Tensor) -> tuple[Tensor, Tensor]:
     job.output_gradient = change.data_ptr()
     job.spectrum_gradient = by_spectrum.data_ptr()
     job.width_gradient = by_width.data_ptr()
+    by_rows = None if rows is None else torch.zeros(rows.shape, **SINGLE)
+    if rows is not None and by_rows is not None:
+        job.clips, job.clips_gradient = rows.data_ptr(), by_rows.data_ptr()
     plan.run("backward", job)
     by_taps = torch.fft.fft(by_spectrum * (2.0 / shape.size))[:, : shape.taps]
-    return by_taps, by_width
+    return by_taps, by_width, by_rows
 
 
 class Fused(torch.autograd.Function):
@@ -166,12 +177,15 @@ class Fused(torch.autograd.Function):
         taps, width, rows = ctx.saved_tensors
         if torch.is_grad_enabled():  # with create_graph
             made = energies_by_torch(taps, width, rows, ctx.plan.shape, ctx.padding)
-            by_taps, by_width = torch.autograd.grad(
-                made, (taps, width), change.double(), create_graph=True
-            )
+            wanted = [each for each in (taps, width, rows) if each.requires_grad]
+            found = iter(torch.autograd.grad(made, wanted, change.double(), create_graph=True))
+            gradients = [
+                next(found) if each.requires_grad else None for each in (taps, width, rows)
+            ]
         else:
-            by_taps, by_width = backward(ctx.plan, change)
-        return by_taps, by_width, None, None, None
+            by_rows = rows if ctx.needs_input_grad[2] else None
+            gradients = list(backward(ctx.plan, change, by_rows))
+        return *gradients, None, None
 
 
 def energies_by_torch(

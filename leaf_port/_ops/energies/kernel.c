@@ -28,7 +28,7 @@
 #define EXPORT __attribute__((visibility("default")))
 #endif
 
-enum { MOST_FRAMES = 64, SHORT = 32, LARGEST_LOG2 = 16, ABI = 2 };
+enum { MOST_FRAMES = 64, SHORT = 32, LARGEST_LOG2 = 16, ABI = 3 };
 
 typedef struct {
     int32_t points; /* of the transform back; `size` for a filter without a narrow band */
@@ -70,6 +70,8 @@ typedef struct {
     const float *output_gradient;
     double *spectrum_gradient;   /* channels x size, complex */
     double *width_gradient;      /* channels */
+    const float *clips;          /* the first clip, and the gradient by it: laid out alike */
+    float *clips_gradient;
 } Job;
 
 /* exp(2 pi i p k / n), k = 1, 2, 3, of all stages n = size, size / 4 ... of a transform. */
@@ -207,6 +209,29 @@ EXPORT int kernel_forward(int level, const Job *job, int32_t base, int32_t end, 
 EXPORT int kernel_backward(int level, const Job *job, int32_t base, int32_t end, int32_t first, int32_t last,
                            const void *wide, const void *narrow) {
     DISPATCH(backward, job, base, end, first, last, wide, narrow)
+}
+
+/* Writes the gradients by the blocks of groups [first, last) to `narrow`, whose spectra are lost. */
+EXPORT int kernel_waveform(int level, const Job *job, int32_t base, int32_t first, int32_t last, const void *wide,
+                           void *narrow) {
+    DISPATCH(waveform, job, base, first, last, wide, narrow)
+}
+
+/* Adds the blocks of groups [base, end) to `clips_gradient`. Not to be called by two threads at once. */
+EXPORT int kernel_overlap(int level, const Job *job, int32_t base, int32_t end, const void *wide,
+                          const float *windows) {
+    const int lanes = kernel_lanes(level);
+    (void)wide;
+    for (size_t block = 0; block < (size_t)(end - base) * (size_t)lanes; block++) {
+        const Lane *lane = job->lane + (size_t)base * (size_t)lanes + block;
+        const float *window = windows + block * (size_t)job->size;
+        if (lane->length == 0) continue;
+        float *out = job->clips_gradient + (lane->clip - job->clips);
+        int64_t from = lane->start < 0 ? -lane->start : 0, to = lane->length - lane->start;
+        if (to > job->size) to = job->size;
+        for (int64_t n = from; n < to; n++) out[lane->start + n] += window[n];
+    }
+    return 0;
 }
 
 /* Extensions of Python must have it. This library is opened by ctypes and never imported. */

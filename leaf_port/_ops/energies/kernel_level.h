@@ -149,6 +149,30 @@ static int NAME(backward)(const Job *job, int32_t base, int32_t end, int32_t fir
     return failed ? -1 : 0;
 }
 
+/* Gradients by the waveform, of groups [first, last): windows of `size` floats, one block behind
+ * another, to `windows`. In double precision: what is loud in a gradient is often quiet in a clip. */
+static int NAME(waveform)(const Job *job, int32_t base, int32_t first, int32_t last, const void *wide,
+                          float *windows) {
+    const size_t size = (size_t)job->size;
+    char *scratch = aligned_alloc(64, NAME(scratch_bytes)(job));
+    D(Complex) *sum = aligned_alloc(64, sizeof *sum * 2 * size);
+    const int failed = !scratch || !sum;
+    for (int32_t g = first; g < last && !failed; g++)
+        for (int half = 0; half < 2; half++) {
+            const D(Complex) *x = (const D(Complex) *)wide + (2 * (size_t)(g - base) + half) * size;
+            float *out = windows + ((size_t)(g - base) * LANES + half * LANES / 2) * size;
+            D(Complex) *from = sum, *to = sum + size;
+            memset(sum, 0, sizeof *sum * size);
+            for (int c = 0; c < job->channels; c++) D(waveform)(job, c, g, half, x, scratch, sum);
+            D(stages)(1, job->size, 1, &from, &to, twiddle_d[log2_of(job->size)]);
+            for (size_t n = 0; n < size; n++)
+                for (int l = 0; l < LANES / 2; l++) out[(size_t)l * size + n] = 2 * (float)from[n].re[l];
+        }
+    free(scratch);
+    free(sum);
+    return failed ? -1 : 0;
+}
+
 #undef ADD
 #undef WHOLE
 #undef HALF

@@ -214,30 +214,42 @@ static void R(spread)(const Job *job, int channel, int32_t group, int half, cons
     if (job->masked[group]) R(mask)(job, group, half, made->energy);
 }
 
-/* Adds the gradient by the filter's spectrum, halved, to `sum`; returns that by the window's width.
- * Of the blocks whose bit is set. */
-static double R(gradients)(const Job *job, int channel, int32_t group, int half, unsigned blocks, const R(Complex) *x, char *scratch,
-                           R(Complex) *sum) {
-    const int frames = job->segments + job->pieces - 1, last = job->size - 1;
-    R(Vector) change[MOST_FRAMES], pooled[MOST_FRAMES], by_width = {0};
-    const float *gradient = job->output_gradient + (size_t)channel * job->frames;
-    R(Filtered) made = R(filter)(job, channel, group, half, x, scratch);
-    for (int f = 0; f < frames; f++) change[f] = (R(Vector)){0};
+/* The gradients of the block's frames, of the blocks whose bit is set. */
+static void R(changes)(const Job *job, int channel, int32_t group, int half, unsigned blocks, R(Vector) *change) {
+    const float *gradient = job->output_gradient + (size_t)channel * (size_t)job->frames;
+    for (int f = 0; f < job->segments + job->pieces - 1; f++) change[f] = (R(Vector)){0};
     for (int l = 0; l < WIDTH; l++) {
         const Lane *lane = job->lane + (size_t)group * LANES + half * WIDTH + l;
         if (!(blocks >> l & 1)) continue;
         for (int f = lane->shown; f < lane->hidden; f++) change[f][l] = (REAL)gradient[lane->frame + f];
     }
+}
+
+/* The spectrum of half the gradient by the filtered block: `width` bins of the band. */
+static R(Complex) *R(returned)(const Job *job, int channel, int32_t group, int half, const R(Filtered) *made,
+                               const R(Vector) *change) {
+    R(Complex) *from = made->block, *to = made->spare;
+    R(spread)(job, channel, group, half, made, change);
+    for (int t = 0; t < made->length; t++) {
+        from[t].re *= made->energy[t];
+        from[t].im *= made->energy[t];
+    }
+    for (int t = made->length; t < made->points; t++) from[t] = (R(Complex)){{0}, {0}};
+    R(stages)(-1, made->points, 1, &from, &to, R(twiddles)(made->points));
+    return from;
+}
+
+/* Adds the gradient by the filter's spectrum, halved, to `sum`; returns that by the window's width.
+ * Of the blocks whose bit is set. */
+static double R(gradients)(const Job *job, int channel, int32_t group, int half, unsigned blocks,
+                           const R(Complex) *x, char *scratch, R(Complex) *sum) {
+    const int frames = job->segments + job->pieces - 1, last = job->size - 1;
+    R(Vector) change[MOST_FRAMES], pooled[MOST_FRAMES], by_width = {0};
+    R(Filtered) made = R(filter)(job, channel, group, half, x, scratch);
+    R(changes)(job, channel, group, half, blocks, change);
     R(pool)(job, channel, &made, (const REAL *)OF_PRECISION(slope), (const REAL *)OF_PRECISION(slope_table), pooled);
     for (int f = 0; f < frames; f++) by_width += pooled[f] * change[f];
-    R(spread)(job, channel, group, half, &made, change);
-    for (int t = 0; t < made.length; t++) {
-        made.block[t].re *= made.energy[t];
-        made.block[t].im *= made.energy[t];
-    }
-    for (int t = made.length; t < made.points; t++) made.block[t] = (R(Complex)){{0}, {0}};
-    R(Complex) *from = made.block, *to = made.spare;
-    R(stages)(-1, made.points, 1, &from, &to, R(twiddles)(made.points));
+    const R(Complex) *from = R(returned)(job, channel, group, half, &made, change);
     for (int j = 0; j < made.width; j++) { /* times the conjugate of the spectrum */
         const R(Complex) a = from[j], b = x[(made.first + j) & last];
         R(Complex) *at = sum + ((made.first + j) & last);
@@ -247,6 +259,20 @@ static double R(gradients)(const Job *job, int channel, int32_t group, int half,
     double total = 0.0;
     for (int l = 0; l < WIDTH; l++) total += (double)by_width[l];
     return total;
+}
+
+/* Adds the gradient by the blocks' own spectrum, halved, to `sum`. */
+__attribute__((unused)) static void R(waveform)(const Job *job, int channel, int32_t group, int half,
+                                                const R(Complex) *x, char *scratch, R(Complex) *sum) {
+    const REAL *h = (const REAL *)OF_PRECISION(spectrum) + 2 * (size_t)channel * (size_t)job->size;
+    R(Vector) change[MOST_FRAMES];
+    R(Filtered) made = R(filter)(job, channel, group, half, x, scratch);
+    R(changes)(job, channel, group, half, ~0u, change);
+    const R(Complex) *from = R(returned)(job, channel, group, half, &made, change);
+    for (int j = 0; j < made.width; j++) { /* times the conjugate of the filter */
+        const int bin = (made.first + j) & (job->size - 1);
+        sum[bin] = R(plus)(sum[bin], R(times)(from[j], h[2 * bin], -h[2 * bin + 1]));
+    }
 }
 
 #undef OF_PRECISION

@@ -22,7 +22,7 @@ LEVELS = ("baseline", "avx2", "avx512")
 MOST_FRAMES = 64  # of a block
 LARGEST = 1 << 16  # samples of a block
 
-_ABI = 2
+_ABI = 3
 
 CHANNEL = np.dtype(
     [("points", "<i4"), ("first", "<i4"), ("width", "<i4"), ("unused", "<i4"), ("table", "<i8")]
@@ -71,6 +71,8 @@ class Job(ctypes.Structure):
                 "output_gradient",
                 "spectrum_gradient",
                 "width_gradient",
+                "clips",
+                "clips_gradient",
             )
         ),
     )

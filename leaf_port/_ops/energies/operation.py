@@ -59,15 +59,17 @@ class FusedEnergies:
         return torch.cat([made, others])[at.argsort()]
 
     def _fused(self, conv: GaborConv1d, pool: GaussianLowpass, rows: Tensor) -> Tensor:
-        rows = rows if rows.stride(1) == 1 else rows.contiguous()
+        wanted = torch.is_grad_enabled() and any(
+            each.requires_grad for each in (conv.kernel, pool.kernel, rows)
+        )
+        # The gradient by the rows is laid out as they are.
+        as_it_is = rows.stride(1) == 1 and not (wanted and rows.requires_grad)
+        rows = rows if as_it_is else rows.contiguous()
         shape = blocks.shape(conv.kernel_size, pool.strides)
         kernel = library.opened()[0]
         assert shape is not None  # noqa: S101 - see choice.obstacle
         assert kernel is not None  # noqa: S101
         clips = blocks.clips_of(rows, shape, pool.padding, [rows.shape[1]] * len(rows))
-        wanted = torch.is_grad_enabled() and (
-            conv.kernel.requires_grad or pool.kernel.requires_grad
-        )
         if wanted:
             taps, width, filters = _filters(conv, pool, shape, slopes=True)
             plan = fused.Plan(kernel, shape, clips, filters, torch.get_num_threads())
