@@ -105,7 +105,8 @@ class Leaf(FromPretrained, nn.Module):
             another; ``"fft"``, all at once by blocks and Fourier transforms, 15 to 40 times faster
             and nearer to float64; ``"auto"``, by transforms where that is the same function:
             float32 on the CPU, the three default classes without hooks, ``arithmetic`` not
-            ``"real"``. ``python -m leaf_port info`` says whether the compiled kernel is there.
+            ``"real"``, no gradient by the waveform. ``python -m leaf_port info`` says whether the
+            compiled kernel is there.
 
     Raises:
         LeafError: an argument or input out of its domain.
@@ -213,6 +214,9 @@ class Leaf(FromPretrained, nn.Module):
         """
         conv, pool = self.complex_conv, self.pooling
         if self.energies_by == "direct":
+            return self._direct_energies(inputs)
+        # At once, a sample that nothing hears gets a gradient of 1e-16 of its block's and not zero.
+        if self.energies_by == "auto" and inputs.requires_grad and torch.is_grad_enabled():
             return self._direct_energies(inputs)
         if torch.compiler.is_compiling() or is_traced():  # nothing else may be asked there
             why_not = "a graph is captured"

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from leaf_port._ops.energies import library
 from leaf_port.errors import LeafError
 from parity import report
 from parity.commands import live as live_runner
@@ -295,10 +294,6 @@ def mutants(
             )
             raise LeafError("parity", "--only", "the name of a planted bug", name, fix)
     chosen = [mutant for mutant in table if not only or mutant.name in only]
-    kernel, why = library.opened()
-    if kernel is None:
-        print(f"without the bugs of the fused energies: no kernel: {why}", flush=True)
-        chosen = [mutant for mutant in chosen if not mutant.file.startswith("_ops/energies/")]
     raise typer.Exit(0 if mutants_report.run(chosen, report.console(), json) else 1)
 
 
