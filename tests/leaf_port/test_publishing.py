@@ -89,6 +89,7 @@ def test_a_signal_cleans_up(number: signal.Signals, tmp_path: Path) -> None:
     child = os.fork()
     if child == 0:
         code = 1
+        signal.signal(number, signal.SIG_DFL)  # the tests may run below nohup, which ignores some
         try:
             with _publish.ended_cleanly(), new_folder(tmp_path / "made", False):
                 (tmp_path / "ready").touch()
