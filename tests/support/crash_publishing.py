@@ -36,7 +36,7 @@ from leaf_port.errors import LeafError
 from weight_conversion.reference import record
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-MOST_RUNS = 5  # for each kill: on a busy machine many have ended before their signal comes
+MOST_RUNS = 20  # for each kill: on a busy machine many have ended before their signal comes
 VERSIONS = ("leaf", "adam_step")
 
 Run = Callable[[int], None]
