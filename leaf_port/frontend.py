@@ -102,8 +102,9 @@ class Leaf(FromPretrained, nn.Module):
         pooling_bias: whether a learnable bias is added to the pooled energies, as theirs; see
             :class:`~leaf_port.pooling.GaussianLowpass`. Neither is the official function.
         energies: how convolution, activation and pooling are computed: ``"direct"``, one after
-            another; ``"fft"``, all at once by blocks and Fourier transforms, 15 to 40 times faster
-            and nearer to float64; ``"auto"``, by transforms where that is the same function:
+            another; ``"fft"``, all at once by blocks and Fourier transforms, faster
+            and about as near to float64 (docs/measured.md); ``"auto"``, by transforms where that
+            is the same function:
             float32 on the CPU, the three default classes without hooks, ``arithmetic`` not
             ``"real"``, no gradient by the waveform. ``python -m leaf_port info`` says whether the
             compiled kernel is there.

@@ -1,5 +1,6 @@
 """LEAF's energies (Gabor convolution, squared modulus, Gaussian pooling) as one operation.
 
-Exact, not an approximation: its results are nearer to float64 than those of the three layers, which
-stay its oracle. ``choice`` says where it is taken, ``operation`` computes.
+Exact but for rounding. ``tests/leaf_port/test_energies.py`` holds it against float64 and against
+the three layers, which stay its oracle. The recorded suite does not take it yet. ``choice`` says
+where it is taken, ``operation`` computes.
 """

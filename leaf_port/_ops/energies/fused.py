@@ -26,6 +26,7 @@ COMPLEX: dict[str, Any] = {"dtype": torch.complex128, "device": "cpu"}
 
 # The spectra of so many groups are kept at once: few enough for the cache, and memory is constant.
 GROUPS_AT_ONCE = 8
+# An estimate, not a derivation; tests hold its result.
 # A block with a frame whose mean energy is less of the block's than this is computed in double
 # precision. The rounding errors of a transform are even over its block, about 6e-8
 # sqrt(log2(points)) of its root mean square. A frame with a quarter of that root mean square, which
