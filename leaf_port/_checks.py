@@ -184,8 +184,11 @@ def shaped(
             )
 
 
-def waveform(owner: str, inputs: Tensor) -> Tensor:
-    """``(batch, samples)`` or ``(batch, samples, 1)`` as ``(batch, samples, 1)``."""
+def waveform(owner: str, inputs: Tensor, least: int = 1) -> Tensor:
+    """``(batch, samples)`` or ``(batch, samples, 1)`` as ``(batch, samples, 1)``.
+
+    Refuses fewer samples than ``least``, 1 or 0.
+    """
     floating(owner, inputs)
     if inputs.ndim not in (2, 3):
         fix = "add the batch axis: x[None]" if inputs.ndim == 1 else "flatten the other axes"
@@ -194,7 +197,7 @@ def waveform(owner: str, inputs: Tensor) -> Tensor:
     if inputs.ndim == 3 and inputs.shape[2] != 1:
         fix = "mix to mono, or put the channels on the batch axis; (batch, 1, samples) needs x.mT"
         raise LeafError(owner, "inputs", "one channel: (batch, samples, 1)", _shape(inputs), fix)
-    if inputs.shape[1] < 1:
+    if inputs.shape[1] < least:
         raise LeafError(
             owner, "inputs", "at least one sample", _shape(inputs), "give a longer clip"
         )

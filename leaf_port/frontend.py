@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leaf_port import _checks, _registry, convolution, melfilters, padding, pooling
+from leaf_port._lengths import Lengths, by_length, checked, inside
 from leaf_port._ops import arithmetic as _arithmetic
 from leaf_port._ops import fourier
 from leaf_port._ops.arithmetic import Arithmetic
@@ -24,6 +25,7 @@ from leaf_port._ops.energies.choice import Energies, check_energies, obstacle
 from leaf_port._ops.energies.operation import FusedEnergies
 from leaf_port._ops.fft_convolution import positions
 from leaf_port._ops.precision import autocast_off, is_traced, product, without_autocast
+from leaf_port._parts import frames_of, parts_of, parts_of_mel
 from leaf_port.errors import FilterWarning, LeafError
 from leaf_port.initializers import (
     Constant,
@@ -37,6 +39,7 @@ from leaf_port.normalization import InstanceNormalization, LayerNormalization
 from leaf_port.postprocessing import PCEN, SpecAugment, log_compression
 from leaf_port.pretrained import FromPretrained
 from leaf_port.regularizers import Regularizer
+from leaf_port.streaming import Stream, is_causal
 from leaf_port.utils import WindowType
 
 Compression = Callable[[Tensor], Tensor]
@@ -102,12 +105,11 @@ class Leaf(FromPretrained, nn.Module):
         pooling_bias: whether a learnable bias is added to the pooled energies, as theirs; see
             :class:`~leaf_port.pooling.GaussianLowpass`. Neither is the official function.
         energies: how convolution, activation and pooling are computed: ``"direct"``, one after
-            another; ``"fft"``, all at once by blocks and Fourier transforms, faster
-            and about as near to float64 (docs/measured.md); ``"auto"``, by transforms where that
-            is the same function:
-            float32 on the CPU, the three default classes without hooks, ``arithmetic`` not
-            ``"real"``, no gradient by the waveform. ``python -m leaf_port info`` says whether the
-            compiled kernel is there.
+            another; ``"fft"``, all at once by blocks and Fourier transforms, faster and about as
+            near to float64 (docs/measured.md); ``"auto"``, by transforms where that is the same
+            function (float32 on the CPU, the three default classes without hooks, ``arithmetic``
+            not ``"real"``), but for the gradient by the waveform. ``python -m leaf_port info`` says
+            whether the compiled kernel is there.
 
     Raises:
         LeafError: an argument or input out of its domain.
@@ -208,46 +210,94 @@ class Leaf(FromPretrained, nn.Module):
             for module, mode in modes.items():
                 module.training = mode
 
-    def energies(self, inputs: Tensor) -> Tensor:
+    def frames(self, lengths: int | Lengths) -> int | Tensor:
+        """How many frames clips of so many samples have.
+
+        Args:
+            lengths: in samples: a number, several, or a tensor of them.
+
+        Returns:
+            A number for a number, else ``(batch,)``, int64.
+
+        Example:
+            >>> Leaf(n_filters=8).frames([16000, 801])
+            tensor([100,   6])
+        """
+        return frames_of(self, lengths)
+
+    def stream(self, samples: int | None = None) -> Stream:
+        """Takes a waveform in chunks, and gives the frames that are finished.
+
+        Args:
+            samples: of the whole waveform, if known; see :class:`~leaf_port.streaming.Stream`.
+        """
+        return Stream(parts_of(self), samples)
+
+    def energies(self, inputs: Tensor, lengths: list[int] | None = None) -> Tensor:
         """Convolution, activation and pooling, one after another or at once; see ``energies``.
 
-        ``(batch, samples, 1)`` to ``(batch, frames, channels)``.
+        ``(batch, samples, 1)`` to ``(batch, frames, channels)``; zero behind the frames of a row
+        that has fewer samples, as ``lengths`` tell.
         """
         conv, pool = self.complex_conv, self.pooling
-        if self.energies_by == "direct":
-            return self._direct_energies(inputs)
-        # At once, a sample that nothing hears gets a gradient of 1e-16 of its block's and not zero.
-        if self.energies_by == "auto" and inputs.requires_grad and torch.is_grad_enabled():
-            return self._direct_energies(inputs)
-        if torch.compiler.is_compiling() or is_traced():  # nothing else may be asked there
-            why_not = "a graph is captured"
-        else:
-            why_not = obstacle(conv, self.activation, pool, inputs, SquaredModulus)
+        why_not = self.why_layer_by_layer(inputs, lengths)
         if not why_not:
             layers = cast(convolution.GaborConv1d, conv), cast(pooling.GaussianLowpass, pool)
-            return self._fused_energies(*layers, inputs, self._direct_energies)
+            wholly = self.energies_by == "fft"
+            return self._fused_energies(*layers, inputs, lengths, self._direct_energies, wholly)
         if self.energies_by == "fft":
             expected = "what the fused operation can compute"
             raise LeafError(type(self).__name__, "energies", expected, why_not, "give 'auto'")
+        if lengths is not None:
+            return by_length(self._direct_energies, inputs, lengths)
         return self._direct_energies(inputs)
+
+    def why_layer_by_layer(self, inputs: Tensor, lengths: list[int] | None = None) -> str:
+        """Why energies of ``(batch, samples, 1)`` are not computed at once; empty if they are."""
+        if self.energies_by == "direct":
+            return "energies='direct' was given"
+        if torch.compiler.is_compiling() or is_traced():  # nothing else may be asked there
+            return "a graph is captured"
+        shortest = min(lengths) if lengths else inputs.shape[1]
+        layers = self.complex_conv, self.activation, self.pooling
+        return obstacle(*layers, inputs, shortest, SquaredModulus)
 
     def _direct_energies(self, inputs: Tensor) -> Tensor:
         return self.pooling(self.activation(self.complex_conv(inputs)))
 
     @without_autocast
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, lengths: Lengths | None = None) -> Tensor:
         """Features of a batch of waveforms.
 
         Args:
             inputs: ``(batch, samples)`` or ``(batch, samples, 1)``, float32 or float64.
+            lengths: of the clips, in samples, where the batch was padded behind them: each row
+                is then what the clip alone gives, and zero behind its :meth:`frames`. (The padding
+                of SAME pooling depends on the length: a padded clip is shifted by it.)
 
         Returns:
             ``(batch, frames, filters)``; ``ceil(samples / stride)`` frames with SAME pooling.
         """
         outputs = _checks.waveform(type(self).__name__, inputs)
+        if lengths is None:
+            return self._features(outputs)
+        known = checked(type(self).__name__, lengths, outputs)
+        if not self._is_causal():
+            return by_length(self._features, outputs, known)
+        outputs = torch.where(inside(known, outputs), outputs, 0.0)
+        features = self._features(outputs, known)
+        frames = cast(Tensor, self.frames(known)).tolist()
+        features = features[:, : max(frames)]
+        return torch.where(inside(frames, features), features, 0.0)
+
+    def pooled(self, inputs: Tensor, lengths: list[int] | None = None) -> Tensor:
+        """Pre-emphasis and :meth:`energies`, kept from falling below :data:`SMALLEST_ENERGY`."""
         if self.preemp_conv is not None:
-            outputs = self.preemp_conv(outputs)
-        outputs = maximum(self.energies(outputs), SMALLEST_ENERGY)
+            inputs = self.preemp_conv(inputs)
+        return maximum(self.energies(inputs, lengths), SMALLEST_ENERGY)
+
+    def _features(self, waveform: Tensor, lengths: list[int] | None = None) -> Tensor:
+        outputs = self.pooled(waveform, lengths)
         if self.compress_fn is not None:
             outputs = self.compress_fn(outputs)
         if self.instance_norm is not None:
@@ -255,6 +305,11 @@ class Leaf(FromPretrained, nn.Module):
         if self.training and self.spec_augment_fn is not None:
             outputs = self.spec_augment_fn(outputs)
         return outputs
+
+    def _is_causal(self) -> bool:
+        """Whether no feature depends on a later frame."""
+        augments = self.training and self.spec_augment_fn is not None
+        return self.instance_norm is None and not augments and is_causal(self.compress_fn)
 
 
 def _pooling_bias(
@@ -501,9 +556,18 @@ class MelFilterbanks(FromPretrained, nn.Module):
             return padded[:, at]
         return padded.unfold(1, self.window_size, self.window_stride)[:, :count]
 
+    def stream(self, samples: int | None = None) -> Stream:
+        """Takes a waveform in chunks, and gives the frames that are finished; see ``Leaf``."""
+        return Stream(parts_of_mel(self), samples)
+
     @without_autocast
     def forward(self, inputs: Tensor) -> Tensor:
         """``(batch, samples[, 1])`` to ``(batch, ceil(samples / stride), filters)``."""
+        energies = self.energies(inputs)
+        return energies if self.compression_fn is None else self.compression_fn(energies)
+
+    def energies(self, inputs: Tensor) -> Tensor:
+        """``(batch, samples[, 1])`` to ``(batch, frames, filters)``, not compressed."""
         waveform = _checks.waveform("MelFilterbanks", inputs).squeeze(-1)
         if self._follows_input and not torch.compiler.is_compiling():
             self._follow(waveform)
@@ -511,8 +575,7 @@ class MelFilterbanks(FromPretrained, nn.Module):
         frames = self.frames(waveform) * self.window
         if frames.shape[0] == 0:  # a Fourier transform of nothing fails
             return frames.new_zeros(*frames.shape[:2], self.n_filters)
-        energies = product(self._power(frames), self.mel_filters)
-        return energies if self.compression_fn is None else self.compression_fn(energies)
+        return product(self._power(frames), self.mel_filters)
 
     def _power(self, frames: Tensor) -> Tensor:
         """Squared magnitudes of the frames' spectra: ``(batch, frames, n_fft // 2 + 1)``."""

@@ -52,6 +52,13 @@ def same_padding(
     return total // 2, total - total // 2
 
 
+def frames(length: int, kernel_size: int, stride: int, padding: str) -> int:
+    """How many windows a padded axis of ``length`` has; 0 where VALID finds no room for one."""
+    if padding == VALID:
+        return max((length - kernel_size) // stride + 1, 0)
+    return (length - 1) // stride + 1 if length > 0 else 0
+
+
 def not_negative(size: int) -> int:
     """``max(size, 0)`` of a size that torch.export may make symbolic, torch.jit.trace a tensor."""
     if isinstance(size, Tensor):

@@ -173,9 +173,13 @@ class PCEN(nn.Module):
         """``(batch, frames, channels)`` to the same shape."""
         _check_channels(self, inputs, self.num_channels)
         _checks.same_dtype("PCEN", inputs, self.alpha)
+        smoother = self.ema(inputs, inputs[:, 0])
+        return self.normalized(inputs, smoother)
+
+    def normalized(self, inputs: Tensor, smoother: Tensor) -> Tensor:
+        """The function of energies and what they were smoothed to, of the same shape."""
         alpha = minimum(self.alpha, 1.0)
         one_over_root = 1.0 / maximum(self.root, 1.0)
-        smoother = self.ema(inputs, inputs[:, 0])
         gained = inputs / (self.floor + smoother) ** alpha
         return (gained + self.delta) ** one_over_root - self.delta**one_over_root
 

@@ -15,10 +15,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from leaf_port._cli import measuring, outputs, summary
-from leaf_port._cli.audio import Source, find_clips, read_clip
+from leaf_port._cli.audio import Source, check_clip, find_clips, read_clip
 from leaf_port._cli.extraction import Extractor, Features
 from leaf_port._cli.failures import Failures, filter_warnings
 from leaf_port._cli.frontends import Asked, Name
+from leaf_port._cli.long_clips import LongClip, is_long
 from leaf_port._cli.outputs import Staging
 from leaf_port._cli.text import printable
 from leaf_port.errors import LeafError
@@ -151,20 +152,37 @@ def _run(extractor: Extractor, jobs: Sequence[_Job], skip_bad: bool) -> Failures
     bad = Failures(skip_bad)
     if len(jobs) > 1 and not skip_bad:  # so that a bad clip is known before hours of computing
         for job in jobs:
-            read_clip(job.source.path)
+            check_clip(job.source.path)
     rows: list[summary.Row] = []
     done: list[_Job] = []
     with Staging() as staging:
         for job in _with_progress(jobs):
             with bad.caught(job.source.path):
-                result = extractor(read_clip(job.source.path))
-                rows.append(summary.row(result))
+                rows.append(_computed(extractor, job, staging))
                 done.append(job)
-                _stage(staging, job, result)
     _report(done, rows)
     _note_rates(extractor, rows)
     bad.show(len(jobs))
     return bad
+
+
+def _computed(extractor: Extractor, job: _Job, staging: Staging) -> summary.Row:
+    """Computes and stages one clip; a long one block by block, where no picture needs it whole."""
+    if job.picture is None and is_long(job.source.path):
+        clip = LongClip(extractor, job.source.path)
+        if clip.can_stream():
+            return _stage_long(staging, job, clip)
+    result = extractor(read_clip(job.source.path))
+    _stage(staging, job, result)
+    return summary.row(result)
+
+
+def _stage_long(staging: Staging, job: _Job, clip: LongClip) -> summary.Row:
+    if job.array is None:
+        return clip.write(None)
+    rows: list[summary.Row] = []
+    staging.add(job.array, lambda stream: rows.append(clip.write(stream)))
+    return rows[0]
 
 
 def _with_progress(jobs: Sequence[_Job]) -> Iterable[_Job]:

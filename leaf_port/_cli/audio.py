@@ -7,6 +7,7 @@ formats are read by libsndfile as float32.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import struct
@@ -114,18 +115,69 @@ def _named(clips: Mapping[Path, Path]) -> list[Source]:
     ]
 
 
+@dataclass(frozen=True)
+class Sound:
+    """An open mono file.
+
+    Attributes:
+        path: of the file.
+        sample_rate: in Hz, as the file says.
+    """
+
+    path: Path
+    sample_rate: int
+    _file: Any
+
+    def blocks(self) -> Iterator[Float32]:
+        """All samples from the beginning, a block at a time.
+
+        In blocks: a header may claim more samples than there is memory for.
+
+        Raises:
+            LeafError: cut short, no samples, or NaN among them.
+        """
+        self._file.seek(0)
+        count = 0
+        while len(block := _next_block(self._file)):
+            if not np.isfinite(block).all():
+                got = "NaN or infinity among them"
+                raise refusal(self.path, "finite samples", got, "repair the recording")
+            count += len(block)
+            yield block
+        if count < self._file.frames:
+            got = f"{count} samples where the header says {self._file.frames}"
+            raise refusal(self.path, "a complete file", got, "it is cut short: copy it again")
+        if count == 0:
+            raise refusal(self.path, "at least one sample", "none", "leave this clip out")
+
+
 def read_clip(path: Path) -> Clip:
     """Reads a mono WAV or FLAC file.
 
     Raises:
         LeafError: not audio, cut short, more than one channel, no samples, or NaN among them.
     """
+    with opened(path) as sound:
+        return Clip(path, np.concatenate(list(sound.blocks())), sound.sample_rate)
+
+
+def check_clip(path: Path) -> None:
+    """Refuses what :func:`read_clip` does, and keeps nothing."""
+    with opened(path) as sound:
+        for _ in sound.blocks():
+            pass
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Sound]:
+    """A file, to be read block by block; refuses what :func:`read_clip` does."""
     try:
         with path.open("rb") as stream:
             _refuse_truncated_wav(path, stream)
             stream.seek(0)
             with soundfile.SoundFile(stream) as file:
-                return Clip(path, _samples(path, file), int(file.samplerate))
+                _check_kind(path, file)
+                yield Sound(path, int(file.samplerate), file)
     except soundfile.LibsndfileError as error:
         expected = "a WAV or FLAC file that libsndfile reads"
         fix = "check that it is audio and complete"
@@ -134,39 +186,21 @@ def read_clip(path: Path) -> Clip:
         raise refusal(path, "a readable file", error.strerror, "check it") from error
 
 
-def _samples(path: Path, file: Any) -> Float32:
-    """All samples of an open file, checked."""
-    owner = str(path)
+def _check_kind(path: Path, file: Any) -> None:
     if file.format not in _CONTAINERS:
-        raise refusal(owner, "WAV or FLAC", file.format, "convert it to one of the two")
+        raise refusal(path, "WAV or FLAC", file.format, "convert it to one of the two")
     if file.channels != 1:
         got = f"{file.channels} channels"
-        raise refusal(owner, "one channel", got, "mix it to mono or take one channel")
+        raise refusal(path, "one channel", got, "mix it to mono or take one channel")
     if file.format == "FLAC" and file.frames >= _UNKNOWN_FRAMES:
         fix = "write it again to a file, not to a pipe: ffmpeg -i it.flac whole.flac"
-        raise refusal(owner, "a FLAC file that tells its length", "one of unknown length", fix)
-    samples = _read_all(file)
-    if len(samples) < file.frames:
-        got = f"{len(samples)} samples where the header says {file.frames}"
-        raise refusal(owner, "a complete file", got, "it is cut short: copy it again")
-    if not len(samples):
-        raise refusal(owner, "at least one sample", "none", "leave this clip out")
-    if not np.isfinite(samples).all():
-        got = "NaN or infinity among them"
-        raise refusal(owner, "finite samples", got, "repair the recording")
-    return samples
+        raise refusal(path, "a FLAC file that tells its length", "one of unknown length", fix)
 
 
-def _read_all(file: Any) -> Float32:
-    """All samples, as float32.
-
-    In blocks: a header may claim more samples than there is memory for.
-    """
+def _next_block(file: Any) -> Float32:
+    """The next samples, as float32."""
     dtype = "int16" if file.subtype == "PCM_16" else "float32"
-    blocks = [file.read(_BLOCK, dtype=dtype)]
-    while len(blocks[-1]) == _BLOCK:
-        blocks.append(file.read(_BLOCK, dtype=dtype))
-    samples = np.concatenate(blocks)
+    samples = file.read(_BLOCK, dtype=dtype)
     return samples.astype(np.float32) / np.float32(INT16_MAX) if dtype == "int16" else samples
 
 

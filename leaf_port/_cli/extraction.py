@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -113,15 +115,10 @@ class Extractor:
             LeafError: a clip too short or too long for the frontend, a sample rate it refuses,
                 weights that do not fit it, features that are not finite.
         """
-        rate = clip.sample_rate if self.sample_rate is None else self.sample_rate
-        try:
-            module = self._module(clip, rate)
+        rate = self.rate(clip.sample_rate)
+        module = self.module(clip.path, rate)
+        with _about(clip.path, rate):
             values = self._evaluate(module, clip)
-        except LeafError as error:
-            if error.owner == WHERE:
-                raise
-            about = f"{clip.path} ({rate} Hz): {error.owner}.{error.argument}"
-            raise refusal(about, error.expected, error.got, error.fix) from error
         settings = self.settings
         symmetric = getattr(getattr(module, "pooling", None), "padding", "") == SYMMETRIC
         times = frontends.frame_times(settings, rate, len(clip.samples), len(values), symmetric)
@@ -129,16 +126,21 @@ class Extractor:
         quantity = frontends.quantity(settings, module)
         return Features(clip, settings, self.weights, rate, values, times, frequencies, quantity)
 
-    def _module(self, clip: Clip, rate: int) -> nn.Module:
-        """The frontend for a rate; of given weights there is one only."""
+    def rate(self, own: int) -> int:
+        """The sample rate that a clip is taken to have, in Hz, from that of its file."""
+        return own if self.sample_rate is None else self.sample_rate
+
+    def module(self, clip: Path, rate: int) -> nn.Module:
+        """The frontend for a clip of a rate; of given weights there is one only."""
         if rate in self._modules:
             return self._modules[rate]
         if self.weights is not None and self._modules:
             (only,) = self._modules
             told = "as the weights are for" if self._state is None else "as the clips before it"
             fix = f"resample it; --sample-rate {only} takes the samples as they are"
-            raise refusal(clip.path, f"{only} Hz, {told}", f"{rate} Hz", fix)
-        self._modules[rate] = self._build(rate)
+            raise refusal(clip, f"{only} Hz, {told}", f"{rate} Hz", fix)
+        with _about(clip, rate):
+            self._modules[rate] = self._build(rate)
         return self._modules[rate]
 
     def _build(self, rate: int) -> nn.Module:
@@ -157,14 +159,7 @@ class Extractor:
         with torch.inference_mode():
             outputs = module(torch.from_numpy(clip.samples)[None])
         values = np.asarray(outputs[0].numpy(), dtype=np.float32)
-        owner = str(clip.path)
-        if not len(values):
-            got = f"{len(clip.samples)} samples, which give no frame"
-            raise refusal(owner, "at least one window", got, "give a longer clip")
-        if not np.isfinite(values).all():
-            got = "NaN or infinity among them"
-            raise refusal(owner, "finite features", got, "check the clip and --weights")
-        return values
+        return checked_frames(clip.path, len(clip.samples), values)
 
     def _check_memory(self, clip: Clip) -> None:
         """Refuses a clip whose filtered signal, one sample a filter, the memory cannot hold."""
@@ -178,3 +173,26 @@ class Extractor:
             got = f"{len(clip.samples)} samples ({4 * elements / 2**30:.1f} GiB)"
             fix = "cut it into shorter clips"
             raise refusal(clip.path, expected, got, fix) from error
+
+
+def checked_frames(clip: Path, samples: int, values: Float32) -> Float32:
+    """``(frames, filters)``, if there are any and all are finite."""
+    if not len(values):
+        got = f"{samples} samples, which give no frame"
+        raise refusal(clip, "at least one window", got, "give a longer clip")
+    if not np.isfinite(values).all():
+        got = "NaN or infinity among them"
+        raise refusal(clip, "finite features", got, "check the clip and --weights")
+    return values
+
+
+@contextlib.contextmanager
+def _about(clip: Path, rate: int) -> Iterator[None]:
+    """Makes errors of the frontend errors about a clip."""
+    try:
+        yield
+    except LeafError as error:
+        if error.owner == WHERE:
+            raise
+        about = f"{clip} ({rate} Hz): {error.owner}.{error.argument}"
+        raise refusal(about, error.expected, error.got, error.fix) from error

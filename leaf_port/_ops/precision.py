@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
 
 Layer = TypeVar("Layer")
+Arguments = ParamSpec("Arguments")
 
 
 def autocast_off(device: str) -> contextlib.AbstractContextManager[Any]:
@@ -21,8 +22,8 @@ def autocast_off(device: str) -> contextlib.AbstractContextManager[Any]:
 
 
 def without_autocast(
-    forward: Callable[[Layer, Tensor], Tensor],
-) -> Callable[[Layer, Tensor], Tensor]:
+    forward: Callable[Concatenate[Layer, Tensor, Arguments], Tensor],
+) -> Callable[Concatenate[Layer, Tensor, Arguments], Tensor]:
     """A forward method with autocast off.
 
     In bfloat16 a filter's phase of hundreds of radians has no correct digit. The output is a small
@@ -30,10 +31,12 @@ def without_autocast(
     """
 
     @functools.wraps(forward)
-    def wrapped(layer: Layer, inputs: Tensor) -> Tensor:
+    def wrapped(
+        layer: Layer, inputs: Tensor, /, *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Tensor:
         device = inputs.device.type if isinstance(inputs, Tensor) else "cpu"
         with autocast_off(device):
-            return forward(layer, inputs)
+            return forward(layer, inputs, *args, **kwargs)
 
     return wrapped
 

@@ -455,8 +455,8 @@ def test_the_choice_is_told() -> None:
     model = lp.Leaf(n_filters=3)
     layers = model.complex_conv, model.activation, model.pooling
     clip = noise(1, 2000)[..., None]
-    assert choice.obstacle(*layers, clip, frontend.SquaredModulus) == ""  # type: ignore[arg-type]
-    empty = choice.obstacle(*layers, clip[:0], frontend.SquaredModulus)  # type: ignore[arg-type]
+    assert choice.obstacle(*layers, clip, 2000, frontend.SquaredModulus) == ""  # type: ignore[arg-type]
+    empty = choice.obstacle(*layers, clip[:0], 2000, frontend.SquaredModulus)  # type: ignore[arg-type]
     assert empty == "there is no sample"
 
 

@@ -31,13 +31,18 @@ def check_energies(owner: str, energies: str) -> Energies:
 
 
 def obstacle(
-    conv: nn.Module, activation: object, pool: nn.Module, inputs: Tensor, modulus: type[nn.Module]
+    conv: nn.Module,
+    activation: object,
+    pool: nn.Module,
+    inputs: Tensor,
+    shortest: int,
+    modulus: type[nn.Module],
 ) -> str:
     """Why the three layers have to be computed one by one, or nothing."""
     if library.opened()[0] is None:
         return f"there is no kernel: {library.opened()[1]}"
     return (
-        _of_layers(conv, activation, pool, modulus, inputs.shape[1])
+        _of_layers(conv, activation, pool, modulus, shortest)
         or _of_tensors(conv, pool, inputs)
         or _of_surroundings()
     )

@@ -13,11 +13,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from leaf_port._lengths import by_length
 from leaf_port._ops.energies import blocks
 from leaf_port._ops.energies.blocks import Clips, Shape
 from leaf_port._ops.energies.filters import Filters
 from leaf_port._ops.energies.library import Job, Kernel
+from leaf_port._ops.energies.reach import reach
+from leaf_port._ops.precision import autocast_off
 from leaf_port.padding import pad_time
+
+Direct = Callable[[Tensor], Tensor]
 
 # Said each time: users set other defaults, and the kernel writes where it is told to.
 SINGLE: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
@@ -136,9 +141,12 @@ def forward(plan: Plan) -> Tensor:
 
 
 def backward(
-    plan: Plan, change: Tensor, rows: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Gradients by the taps ``(channels, taps)``, the widths ``(channels,)`` and rows, if given."""
+    plan: Plan, change: Tensor, rows: Tensor, by_rows: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Gradients by the taps ``(channels, taps)`` and the widths ``(channels,)``.
+
+    That by the rows is added to ``by_rows``, if given.
+    """
     shape, slopes = plan.shape, plan.filters.slopes
     assert slopes is not None  # noqa: S101
     change = change.contiguous()
@@ -150,56 +158,84 @@ def backward(
     job.output_gradient = change.data_ptr()
     job.spectrum_gradient = by_spectrum.data_ptr()
     job.width_gradient = by_width.data_ptr()
-    by_rows = None if rows is None else torch.zeros(rows.shape, **SINGLE)
-    if rows is not None and by_rows is not None:
+    if by_rows is not None:
         job.clips, job.clips_gradient = rows.data_ptr(), by_rows.data_ptr()
     plan.run("backward", job)
     by_taps = torch.fft.fft(by_spectrum * (2.0 / shape.size))[:, : shape.taps]
-    return by_taps, by_width, by_rows
+    reached = reach(change, rows, plan.clips, shape)
+    if by_rows is not None:
+        by_rows *= reached.samples()
+    return by_taps.masked_fill(~reached.taps(), 0.0), by_width
 
 
 class Fused(torch.autograd.Function):
     """Energies ``(channels, frames of all clips)`` of rows ``(batch, samples)``.
 
     ``taps`` and ``width`` are those that the plan's filters were made of; ``rows`` those that its
-    clips point into.
+    clips point into. The gradient by the rows is that of ``direct``, the three layers from
+    ``(batch, samples, 1)`` to ``(batch, frames, channels)``, or the kernel's where that is None:
+    as near to float64 by its norm, but not in each sample, since a transform's rounding errors are
+    as large as its block and the gradient fades away at the ends of its reach.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, taps: Tensor, width: Tensor, rows: Tensor, plan: Plan, padding: str
+        ctx: Any,
+        taps: Tensor,
+        width: Tensor,
+        rows: Tensor,
+        plan: Plan,
+        padding: str,
+        direct: Direct | None,
     ) -> Tensor:
-        ctx.plan, ctx.padding = plan, padding
+        ctx.plan, ctx.padding, ctx.direct = plan, padding, direct
         ctx.save_for_backward(taps, width, rows)  # rows: to see that nobody has changed them
         return forward(plan)
 
     @staticmethod
     def backward(ctx: Any, change: Tensor) -> tuple[Tensor | None, ...]:
-        taps, width, rows = ctx.saved_tensors
+        given: tuple[Tensor, Tensor, Tensor] = ctx.saved_tensors
+        wanted = ctx.needs_input_grad[:3]
         if torch.is_grad_enabled():  # with create_graph
-            made = energies_by_torch(taps, width, rows, ctx.plan.shape, ctx.padding)
-            wanted = [each for each in (taps, width, rows) if each.requires_grad]
-            found = iter(torch.autograd.grad(made, wanted, change.double(), create_graph=True))
-            gradients = [
-                next(found) if each.requires_grad else None for each in (taps, width, rows)
-            ]
-        else:
-            by_rows = rows if ctx.needs_input_grad[2] else None
-            gradients = list(backward(ctx.plan, change, by_rows))
-        return *gradients, None, None
+            made = energies_by_torch(*given, ctx.plan, ctx.padding)
+            sources = [each for each, asked in zip(given, wanted, strict=True) if asked]
+            found = iter(torch.autograd.grad(made, sources, change.double(), create_graph=True))
+            return *(next(found) if asked else None for asked in wanted), None, None, None
+        rows = given[2]
+        by_rows = torch.zeros(rows.shape, **SINGLE) if wanted[2] and not ctx.direct else None
+        by_taps = by_width = None
+        if any(wanted[:2]) or by_rows is not None:
+            by_taps, by_width = backward(ctx.plan, change, rows, by_rows)
+        if wanted[2] and ctx.direct:
+            by_rows = by_rows_of(ctx.direct, rows, change, ctx.plan.clips)
+        return by_taps, by_width, by_rows, None, None, None
+
+
+def by_rows_of(direct: Direct, rows: Tensor, change: Tensor, clips: Clips) -> Tensor:
+    """Gradient by the rows, layer by layer."""
+    source = rows.detach().requires_grad_()
+    with torch.enable_grad(), autocast_off("cpu"):  # backward() may be called inside it
+        made = by_length(direct, source.unsqueeze(-1), clips.length.tolist())
+    change = change.unflatten(1, (len(rows), -1)).permute(1, 2, 0)
+    return torch.autograd.grad(made, source, change)[0]
 
 
 def energies_by_torch(
-    taps: Tensor, width: Tensor, rows: Tensor, shape: Shape, padding: str
+    taps: Tensor, width: Tensor, rows: Tensor, plan: Plan, padding: str
 ) -> Tensor:
     """The same in float64 and by torch's operations, for gradients of gradients."""
+    shape = plan.shape
     parts = torch.view_as_real(taps).permute(0, 2, 1).reshape(-1, 1, shape.taps)
-    padded = pad_time(rows.double().unsqueeze(1), shape.taps)
-    energies = F.conv1d(padded, parts).square().unflatten(1, (-1, 2)).sum(2)
     windows = gaussian_windows(width, shape.taps)[0].unsqueeze(1)
-    padded = pad_time(energies, shape.taps, shape.hop, padding=padding)
-    pooled = F.conv1d(padded, windows, stride=shape.hop, groups=len(taps))
-    return pooled.transpose(0, 1).flatten(1)
+
+    def pooled(some: Tensor) -> Tensor:
+        padded = pad_time(some.unsqueeze(1), shape.taps)
+        energies = F.conv1d(padded, parts).square().unflatten(1, (-1, 2)).sum(2)
+        padded = pad_time(energies, shape.taps, shape.hop, padding=padding)
+        return F.conv1d(padded, windows, stride=shape.hop, groups=len(taps)).mT
+
+    made = by_length(pooled, rows.double(), plan.clips.length.tolist())
+    return made.permute(2, 0, 1).flatten(1)
 
 
 def gaussian_windows(width: Tensor, taps: int) -> tuple[Tensor, Tensor]:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from leaf_port._lengths import by_length, of_one_length
 from leaf_port._ops.clip import clip_by_value
 from leaf_port._ops.energies import blocks, fused, library
 from leaf_port._ops.energies.blocks import Shape
 from leaf_port._ops.energies.filters import Filters, prepare
+from leaf_port._ops.energies.fused import Direct
 from leaf_port.convolution import GaborConv1d
 from leaf_port.impulse_responses import gabor_filters
 from leaf_port.pooling import GaussianLowpass
-
-Direct = Callable[[Tensor], Tensor]
 
 # Squares of greater numbers leave the range of float32. What the official function makes of that,
 # and of NaN, reaches certain frames; a transform would spread it over its block.
@@ -43,22 +42,40 @@ class FusedEnergies:
         return {"_kept": None}
 
     def __call__(
-        self, conv: GaborConv1d, pool: GaussianLowpass, inputs: Tensor, direct: Direct
+        self,
+        conv: GaborConv1d,
+        pool: GaussianLowpass,
+        inputs: Tensor,
+        lengths: list[int] | None,
+        direct: Direct,
+        wholly: bool,
     ) -> Tensor:
-        """Energies of ``(batch, samples, 1)``; those rows that it cannot hold are ``direct``'s."""
+        """Energies of ``(batch, samples, 1)``; those rows that it cannot hold are ``direct``'s.
+
+        So is the gradient by the rows, unless all is to be computed at once, ``wholly``.
+        """
         rows = inputs[..., 0]
+        known = [rows.shape[1]] * len(rows) if lengths is None else lengths
         least, most = rows.detach().amin(1), rows.detach().amax(1)
         usual = (least > -LARGEST_SAMPLE) & (most < LARGEST_SAMPLE)  # a NaN is not
         if not bool(usual.any()) or not fused.is_usual(conv.kernel, pool.kernel):
-            return direct(inputs)
+            return by_length(direct, inputs, known)
+        by_rows = None if wholly else direct
         if bool(usual.all()):
-            return self._fused(conv, pool, rows)
-        made = self._fused(conv, pool, rows[usual])
-        others = direct(inputs[~usual])
-        at = torch.cat([usual.nonzero()[:, 0], (~usual).nonzero()[:, 0]])
-        return torch.cat([made, others])[at.argsort()]
+            return self._fused(conv, pool, rows, known, by_rows)
+        at, others = usual.nonzero()[:, 0], (~usual).nonzero()[:, 0]
+        made = self._fused(conv, pool, rows[at], [known[i] for i in at], by_rows)
+        rest = by_length(direct, inputs[others], [known[i] for i in others])
+        return torch.cat(of_one_length([made, rest]))[torch.cat([at, others]).argsort()]
 
-    def _fused(self, conv: GaborConv1d, pool: GaussianLowpass, rows: Tensor) -> Tensor:
+    def _fused(
+        self,
+        conv: GaborConv1d,
+        pool: GaussianLowpass,
+        rows: Tensor,
+        lengths: list[int],
+        direct: Direct | None,
+    ) -> Tensor:
         wanted = torch.is_grad_enabled() and any(
             each.requires_grad for each in (conv.kernel, pool.kernel, rows)
         )
@@ -69,11 +86,11 @@ class FusedEnergies:
         kernel = library.opened()[0]
         assert shape is not None  # noqa: S101 - see choice.obstacle
         assert kernel is not None  # noqa: S101
-        clips = blocks.clips_of(rows, shape, pool.padding, [rows.shape[1]] * len(rows))
+        clips = blocks.clips_of(rows, shape, pool.padding, lengths)
         if wanted:
             taps, width, filters = _filters(conv, pool, shape, slopes=True)
             plan = fused.Plan(kernel, shape, clips, filters, torch.get_num_threads())
-            made = fused.Fused.apply(taps, width, rows, plan, pool.padding)
+            made = fused.Fused.apply(taps, width, rows, plan, pool.padding, direct)
         else:
             filters = self._kept_filters(conv, pool, shape)
             plan = fused.Plan(kernel, shape, clips, filters, torch.get_num_threads())

@@ -8,6 +8,8 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[3] / "leaf_port"
 ROOT = SOURCE.parent
 RECORDINGS = "parity/recordings"
+KERNEL_FOLDER = "_ops/energies/"
+"""Modules that nothing calls where no kernel was compiled."""
 
 
 class DoesNotApplyError(Exception):
