@@ -290,11 +290,12 @@ class Leaf(FromPretrained, nn.Module):
         features = features[:, : max(frames)]
         return torch.where(inside(frames, features), features, 0.0)
 
-    def pooled(self, inputs: Tensor, lengths: list[int] | None = None) -> Tensor:
+    def pooled(self, waveform: Tensor, lengths: list[int] | None = None) -> Tensor:
         """Pre-emphasis and :meth:`energies`, kept from falling below :data:`SMALLEST_ENERGY`."""
+        outputs = waveform
         if self.preemp_conv is not None:
-            inputs = self.preemp_conv(inputs)
-        return maximum(self.energies(inputs, lengths), SMALLEST_ENERGY)
+            outputs = self.preemp_conv(outputs)
+        return maximum(self.energies(outputs, lengths), SMALLEST_ENERGY)
 
     def _features(self, waveform: Tensor, lengths: list[int] | None = None) -> Tensor:
         outputs = self.pooled(waveform, lengths)

@@ -19,6 +19,6 @@ def lines() -> Iterator[tuple[str, str]]:
     yield "Python", platform.python_version()
     yield "threads", str(torch.get_num_threads())
     yield "kernel", f"compiled, for {told}" if kernel else f"none: {told}"
-    way = "at once, by the kernel" if kernel else "layer by layer, by torch"
+    way = "at once, by the kernel" if kernel else "at once, by torch in float64"
     yield "Leaf's energies, float32 on the CPU", way
     yield "Leaf's energies elsewhere", "layer by layer, by torch"

@@ -6,30 +6,22 @@ import copy
 import functools
 import math
 import pickle
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from _energies import models, noise, root_mean_square
 from torch import Tensor, nn
 
 import leaf_port as lp
-from leaf_port import frontend
-from leaf_port._ops.energies import choice, fused, library
+from leaf_port import frontend, padding
+from leaf_port._ops.energies import choice, library
 
 KERNEL, WHY = library.opened()
-needs_kernel = pytest.mark.skipif(KERNEL is None, reason=f"no kernel: {WHY}")
-pytestmark = needs_kernel
+pytestmark = pytest.mark.usefixtures("engine")
 
 RATE = 16000
-
-
-def noise(*shape: int, seed: int = 0, scale: float = 0.1) -> Tensor:
-    return scale * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def _signals() -> dict[str, Tensor]:
@@ -56,16 +48,13 @@ def _signals() -> dict[str, Tensor]:
 SIGNALS = _signals()
 
 
-@functools.cache
-def models() -> tuple[lp.Leaf, lp.Leaf, lp.Leaf]:
-    return lp.Leaf(energies="fft"), lp.Leaf(energies="direct"), lp.Leaf().double()
-
-
-def root_mean_square(found: Tensor, exact: Tensor) -> float:
-    """Of the relative differences; of energies that the floor hides none."""
-    shown = exact > frontend.SMALLEST_ENERGY
-    difference = (found.double() - exact)[shown] / exact[shown]
-    return float(difference.square().mean().sqrt()) if shown.any() else 0.0
+@pytest.fixture(params=["kernel", "torch"])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test with the kernel, and with torch's operations alone."""
+    if request.param == "torch":
+        monkeypatch.setattr(library, "opened", lambda: (None, "left out for a test"))
+    elif KERNEL is None:
+        pytest.skip(f"no kernel: {WHY}")
 
 
 @pytest.mark.parametrize("name", SIGNALS)
@@ -154,24 +143,6 @@ def test_threads_change_no_bit() -> None:
         torch.set_num_threads(before)
     for each in found[1:]:
         assert all(torch.equal(a, b) for a, b in zip(each, found[0], strict=True))
-
-
-@pytest.mark.parametrize("level", library.LEVELS)
-@torch.no_grad()
-def test_instruction_sets_agree(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert KERNEL is not None
-    if library.LEVELS.index(level) > KERNEL.level:
-        pytest.skip(f"this processor has no {level}")
-    place = library.path()
-    assert place is not None
-    monkeypatch.setenv(library.VARIABLE, level)
-    opened = library.open_at(place)
-    assert opened[1] == level
-    monkeypatch.setattr(library, "opened", lambda: opened)
-    clips = noise(3, 20000)
-    _, _, exact = models()
-    found = lp.Leaf(energies="fft").energies(clips[..., None])
-    assert root_mean_square(found, exact.energies(clips.double()[..., None])) < 2e-7
 
 
 def test_a_gradient_has_gradients() -> None:
@@ -314,143 +285,6 @@ def test_unknown_energies_are_refused() -> None:
         lp.Leaf(energies="fast")  # type: ignore[arg-type]
 
 
-def test_a_library_that_does_not_fit(tmp_path: Path) -> None:
-    place = library.path()
-    assert place is not None
-    broken = tmp_path / "broken.so"
-    broken.write_bytes(place.read_bytes()[:1000])
-    kernel, why = library.open_at(broken)
-    assert kernel is None
-    assert "cannot be used" in why
-
-
-@pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc to compile with")
-def test_a_library_of_another_version(tmp_path: Path) -> None:
-    source, made = tmp_path / "old.c", tmp_path / "old.so"
-    source.write_text(
-        "long long kernel_abi(void) { return 1; } int kernel_level(void) { return 0; }"
-    )
-    command = ["gcc", "-shared", "-fPIC", str(source), "-o", str(made)]
-    subprocess.run(command, check=True, capture_output=True)
-    kernel, why = library.open_at(made)
-    assert kernel is None
-    assert "another version" in why
-
-
-def test_without_a_kernel_the_layers_compute(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "opened", lambda: (None, "it was not built"))
-    clips = noise(1, 2000)
-    with torch.no_grad():
-        assert torch.equal(lp.Leaf()(clips), lp.Leaf(energies="direct")(clips))
-    with pytest.raises(lp.LeafError, match="it was not built"):
-        lp.Leaf(energies="fft")(clips)
-
-
-# Edits of the C source, each of which the comparison with float64 must show.
-BUGS = {
-    "the conjugate forgotten": (
-        "at->im += a.im * b.re - a.re * b.im;",
-        "at->im += a.im * b.re + a.re * b.im;",
-    ),
-    "a mask that starts late": (
-        "t < lane->first && t < length",
-        "t + 1 < lane->first && t < length",
-    ),
-    "the last piece of a window lost": (
-        "for (; j < pieces; j++) {",
-        "for (; j + 1 < pieces; j++) {",
-    ),
-    "a wrong way round": (
-        "R(Complex) turned = {-rest.im, rest.re};",
-        "R(Complex) turned = {rest.im, -rest.re};",
-    ),
-    "a band a bin too far": ("x[(first + (k)) & last], h[2", "x[(first + 1 + (k)) & last], h[2"),
-    "no double precision": (
-        "if (energy[f][l] < least * total[l]) found |= 1u << l;",
-        ";",
-    ),
-    "frames out of place": (
-        "output[lane->frame + f] += (float)energy[f][l]",
-        "output[lane->frame + f] += (float)energy[f ? f - 1 : 0][l]",
-    ),
-}
-FOLDER = Path(library.__file__).parent
-
-
-def _compiled(folder: Path, old: str, new: str) -> Path:
-    found = 0
-    for source in FOLDER.glob("kernel*.[ch]"):
-        text = source.read_text()
-        found += text.count(old)
-        (folder / source.name).write_text(text.replace(old, new))
-    assert found == 1 or not old
-    made = folder / "kernel.so"
-    command = [
-        "gcc",
-        "-O1",
-        "-std=gnu11",
-        "-shared",
-        "-fPIC",
-        "-Wno-psabi",
-        "kernel.c",
-        "-DKERNEL_BASELINE_ONLY",
-    ]
-    subprocess.run([*command, "-o", str(made), "-lm"], cwd=folder, check=True, capture_output=True)
-    return made
-
-
-def _faults() -> list[str]:
-    """What the fused operation has wrong, by a comparison with float64."""
-    found = []
-    for seed, arguments in enumerate(({}, {"n_filters": 6, "window_stride": 3.5})):
-        at_once, exact = lp.Leaf(energies="fft", **arguments), lp.Leaf(**arguments).double()
-        clips = noise(3, 9001, seed=seed)
-        clips[:, 4000:] *= 1e-4
-        results = [
-            each.energies(c[..., None]) for each, c in ((at_once, clips), (exact, clips.double()))
-        ]
-        for each in results:
-            (each * noise(*each.shape, seed=9).to(each.dtype)).sum().backward()
-        if not torch.allclose(results[0].double(), results[1], rtol=1e-6, atol=0.0):
-            found.append("energies")
-        for name in ("complex_conv", "pooling"):
-            a, e = getattr(at_once, name).kernel.grad, getattr(exact, name).kernel.grad
-            if not (a - e).norm() <= 2e-6 * e.norm():
-                found.append(name)
-    return found
-
-
-@pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc to compile with")
-@pytest.mark.parametrize("name", ["none", *BUGS])
-def test_bugs_planted_in_the_kernel_are_seen(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = library.open_at(_compiled(tmp_path, *BUGS.get(name, ("", ""))))
-    assert made[0] is not None, made[1]
-    monkeypatch.setattr(library, "opened", lambda: made)
-    assert bool(_faults()) == (name != "none")
-
-
-MEMORY = """
-import resource, sys, torch, leaf_port
-torch.set_num_threads(1)
-model, clip = leaf_port.Leaf(energies="fft"), torch.zeros(1, int(sys.argv[1]) * 16000, 1)
-with torch.no_grad():
-    model.energies(clip[:, :16000])
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    outputs = model.energies(clip)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(1024 * (after - before) - outputs.nbytes)
-"""
-
-
-def test_an_hour_takes_little_memory_beside_its_samples_and_frames() -> None:
-    command = [sys.executable, "-c", MEMORY, "3600"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
-    # 36,000 blocks of 56 bytes in a few copies, and 40 x 4,500 notes of 2 bytes.
-    assert int(done.stdout) < 40_000_000
-
-
 def test_the_choice_is_told() -> None:
     model = lp.Leaf(n_filters=3)
     layers = model.complex_conv, model.activation, model.pooling
@@ -460,14 +294,36 @@ def test_the_choice_is_told() -> None:
     assert empty == "there is no sample"
 
 
-def test_the_threads_are_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
-    started = fused.Pool.__init__
+@pytest.mark.parametrize("energies", ["auto", "fft"])
+def test_gradients_are_of_the_weights_of_the_call(energies: str) -> None:
+    """Not of those that the module has when the gradient is computed."""
+    called, others = lp.Leaf(energies=energies), lp.Leaf(n_filters=40)  # type: ignore[arg-type]
+    with torch.no_grad():
+        others.complex_conv.kernel.mul_(0.5)
+        others.pooling.kernel.mul_(0.7)
+    weights = {name: value.detach() for name, value in others.named_parameters()}
+    clips = noise(2, 3000).requires_grad_()
+    swapped = torch.func.functional_call(called, weights, (clips,))
+    (found,) = torch.autograd.grad(swapped.square().sum(), clips)
+    others.energies_by = "direct"
+    (expected,) = torch.autograd.grad(others(clips).square().sum(), clips)
+    assert (found - expected).norm() <= 2e-6 * expected.norm()
 
-    def init(pool: fused.Pool, threads: int) -> None:
-        seen.append(threads)
-        started(pool, threads)
 
-    monkeypatch.setattr(fused.Pool, "__init__", init)
-    models()[0](noise(1, 2000))
-    assert seen == [torch.get_num_threads()]
+def test_a_gradient_is_zero_where_nothing_is_heard() -> None:
+    """Samples and taps that no frame with a gradient reaches, exactly."""
+    for energies in ("auto", "fft"):
+        leaf = lp.Leaf(compression_fn=None, energies=energies)  # type: ignore[arg-type]
+        clips = noise(2, 9000).requires_grad_()
+        (found,) = torch.autograd.grad(leaf(clips)[0, 10].sum(), clips)
+        heard = found[0].nonzero()[:, 0]
+        # Frame 10 hears 401 energies, and they 200 samples to either side.
+        start = 1600 - padding.same_padding(9000, 401, 160)[0]
+        assert (int(heard[0]), int(heard[-1])) == (start - 200, start + 400 + 200)
+        assert not found[1].any()
+        short = lp.Leaf(compression_fn=None, energies=energies)  # type: ignore[arg-type]
+        taps: list[Tensor] = []
+        hook = short.complex_conv.kernel.register_hook(taps.append)
+        short(noise(1, 1)).sum().backward()
+        hook.remove()
+        assert not taps[0][:, 0].any()  # one sample hears the middle tap, whose phase is 0

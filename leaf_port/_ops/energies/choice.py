@@ -11,7 +11,7 @@ from torch.overrides import _get_current_function_mode_stack
 from torch.utils._device import DeviceContext
 
 from leaf_port import constraints, convolution, padding, pooling
-from leaf_port._ops.energies import blocks, library
+from leaf_port._ops.energies import blocks
 from leaf_port.errors import LeafError
 
 Energies: TypeAlias = Literal["auto", "direct", "fft"]
@@ -39,8 +39,6 @@ def obstacle(
     modulus: type[nn.Module],
 ) -> str:
     """Why the three layers have to be computed one by one, or nothing."""
-    if library.opened()[0] is None:
-        return f"there is no kernel: {library.opened()[1]}"
     return (
         _of_layers(conv, activation, pool, modulus, shortest)
         or _of_tensors(conv, pool, inputs)

@@ -1,7 +1,7 @@
 """The compiled kernel: where it is, whether it fits, and how it is called.
 
 It is built when the package is installed, if a C compiler is there (``setup.py``), and opened by
-ctypes. Without it everything is computed by torch.
+ctypes. Without it torch computes the same (``by_torch``).
 """
 
 from __future__ import annotations

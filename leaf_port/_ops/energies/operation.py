@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,12 +11,15 @@ from torch import Tensor
 from leaf_port._lengths import by_length, of_one_length
 from leaf_port._ops.clip import clip_by_value
 from leaf_port._ops.energies import blocks, fused, library
-from leaf_port._ops.energies.blocks import Shape
+from leaf_port._ops.energies.blocks import Clips, Shape
+from leaf_port._ops.energies.by_kernel import ByKernel
+from leaf_port._ops.energies.by_torch import ByTorch
 from leaf_port._ops.energies.filters import Filters, prepare
-from leaf_port._ops.energies.fused import Direct
 from leaf_port.convolution import GaborConv1d
 from leaf_port.impulse_responses import gabor_filters
 from leaf_port.pooling import GaussianLowpass
+
+Direct = Callable[[Tensor], Tensor]
 
 # Squares of greater numbers leave the range of float32. What the official function makes of that,
 # and of NaN, reaches certain frames; a transform would spread it over its block.
@@ -52,7 +56,8 @@ class FusedEnergies:
     ) -> Tensor:
         """Energies of ``(batch, samples, 1)``; those rows that it cannot hold are ``direct``'s.
 
-        So is the gradient by the rows, unless all is to be computed at once, ``wholly``.
+        The gradient by the rows is computed layer by layer, unless all is to be computed at once,
+        ``wholly``.
         """
         rows = inputs[..., 0]
         known = [rows.shape[1]] * len(rows) if lengths is None else lengths
@@ -60,11 +65,10 @@ class FusedEnergies:
         usual = (least > -LARGEST_SAMPLE) & (most < LARGEST_SAMPLE)  # a NaN is not
         if not bool(usual.any()) or not fused.is_usual(conv.kernel, pool.kernel):
             return by_length(direct, inputs, known)
-        by_rows = None if wholly else direct
         if bool(usual.all()):
-            return self._fused(conv, pool, rows, known, by_rows)
+            return self._fused(conv, pool, rows, known, wholly)
         at, others = usual.nonzero()[:, 0], (~usual).nonzero()[:, 0]
-        made = self._fused(conv, pool, rows[at], [known[i] for i in at], by_rows)
+        made = self._fused(conv, pool, rows[at], [known[i] for i in at], wholly)
         rest = by_length(direct, inputs[others], [known[i] for i in others])
         return torch.cat(of_one_length([made, rest]))[torch.cat([at, others]).argsort()]
 
@@ -74,7 +78,7 @@ class FusedEnergies:
         pool: GaussianLowpass,
         rows: Tensor,
         lengths: list[int],
-        direct: Direct | None,
+        wholly: bool,
     ) -> Tensor:
         wanted = torch.is_grad_enabled() and any(
             each.requires_grad for each in (conv.kernel, pool.kernel, rows)
@@ -83,18 +87,15 @@ class FusedEnergies:
         as_it_is = rows.stride(1) == 1 and not (wanted and rows.requires_grad)
         rows = rows if as_it_is else rows.contiguous()
         shape = blocks.shape(conv.kernel_size, pool.strides)
-        kernel = library.opened()[0]
         assert shape is not None  # noqa: S101 - see choice.obstacle
-        assert kernel is not None  # noqa: S101
         clips = blocks.clips_of(rows, shape, pool.padding, lengths)
         if wanted:
             taps, width, filters = _filters(conv, pool, shape, slopes=True)
-            plan = fused.Plan(kernel, shape, clips, filters, torch.get_num_threads())
-            made = fused.Fused.apply(taps, width, rows, plan, pool.padding, direct)
+            engine = _engine(shape, clips, filters)
+            made = fused.Fused.apply(taps, width, rows, engine, pool.padding, wholly)
         else:
             filters = self._kept_filters(conv, pool, shape)
-            plan = fused.Plan(kernel, shape, clips, filters, torch.get_num_threads())
-            made = fused.forward(plan)
+            made = _engine(shape, clips, filters).forward(rows)
         made = made.unflatten(1, (len(rows), -1)).permute(1, 2, 0)
         return made if pool.bias is None else made + pool.bias
 
@@ -106,6 +107,13 @@ class FusedEnergies:
             filters = _filters(conv, pool, shape, slopes=False)[2]
             kept = self._kept = Kept(kernel.clone(), width.clone(), filters)
         return kept.filters
+
+
+def _engine(shape: Shape, clips: Clips, filters: Filters) -> fused.Engine:
+    kernel = library.opened()[0]
+    if kernel is None:
+        return ByTorch(shape, clips, filters)
+    return ByKernel(kernel, shape, clips, filters, torch.get_num_threads())
 
 
 def _same(a: Tensor, b: Tensor) -> bool:

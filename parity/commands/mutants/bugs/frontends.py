@@ -3,7 +3,7 @@
 from parity.commands.mutants.mutant import Mutant
 
 _MODULUS = "return real**2 + imaginary**2"
-_FLOOR = "outputs = maximum(self.energies(outputs), SMALLEST_ENERGY)"
+_FLOOR = "return maximum(self.energies(outputs, lengths), SMALLEST_ENERGY)"
 _NORMALISED = (
     "        if self.compress_fn is not None:\n"
     "            outputs = self.compress_fn(outputs)\n"
@@ -42,7 +42,7 @@ MUTANTS = [
         "leaf",
         "frontend.py",
         _FLOOR,
-        "outputs = self.energies(outputs)",
+        "return self.energies(outputs, lengths)",
     ),
     Mutant(
         "floor of the energies 1e-12",
@@ -157,9 +157,9 @@ MUTANTS = [
         "slip",
         "sincnet",
         "frontend.py",
-        "        outputs = maximum(self.energies(outputs), SMALLEST_ENERGY)\n"
+        "        outputs = self.pooled(waveform, lengths)\n"
         "        if self.compress_fn is not None:",
-        "        outputs = maximum(self.energies(outputs), SMALLEST_ENERGY)\n"
+        "        outputs = self.pooled(waveform, lengths)\n"
         "        if isinstance(self.compress_fn, LayerNormalization):\n"
         "            outputs = outputs * self.compress_fn.gamma + self.compress_fn.beta\n"
         "        elif self.compress_fn is not None:",
