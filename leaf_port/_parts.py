@@ -1,8 +1,11 @@
-"""What streams and batches of different lengths need to know of a frontend, or its refusal."""
+"""What streams and batches of different lengths need to know of a frontend, or its refusal.
+
+Frontends are ``Any`` here: their module imports this one.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,14 +18,11 @@ from leaf_port._ops.segments import Segments
 from leaf_port.errors import LeafError
 from leaf_port.streaming import Parts
 
-if TYPE_CHECKING:
-    from leaf_port.frontend import Leaf, MelFilterbanks
-
 _CONVOLUTIONS = (convolution.GaborConv1d, convolution.SincConv1d, convolution.Conv1d)
 _POOLINGS = (pooling.GaussianLowpass, pooling.LearnablePooling1d, pooling.MaxPooling1d)
 
 
-def frames_of(leaf: Leaf, lengths: int | Lengths) -> int | Tensor:
+def frames_of(leaf: Any, lengths: int | Lengths) -> int | Tensor:
     """How many frames clips of so many samples have; see ``Leaf.frames``."""
     pool = leaf.pooling
     if type(pool) not in (*_POOLINGS, pooling.ChannelWiseLearnablePooling1d):
@@ -40,7 +40,7 @@ def frames_of(leaf: Leaf, lengths: int | Lengths) -> int | Tensor:
     return torch.tensor([frames(int(length)) for length in given], dtype=torch.int64)
 
 
-def parts_of(leaf: Leaf) -> Parts:
+def parts_of(leaf: Any) -> Parts:
     """Of a frontend whose frames depend on a bounded stretch of the waveform.
 
     Raises:
@@ -51,9 +51,6 @@ def parts_of(leaf: Leaf) -> Parts:
     assert isinstance(conv, convolution._Conv1d)  # noqa: S101
     assert isinstance(pool, pooling._Pooling1d)  # noqa: S101
 
-    def energies(waveform: Tensor) -> Tensor:
-        return leaf.pooled(waveform)
-
     def segments_of(samples: int | None) -> Segments:
         shape = blocks.shape(pool.kernel_size, pool.strides)
         window = torch.zeros(1, pool.kernel_size, 1, dtype=pool_dtype(leaf), device="cpu")
@@ -63,15 +60,15 @@ def parts_of(leaf: Leaf) -> Parts:
         return segments.layered(taps, ahead, pool.kernel_size, hop, pool.padding, samples)
 
     channels = pool.num_channels
-    return Parts(type(leaf).__name__, energies, segments_of, leaf.compress_fn, channels)
+    return Parts(type(leaf).__name__, leaf.pooled, segments_of, leaf.compress_fn, channels)
 
 
-def pool_dtype(leaf: Leaf) -> torch.dtype:
+def pool_dtype(leaf: nn.Module) -> torch.dtype:
     """The dtype of a frontend's waveforms."""
-    return next(leaf.complex_conv.parameters()).dtype
+    return next(leaf.parameters()).dtype
 
 
-def parts_of_mel(mel: MelFilterbanks) -> Parts:
+def parts_of_mel(mel: Any) -> Parts:
     """Of frames that start at their first sample."""
 
     def segments_of(_: int | None) -> Segments:
@@ -80,7 +77,7 @@ def parts_of_mel(mel: MelFilterbanks) -> Parts:
     return Parts(type(mel).__name__, mel.energies, segments_of, mel.compression_fn, mel.n_filters)
 
 
-def _refuse_whole_clip(leaf: Leaf) -> None:
+def _refuse_whole_clip(leaf: Any) -> None:
     owner = f"{type(leaf).__name__}.stream"
     if leaf.instance_norm is not None:
         expected, fix = "a frontend that needs no whole clip", "build it without mean_var_norm"

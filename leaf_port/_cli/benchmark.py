@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 
 import leaf_port
+from leaf_port._cli import benchmark_peers
 from leaf_port._ops.energies import library
+from leaf_port._ops.energies.operation import FusedEnergies
 from leaf_port.errors import LeafError
 
 MEL = "mel spectrogram"
@@ -37,14 +39,33 @@ class Mel(nn.Module):
         return spectrum.abs().square().mT @ self.filters
 
 
+def _without_kernel() -> nn.Module:
+    leaf = leaf_port.Leaf()
+    leaf._fused_energies = FusedEnergies(takes_kernel=False)
+    return leaf
+
+
 FRONTENDS: dict[str, Make] = {
     MEL: Mel,
     "Leaf": leaf_port.Leaf,
+    "Leaf, no kernel": _without_kernel,
     "Leaf, layer by layer": lambda: leaf_port.Leaf(energies="direct"),
     "TimeDomainFilterbanks": leaf_port.TimeDomainFilterbanks,
     "SincNetPlus": leaf_port.SincNetPlus,
     "MelFilterbanks": leaf_port.MelFilterbanks,
 }
+
+
+def make(name: str) -> nn.Module:
+    """A frontend by its name, or a peer as ``--peer`` gives it."""
+    if name in FRONTENDS:
+        return FRONTENDS[name]()
+    return benchmark_peers.build(benchmark_peers.parse(name))
+
+
+def shown(name: str) -> str:
+    """What tables call it."""
+    return name if name in FRONTENDS else benchmark_peers.parse(name).name
 
 
 @dataclass(frozen=True)
@@ -75,8 +96,8 @@ def shape_of(text: str) -> tuple[int, int]:
         LeafError: it is none.
     """
     batch, _, samples = text.partition("x")
-    if not (batch.isdecimal() and samples.isdecimal() and int(batch) and int(samples) >= 512):
-        expected = "BATCHxSAMPLES, of 512 samples at least"
+    if not (batch.isdecimal() and samples.isdecimal() and int(batch) and int(samples) >= 2048):
+        expected = "BATCHxSAMPLES, of 2048 samples at least"
         raise LeafError("benchmark", "--shape", expected, repr(text), "give 8x16000 or the like")
     return int(batch), int(samples)
 
@@ -85,7 +106,7 @@ def run(shape: str, names: Sequence[str], rounds: int) -> Iterator[Timing]:
     """Times of all frontends, in turns, so that what else the machine does meets all of them."""
     batch, samples = shape_of(shape)
     clips = 0.1 * torch.randn(batch, samples, generator=torch.Generator().manual_seed(0))
-    models = {name: FRONTENDS[name]() for name in [MEL, *names]}
+    models = {shown(name): make(name) for name in [MEL, *names]}
     ways = [(name, training) for name in models for training in (False, True)]
     ways = [way for way in ways if way != (MEL, True)]
     seen: dict[tuple[str, bool], list[tuple[float, float]]] = {way: [] for way in ways}
@@ -123,8 +144,8 @@ def peak(name: str, shape: str, training: str) -> int:
 
     batch, samples = shape_of(shape)
     torch.set_num_threads(1)
-    model, clips = FRONTENDS[name](), torch.zeros(batch, samples)
-    _timed(model, clips[:1, :512], training == "True")  # what is loaded once
+    model, clips = make(name), torch.zeros(batch, samples)
+    _timed(model, clips[:1, :2048], training == "True")  # what is loaded once
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     _timed(model, clips, training == "True")
     unit = 1 if sys.platform == "darwin" else 1024

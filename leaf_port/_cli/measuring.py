@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from leaf_port._cli import benchmark as timing
-from leaf_port._cli import benchmark_chart
+from leaf_port._cli import benchmark_chart, benchmark_peers
 from leaf_port._cli import info as told
 from leaf_port._cli.text import printable
 from leaf_port.errors import LeafError
@@ -34,6 +34,13 @@ def benchmark(
     frontend: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="May be repeated. Default: all.")
     ] = None,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar=benchmark_peers.FORM,
+            help="Another frontend, as Python builds it; may be repeated. Its code is run.",
+        ),
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="The medians are of so many.")] = 7,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
     memory: Annotated[bool, typer.Option(help="Measure memory, in fresh processes.")] = True,
@@ -52,6 +59,7 @@ def benchmark(
     """
     try:
         names = _names(frontend)
+        names += [each for each in peer or () if timing.shown(each)]
         for path in (json_file, chart):
             _new(path)
         torch.set_num_threads(threads)
@@ -101,4 +109,5 @@ def _peaks(shapes: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, i
         for name in names:
             for training in (False, True):
                 way = "with gradient" if training else "forward"
-                yield f"{name}, {shape}, {way}", timing.memory(name, shape, training)
+                key = f"{timing.shown(name)}, {shape}, {way}"
+                yield key, timing.memory(name, shape, training)

@@ -15,6 +15,19 @@ from leaf_port._ops.energies import library
 SMALL = ["--shape", "2x4000", "--frontend", "Leaf", "--rounds", "1"]
 
 
+def test_a_peer_is_measured_too(tmp_path: Path) -> None:
+    (tmp_path / "their_frontend.py").write_text(
+        "from leaf_port import Leaf\n"
+        "class Theirs(Leaf):\n"
+        "    def forward(self, x):\n"
+        "        return super().forward(x[:, 0])\n"  # (batch, 1, samples)
+    )
+    peer = f"theirs={tmp_path}:their_frontend:Theirs(n_filters=4)"
+    done = CliRunner().invoke(app, ["benchmark", *SMALL, "--no-memory", "--peer", peer])
+    assert done.exit_code == 0, done.output
+    assert "theirs" in done.output
+
+
 def test_info_tells_the_way_and_why() -> None:
     told = CliRunner().invoke(app, ["info"]).output
     kernel, why = library.opened()
@@ -41,7 +54,10 @@ def test_a_benchmark_is_written_whole(tmp_path: Path) -> None:
     ("arguments", "told"),
     [
         (["--shape", "8"], "BATCHxSAMPLES"),
-        (["--shape", "8x100"], "512 samples"),
+        (["--shape", "8x100"], "2048 samples"),
+        (["--peer", "leaf"], "FOLDER"),
+        (["--peer", "mine=no_such_module:Leaf()", *SMALL], "ModuleNotFoundError"),
+        (["--peer", "mine=torch.nn:Linear(7, 7)", *SMALL], "no layout works"),
         (["--frontend", "Loaf"], "one of"),
         (["--json", "no/such/folder.json"], "a new file"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,14 +37,19 @@ class Kept:
 
 
 class FusedEnergies:
-    """The operation for one frontend."""
+    """The operation for one frontend.
 
-    def __init__(self) -> None:
+    Args:
+        takes_kernel: whether the kernel computes, where there is one.
+    """
+
+    def __init__(self, takes_kernel: bool = True) -> None:
         self._kept: Kept | None = None
+        self._takes_kernel = takes_kernel
 
-    def __getstate__(self) -> dict[str, None]:
-        """Neither copied nor stored: made anew in no time."""
-        return {"_kept": None}
+    def __getstate__(self) -> dict[str, Any]:
+        """The filters are neither copied nor stored: made anew in no time."""
+        return {**vars(self), "_kept": None}
 
     def __call__(
         self,
@@ -91,13 +97,19 @@ class FusedEnergies:
         clips = blocks.clips_of(rows, shape, pool.padding, lengths)
         if wanted:
             taps, width, filters = _filters(conv, pool, shape, slopes=True)
-            engine = _engine(shape, clips, filters)
+            engine = self._engine(shape, clips, filters)
             made = fused.Fused.apply(taps, width, rows, engine, pool.padding, wholly)
         else:
             filters = self._kept_filters(conv, pool, shape)
-            made = _engine(shape, clips, filters).forward(rows)
+            made = self._engine(shape, clips, filters).forward(rows)
         made = made.unflatten(1, (len(rows), -1)).permute(1, 2, 0)
         return made if pool.bias is None else made + pool.bias
+
+    def _engine(self, shape: Shape, clips: Clips, filters: Filters) -> fused.Engine:
+        kernel = library.opened()[0]
+        if kernel is None or not self._takes_kernel:
+            return ByTorch(shape, clips, filters)
+        return ByKernel(kernel, shape, clips, filters, torch.get_num_threads())
 
     @torch.no_grad()
     def _kept_filters(self, conv: GaborConv1d, pool: GaussianLowpass, shape: Shape) -> Filters:
@@ -107,13 +119,6 @@ class FusedEnergies:
             filters = _filters(conv, pool, shape, slopes=False)[2]
             kept = self._kept = Kept(kernel.clone(), width.clone(), filters)
         return kept.filters
-
-
-def _engine(shape: Shape, clips: Clips, filters: Filters) -> fused.Engine:
-    kernel = library.opened()[0]
-    if kernel is None:
-        return ByTorch(shape, clips, filters)
-    return ByKernel(kernel, shape, clips, filters, torch.get_num_threads())
 
 
 def _same(a: Tensor, b: Tensor) -> bool:
