@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 import leaf_port
+from leaf_port import _peak_memory
 from leaf_port._cli import benchmark_peers
 from leaf_port._ops.energies import library
 from leaf_port._ops.energies.operation import FusedEnergies
@@ -138,25 +139,21 @@ print(peak(*sys.argv[1:]))
 """
 
 
-def peak(name: str, shape: str, training: str) -> int:
-    """Bytes that a process's first call takes beside the model and the waveforms."""
-    import resource
-
+def peak(name: str, shape: str, training: str) -> int | None:
+    """Bytes that a process's first call takes beside the model and the waveforms, if told."""
     batch, samples = shape_of(shape)
     torch.set_num_threads(1)
     model, clips = make(name), torch.zeros(batch, samples)
     _timed(model, clips[:1, :2048], training == "True")  # what is loaded once
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    _timed(model, clips, training == "True")
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    return _peak_memory.peak(lambda: _timed(model, clips, training == "True"))[1]
 
 
 def memory(name: str, shape: str, training: bool) -> int | None:
     """:func:`peak` in a fresh process; None where the system does not tell."""
     command = [sys.executable, "-c", _MEMORY, name, shape, str(training)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return int(done.stdout) if done.returncode == 0 else None
+    told = done.stdout.strip()
+    return int(told) if done.returncode == 0 and told.isdecimal() else None
 
 
 def processor() -> str:

@@ -23,7 +23,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from parity.port import peak_memory, xla_program
+from leaf_port import _peak_memory
+from parity.port import xla_program
 from parity.port.xla_program import Program
 
 T = TypeVar("T")
@@ -145,7 +146,7 @@ def watched(compute: Callable[[], T]) -> tuple[T, Program]:
     torch_xla.sync()  # nothing of before is counted
     metrics.clear_all()
     with _noting() as programs:
-        given, peak_bytes = peak_memory.peak(compute)
+        given, peak_bytes = _peak_memory.peak(compute)
     for _ in range(CALLS - 1):
         start_of_call = time.perf_counter()
         compute()

@@ -167,15 +167,14 @@ def test_bugs_planted_in_the_kernel_are_seen(
 
 
 MEMORY = """
-import resource, sys, torch, leaf_port
+import sys, torch, leaf_port
+from leaf_port import _peak_memory
 torch.set_num_threads(1)
 model, clip = leaf_port.Leaf(energies="fft"), torch.zeros(1, int(sys.argv[1]) * 16000, 1)
 with torch.no_grad():
     model.energies(clip[:, :16000])
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    outputs = model.energies(clip)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(1024 * (after - before) - outputs.nbytes)
+    outputs, grown = _peak_memory.peak(lambda: model.energies(clip))
+print(grown - outputs.nbytes)
 """
 
 

@@ -14,7 +14,7 @@ from leaf_port._ops.energies.blocks import Clips, Shape
 from leaf_port._ops.energies.by_rows import Layers
 from leaf_port._ops.energies.by_rows import by_rows as layer_by_layer
 from leaf_port._ops.energies.filters import Filters
-from leaf_port._ops.energies.reach import reach
+from leaf_port._ops.energies.reach import is_everything, reach
 from leaf_port._ops.precision import autocast_off
 from leaf_port.padding import pad_time
 
@@ -58,6 +58,8 @@ def backward(
     by_width = torch.zeros(channels, **DOUBLE)
     engine.backward(change, rows, by_spectrum, by_width, by_rows)
     by_taps = torch.fft.fft(by_spectrum * (2.0 / shape.size))[:, : shape.taps]
+    if is_everything(change, rows, engine.clips, shape):
+        return by_taps, by_width
     reached = reach(change, rows, engine.clips, shape)
     if by_rows is not None:
         by_rows *= reached.samples()

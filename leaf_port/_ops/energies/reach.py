@@ -43,6 +43,12 @@ class Reach:
         return ((tap >= least.unsqueeze(1)) & (tap <= most.unsqueeze(1))).any(0)
 
 
+def is_everything(change: Tensor, rows: Tensor, clips: Clips, shape: Shape) -> bool:
+    """Whether all samples and taps surely take part: nothing is zero, no clip below a window."""
+    whole = shape.hop <= shape.taps <= int(clips.length.min()) == rows.shape[1]
+    return whole and bool((rows != 0).all()) and bool((change != 0).all())
+
+
 def reach(change: Tensor, rows: Tensor, clips: Clips, shape: Shape) -> Reach:
     """Of a gradient by the energies, ``(channels, frames of all clips)``, of rows of samples."""
     samples = rows.shape[1]
