@@ -8,8 +8,8 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[3] / "leaf_port"
 ROOT = SOURCE.parent
 RECORDINGS = "parity/recordings"
-KERNEL_FOLDER = "_ops/energies/"
-"""Modules that nothing calls where no kernel was compiled."""
+WITHOUT_KERNEL = "_ops/energies/by_torch.py"
+"""What nothing calls where the kernel computes."""
 
 
 class DoesNotApplyError(Exception):
@@ -43,6 +43,11 @@ class Mutant:
     def path(self) -> Path:
         """The file that is edited."""
         return ROOT / self.package / self.file
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables under which the port has the bug."""
+        return {"LEAF_PORT_KERNEL": "off"} if self.file == WITHOUT_KERNEL else {}
 
     @property
     def damages(self) -> bool:

@@ -12,19 +12,11 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from leaf_port._ops.energies import library
 from parity.commands.mutants import runner
-from parity.commands.mutants.mutant import KERNEL_FOLDER, Mutant
+from parity.commands.mutants.mutant import Mutant
 from parity.commands.mutants.runner import Outcome
 
 _COLOURS = {"caught": "green", "healthy": "green"}
-
-
-def that_run_here(mutants: Sequence[Mutant]) -> tuple[list[Mutant], list[Mutant], str]:
-    """Those whose code is called here, the others, and why there are any."""
-    kernel, why = library.opened()
-    others = [each for each in mutants if kernel is None and each.file.startswith(KERNEL_FOLDER)]
-    return [each for each in mutants if each not in others], others, why
 
 
 def run(mutants: Sequence[Mutant], console: Console, json_file: Path | None = None) -> bool:

@@ -62,6 +62,7 @@ def run(mutant: Mutant, cases: Sequence[Prepared], answers: Connection) -> None:
     Kept units are the healthy port's, by the source on the disk: a mutant takes and keeps none.
     """
     os.environ.pop(kept_units.FOLDER, None)
+    os.environ.update(mutant.environment)
     try:
         verdict = _verdict(mutant, cases)
     except Exception as error:  # told, not raised: whoever started this waits for an answer

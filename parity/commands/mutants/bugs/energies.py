@@ -1,9 +1,9 @@
 """Energies at once: how clips are cut, filters narrowed, gradients put together.
 
-Bugs in the kernel itself are planted by tests/leaf_port/test_energies.py, which compiles it.
+Bugs in the kernel itself are planted by tests/leaf_port/test_energies_kernel.py, which compiles it.
 """
 
-from parity.commands.mutants.mutant import Mutant
+from parity.commands.mutants.mutant import WITHOUT_KERNEL, Mutant
 
 _BLOCKS, _FILTERS = "_ops/energies/blocks.py", "_ops/energies/filters.py"
 _FUSED, _OPERATION = "_ops/energies/fused.py", "_ops/energies/operation.py"
@@ -38,8 +38,8 @@ MUTANTS = [
         "slip",
         "leaf",
         _FILTERS,
-        "n=points, dim=1).flip(2)\n    made",
-        "n=points, dim=1)\n    made",
+        "first = shape.pieces - 1 - piece",
+        "first = piece",
     ),
     Mutant(
         "widths of the pooling not clipped at once",
@@ -64,5 +64,53 @@ MUTANTS = [
         _FUSED,
         "by_spectrum * (2.0 / shape.size)",
         "by_spectrum * (1.0 / shape.size)",
+    ),
+    Mutant(
+        "gradient by the waveform of one square",
+        "slip",
+        "leaf",
+        "_ops/energies/by_rows.py",
+        "2.0 * change[..., start:end]",
+        "change[..., start:end]",
+    ),
+    Mutant(
+        "gradient by the waveform a sample late",
+        "slip",
+        "leaf",
+        "_ops/energies/by_rows.py",
+        "begins = start * hop - left",
+        "begins = start * hop - left + 1",
+    ),
+    Mutant(
+        "gradient of a filter by the spectrum itself",
+        "conjugate forgotten",
+        "leaf",
+        WITHOUT_KERNEL,
+        "conjugate = some.spectrum.conj().resolve_conj()",
+        "conjugate = some.spectrum",
+    ),
+    Mutant(
+        "energies by torch heard a sample beyond the clip",
+        "slip",
+        "leaf",
+        WITHOUT_KERNEL,
+        '(time >= _column(lane["last"]))',
+        '(time > _column(lane["last"]))',
+    ),
+    Mutant(
+        "pieces of the windows in reverse at full rate",
+        "slip",
+        "leaf",
+        WITHOUT_KERNEL,
+        "= pieces.flip(2)",
+        "= pieces",
+    ),
+    Mutant(
+        "energies of the real part alone",
+        "slip",
+        "leaf",
+        WITHOUT_KERNEL,
+        "(real * real).addcmul_(imaginary, imaginary)",
+        "(real * real)",
     ),
 ]
