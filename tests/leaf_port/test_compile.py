@@ -33,9 +33,16 @@ def fresh() -> Iterator[None]:
 
 
 def _backend() -> str:
-    """Inductor where it can run."""
+    """Inductor where it can run: with a compiler, and for a processor with vectors.
+
+    Without vectors (``ATEN_CPU_CAPABILITY=default``) torch 2.13 writes calls of ``transpose_mxn``
+    that it does not declare.
+    """
+    # Not at the top: it takes long to import, and warns.
+    from torch._inductor import cpu_vec_isa
+
     compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
-    return "inductor" if compiler else "aot_eager"
+    return "inductor" if compiler and cpu_vec_isa.pick_vec_isa() else "aot_eager"
 
 
 def _units(name: str, x: Tensor) -> Tensor:
