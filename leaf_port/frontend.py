@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leaf_port import _checks, _registry, convolution, melfilters, padding, pooling
+from leaf_port._bands import of_layer, of_mel
 from leaf_port._lengths import Lengths, by_length, checked, inside
 from leaf_port._ops import arithmetic as _arithmetic
 from leaf_port._ops import fourier
@@ -26,6 +27,7 @@ from leaf_port._ops.energies.operation import FusedEnergies
 from leaf_port._ops.fft_convolution import positions
 from leaf_port._ops.precision import autocast_off, is_traced, product, without_autocast
 from leaf_port._parts import frames_of, parts_of, parts_of_mel
+from leaf_port._rates import MIN_HZ, max_frequency, n_fft
 from leaf_port.errors import FilterWarning, LeafError
 from leaf_port.initializers import (
     Constant,
@@ -44,7 +46,7 @@ from leaf_port.utils import WindowType
 
 Compression = Callable[[Tensor], Tensor]
 
-PCEN_DEFAULT = "pcen"
+PCEN_DEFAULT, LOG = "pcen", "log"
 SMALLEST_ENERGY = 1e-5
 
 
@@ -83,14 +85,14 @@ class Leaf(FromPretrained, nn.Module):
             padding, use_bias, kernel_initializer, kernel_regularizer, trainable``.
         n_filters: number of filters.
         sample_rate: in Hz. The default ``complex_conv_init`` is for 16 kHz whatever it says, as
-            the official one: give ``GaborInit(sample_rate=...)`` for other rates.
+            the official one; :meth:`for_sample_rate` makes them for other rates.
         window_len: window of convolution and pooling, in ms;
             ``int(sample_rate * window_len // 1000 + 1)`` samples.
         window_stride: hop of the pooling, in ms.
         compression_fn: from pooled energies to features, a module or function; None for none;
             ``"pcen"`` for a fresh ``PCEN(alpha=0.96, smooth_coef=0.04, delta=2, floor=1e-12)``
-            that is trained, with a smoothing coefficient for each channel. (All official default
-            Leafs of a process share one.)
+            that is trained, with a smoothing coefficient for each channel (all official default
+            Leafs of a process share one); ``"log"`` for :func:`~leaf_port.log_compression`.
         preemp: whether a learnable pre-emphasis of two taps comes first.
         preemp_init: its initialiser; ``PreempInit()`` by default.
         complex_conv_init: initialiser of the convolution;
@@ -148,6 +150,7 @@ class Leaf(FromPretrained, nn.Module):
         super().__init__()
         owner = type(self).__name__
         self.energies_by = check_energies(owner, energies)
+        self.n_filters, self.sample_rate = n_filters, sample_rate
         self._fused_energies = FusedEnergies()
         _checks.at_least(owner, "n_filters", n_filters)
         _arithmetic.check_arithmetic(owner, arithmetic)
@@ -193,6 +196,52 @@ class Leaf(FromPretrained, nn.Module):
         self.compress_fn = _compression(owner, compression_fn, channels)
         self.instance_norm = InstanceNormalization(channels, 1e-6) if mean_var_norm else None
         self.spec_augment_fn = SpecAugment() if spec_augment else None
+
+    @classmethod
+    def for_sample_rate(
+        cls,
+        sample_rate: int,
+        min_freq: float = MIN_HZ,
+        max_freq: float | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """A frontend whose first filters span a band in Hz at any sample rate.
+
+        ``Leaf(sample_rate=8000)`` is the official one: its filters are made for 16 kHz, and their
+        centres span 47 to 3656 Hz at 8 kHz. At 16 kHz both are the same.
+
+        Args:
+            sample_rate: in Hz.
+            min_freq: where the lowest filter starts, in Hz.
+            max_freq: where the highest one ends; by default 7800 Hz, or 97.5 % of a Nyquist
+                frequency below 8000 Hz. Above 16 kHz filters are laid out in the bins of a longer
+                transform than the official one of 512 points, which would make some coincide.
+            **kwargs: other arguments of the class, but for ``complex_conv_init``.
+
+        Example:
+            >>> leaf = Leaf.for_sample_rate(8000)
+            >>> [round(hertz) for hertz in leaf.center_frequencies()[[0, -1]].tolist()]
+            [94, 3703]
+        """
+        high = max_frequency(sample_rate) if max_freq is None else max_freq
+        init = GaborInit(sample_rate, min_freq, high, n_fft(sample_rate))
+        return cls(sample_rate=sample_rate, complex_conv_init=init, **kwargs)
+
+    def center_frequencies(self) -> Tensor:
+        """Centre of each filter as it is now, in Hz at :attr:`sample_rate`: ``(n_filters,)``.
+
+        Of Gabor filters their parameter, of sinc filters the middle of the band, of others where
+        the response to a sinusoid is greatest.
+        """
+        return of_layer(self.complex_conv, self.sample_rate)[0]
+
+    def bandwidths(self) -> Tensor:
+        """Width of each filter as it is now, in Hz: ``(n_filters,)``.
+
+        Of the magnitude of its frequency response at half of the maximum; of sinc filters the
+        distance of the edges.
+        """
+        return of_layer(self.complex_conv, self.sample_rate)[1]
 
     @torch.no_grad()
     def _channels(self, n_filters: int, samples: int) -> int:
@@ -340,9 +389,11 @@ def _compression(
             learn_smooth_coef=True,
             per_channel_smooth_coef=True,
         )
+    if compression == LOG:
+        return log_compression
     if compression is None or (callable(compression) and not isinstance(compression, type)):
         return compression
-    expected = "a module or function of the energies, 'pcen' or None"
+    expected = "a module or function of the energies, 'pcen', 'log' or None"
     fix = "give an instance such as PCEN(n_filters) or functools.partial(log_compression, ...)"
     raise LeafError(owner, "compression_fn", expected, repr(compression), fix)
 
@@ -385,6 +436,19 @@ class TimeDomainFilterbanks(Leaf):
             **kwargs,
         )
 
+    @classmethod
+    def for_sample_rate(
+        cls,
+        sample_rate: int,
+        min_freq: float = MIN_HZ,
+        max_freq: float | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Filters that span a band in Hz at any sample rate; see ``Leaf.for_sample_rate``."""
+        high = max_frequency(sample_rate) if max_freq is None else max_freq
+        size = n_fft(sample_rate)
+        return cls(sample_rate=sample_rate, min_freq=min_freq, max_freq=high, n_fft=size, **kwargs)
+
 
 @_registry.kind
 class SincNet(Leaf):
@@ -410,6 +474,11 @@ class SincNet(Leaf):
             **kwargs,
         )
 
+    @classmethod
+    def for_sample_rate(cls, sample_rate: int, **kwargs: Any) -> Self:  # type: ignore[override]
+        """Window and stride for a sample rate; the filters scale with it, as the official ones."""
+        return cls(sample_rate=sample_rate, **kwargs)
+
 
 @_registry.kind
 class SincNetPlus(Leaf):
@@ -434,6 +503,11 @@ class SincNetPlus(Leaf):
             n_filters=n_filters,
             **kwargs,
         )
+
+    @classmethod
+    def for_sample_rate(cls, sample_rate: int, **kwargs: Any) -> Self:  # type: ignore[override]
+        """Window and stride for a sample rate; the filters scale with it, as the official ones."""
+        return cls(sample_rate=sample_rate, **kwargs)
 
 
 @_registry.kind
@@ -556,6 +630,27 @@ class MelFilterbanks(FromPretrained, nn.Module):
             at = positions(count, self.window_size, self.window_stride, inputs.device)
             return padded[:, at]
         return padded.unfold(1, self.window_size, self.window_stride)[:, :count]
+
+    @classmethod
+    def for_sample_rate(
+        cls,
+        sample_rate: int,
+        min_freq: float = MIN_HZ,
+        max_freq: float | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Filters that span a band in Hz at any sample rate; see ``Leaf.for_sample_rate``."""
+        high = max_frequency(sample_rate) if max_freq is None else max_freq
+        size = {"n_fft": n_fft(sample_rate), **kwargs}
+        return cls(sample_rate=sample_rate, min_freq=min_freq, max_freq=high, **size)
+
+    def center_frequencies(self) -> Tensor:
+        """Peak of each triangle, in Hz: ``(n_filters,)``."""
+        return of_mel(self.n_filters, self.min_freq, self.max_freq)[0]
+
+    def bandwidths(self) -> Tensor:
+        """Width of each triangle at half of its height, in Hz: ``(n_filters,)``."""
+        return of_mel(self.n_filters, self.min_freq, self.max_freq)[1]
 
     def stream(self, samples: int | None = None) -> Stream:
         """Takes a waveform in chunks, and gives the frames that are finished; see ``Leaf``."""

@@ -1,32 +1,24 @@
-"""Building a frontend by name and sample rate; its filters' frequencies, its frames' times."""
+"""Building a frontend by name and sample rate; its frames' times."""
 
 from __future__ import annotations
 
 import enum
-import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from leaf_port import _checks, convolution, frontend
+from leaf_port import _checks, frontend
+from leaf_port._bands import of_layer
 from leaf_port._cli.refusal import WHERE, refusal
-from leaf_port.initializers import GaborInit
+from leaf_port._rates import n_fft
 from leaf_port.padding import same_padding
 from leaf_port.postprocessing import PCEN
 
 Float64 = npt.NDArray[np.float64]
-
-_OFFICIAL_RATE = 16000
-_OFFICIAL_N_FFT = 512
-_MIN_HZ, _MAX_HZ = 60.0, 7800.0  # of the official frontends
-_NYQUIST_SHARE = _MAX_HZ / (_OFFICIAL_RATE / 2)
-# Zero-padding of a filter before its peak is looked for: the peak is found to a 16th of a bin.
-_OVERSAMPLING = 16
 
 
 class Name(enum.Enum):
@@ -112,27 +104,11 @@ class Asked:
                 raise refusal(option.replace("_", "-"), expected, got, "leave the option out")
 
 
-def n_fft(sample_rate: float, window: int = 1) -> int:
-    """Size of the transform in whose bins mel filters are laid out: a power of two.
-
-    512, the official one, up to 16 kHz. Above, so many that its bins are no further apart than at
-    16 kHz (31.25 Hz), where 40 filters from 60 to 7800 Hz are told apart. Never less than a window.
-    """
-    doublings = math.ceil(math.log2(max(sample_rate / _OFFICIAL_RATE, 1.0)))
-    return max(_OFFICIAL_N_FFT * 2**doublings, 2 ** math.ceil(math.log2(window)))
-
-
-def max_frequency(sample_rate: float) -> float:
-    """Where the highest filter ends, in Hz: 7800, or the same share of a Nyquist below 8000 Hz."""
-    return min(_MAX_HZ, _NYQUIST_SHARE * sample_rate / 2)
-
-
 def build(settings: Settings, sample_rate: int) -> nn.Module:
     """The frontend at its initial weights, ready to evaluate.
 
-    LEAF, the time-domain filterbanks and mel span 60 Hz to :func:`max_frequency`, laid out in the
-    bins of a transform of :func:`n_fft` points. SincNet and
-    SincNet+ never receive the sample rate, as in the official code: their bands scale with it.
+    See ``for_sample_rate`` of the classes. SincNet and SincNet+ never receive the sample rate, as
+    in the official code: their bands scale with it.
 
     Raises:
         LeafError: sizes that the frontend refuses.
@@ -145,24 +121,17 @@ def build(settings: Settings, sample_rate: int) -> nn.Module:
 def _construct(settings: Settings, rate: int, window: int) -> nn.Module:
     n_filters, length, stride = settings.n_filters, settings.window_len, settings.window_stride
     shape: dict[str, Any] = {"n_filters": n_filters, "window_len": length, "window_stride": stride}
-    low, high = _MIN_HZ, max_frequency(rate)
-    match settings.name:
-        case Name.LEAF:
-            init = GaborInit(rate, low, high, n_fft(rate))
-            return frontend.Leaf(sample_rate=rate, complex_conv_init=init, **shape)
-        case Name.TFBANKS:
-            return frontend.TimeDomainFilterbanks(
-                sample_rate=rate, min_freq=low, max_freq=high, n_fft=n_fft(rate), **shape
-            )
-        case Name.SINCNET:
-            return frontend.SincNet(sample_rate=rate, **shape)
-        case Name.SINCNET_PLUS:
-            return frontend.SincNetPlus(sample_rate=rate, **shape)
-        case Name.MEL:
-            size = n_fft(rate, window)
-            return frontend.MelFilterbanks(
-                sample_rate=rate, n_fft=size, min_freq=low, max_freq=high, **shape
-            )
+    if settings.name is Name.MEL:
+        shape["n_fft"] = n_fft(rate, window)
+    kinds: dict[Name, Any] = {
+        Name.LEAF: frontend.Leaf,
+        Name.TFBANKS: frontend.TimeDomainFilterbanks,
+        Name.SINCNET: frontend.SincNet,
+        Name.SINCNET_PLUS: frontend.SincNetPlus,
+        Name.MEL: frontend.MelFilterbanks,
+    }
+    made: nn.Module = kinds[settings.name].for_sample_rate(rate, **shape)
+    return made
 
 
 def quantity(settings: Settings, module: nn.Module) -> str:
@@ -176,43 +145,12 @@ def quantity(settings: Settings, module: nn.Module) -> str:
 
 
 def center_frequencies(module: nn.Module, sample_rate: int) -> Float64:
-    """Centre frequency of each filter in Hz, in the order of the features: ``(n_filters,)``.
-
-    Gabor filters: their parameter, constrained as in the forward pass. Sinc filters: the middle of
-    the band, on the clip's own scale. Free filters: :func:`_peak_frequencies`. Mel: the triangles'.
-    """
+    """Centre frequency of each filter in Hz, in the order of the features: ``(n_filters,)``."""
     if isinstance(module, frontend.MelFilterbanks):
-        return _mel_centers(module.n_filters, module.min_freq, module.max_freq)
-    layer = module.get_submodule("complex_conv")
-    with torch.inference_mode():
-        if isinstance(layer, convolution.GaborConv1d):
-            radians = layer.constraints["kernel"](layer.kernel)[:, 0]
-            centers = radians.double() / (2 * math.pi)
-        elif isinstance(layer, convolution.SincConv1d):
-            centers = torch.stack(layer.edges()).mean(dim=0).double() / _OFFICIAL_RATE
-        else:
-            centers = _peak_frequencies(layer.get_parameter("kernel"))
-        return np.asarray((centers * sample_rate).numpy(), dtype=np.float64)
-
-
-def _peak_frequencies(kernel: Tensor) -> Tensor:
-    """Where the energy of each filter's answer to a sinusoid is greatest, in cycles per sample.
-
-    Of a pair of real filters that is ``|H_re(f)|^2 + |H_im(f)|^2``, whatever training made of them.
-    """
-    taps, _, channels = kernel.shape
-    size = 2 ** math.ceil(math.log2(_OVERSAMPLING * taps))
-    spectra = torch.fft.rfft(kernel.reshape(taps, channels // 2, 2), n=size, dim=0)
-    energy = spectra.abs().square().sum(dim=-1)  # (frequency, filters)
-    peaks: Tensor = energy.argmax(dim=0).double() / size
-    return peaks
-
-
-def _mel_centers(n_filters: int, low: float, high: float) -> Float64:
-    """Centres of triangles that are equally spaced on the mel scale of ``tf.signal``."""
-    lowest, highest = (1127.0 * math.log1p(hertz / 700.0) for hertz in (low, high))
-    mels = np.linspace(lowest, highest, n_filters + 2)[1:-1]
-    return np.asarray(700.0 * np.expm1(mels / 1127.0), dtype=np.float64)
+        centers = module.center_frequencies()
+    else:
+        centers = of_layer(module.get_submodule("complex_conv"), sample_rate)[0]
+    return np.asarray(centers.numpy(), dtype=np.float64)
 
 
 def frame_times(

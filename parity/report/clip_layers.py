@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from leaf_port import GaborInit, Leaf
-from leaf_port._cli.frontends import max_frequency
+from leaf_port._rates import max_frequency
 from parity.oracles.exact import frontends
 from parity.spec import Array, Case, Config, LayerSpec, Question, Ref, exactly
 

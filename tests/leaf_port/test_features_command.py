@@ -32,7 +32,8 @@ from _features_command import (
 from rich.console import Console
 
 import leaf_port
-from leaf_port._cli import audio, frontends, summary
+from leaf_port import _rates
+from leaf_port._cli import audio, summary
 from leaf_port._cli.frontends import Name
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -107,7 +108,7 @@ def test_the_sizes_are_the_options(clip: Path, tmp_path: Path) -> None:
     ("rate", "highest"), [(4000, 1950.0), (8000, 3900.0), (16000, 7800.0), (48000, 7800.0)]
 )
 def test_filters_end_below_nyquist(rate: int, highest: float) -> None:
-    assert frontends.max_frequency(rate) == pytest.approx(highest, rel=1e-12)
+    assert _rates.max_frequency(rate) == pytest.approx(highest, rel=1e-12)
 
 
 def test_int16_is_divided_by_32767(tmp_path: Path) -> None:

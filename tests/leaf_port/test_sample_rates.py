@@ -1,0 +1,77 @@
+"""Frontends for other sample rates: where their filters lie, and how wide they are."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from pathlib import Path
+
+import pytest
+import torch
+
+import leaf_port as lp
+
+ROOT = Path(__file__).resolve().parents[2]
+BANDED = [lp.Leaf, lp.TimeDomainFilterbanks, lp.MelFilterbanks]
+ALL = [*BANDED, lp.SincNet, lp.SincNetPlus]
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_at_16_khz_it_is_the_official_one(kind: type[lp.Leaf]) -> None:
+    x = 0.1 * torch.randn(1, 3200, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(kind.for_sample_rate(16000)(x), kind()(x))
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
+@pytest.mark.parametrize("kind", BANDED)
+def test_filters_span_the_band_and_are_distinct(kind: type[lp.Leaf], rate: int) -> None:
+    centers = kind.for_sample_rate(rate).center_frequencies()
+    assert bool((centers.diff() > 0).all())
+    assert 60.0 < float(centers[0]) < 120.0
+    highest = min(7800.0, 0.975 * rate / 2)
+    assert 0.9 * highest < float(centers[-1]) < highest
+
+
+@pytest.mark.parametrize("kind", BANDED)
+def test_a_band_of_the_users(kind: type[lp.Leaf]) -> None:
+    centers = kind.for_sample_rate(44100, min_freq=2000.0, max_freq=20000.0).center_frequencies()
+    assert 2000.0 < float(centers[0]) < float(centers[-1]) < 20000.0
+
+
+@pytest.mark.parametrize("kind", [lp.SincNet, lp.SincNetPlus])
+def test_sinc_filters_scale_with_the_rate(kind: type[lp.Leaf]) -> None:
+    one, other = kind.for_sample_rate(8000), kind.for_sample_rate(16000)
+    torch.testing.assert_close(2 * one.center_frequencies(), other.center_frequencies())
+    torch.testing.assert_close(2 * one.bandwidths(), other.bandwidths())
+
+
+def test_widths_of_gabor_filters_are_those_of_their_response() -> None:
+    """Half of the greatest magnitude, as measured on the taps themselves."""
+    leaf = lp.Leaf()
+    taps = leaf.complex_conv.impulse_responses()
+    whole = torch.view_as_complex(taps.double())
+    spectra = torch.fft.fft(whole, n=1 << 16, dim=-1).abs()
+    measured = (spectra >= spectra.amax(-1, keepdim=True) / 2).sum(-1) * 16000 / (1 << 16)
+    wide = leaf.bandwidths() > 100  # narrower ones are cut off by the window of 25 ms
+    torch.testing.assert_close(
+        measured[wide].double(), leaf.bandwidths()[wide], rtol=2e-2, atol=0.0
+    )
+
+
+def test_centers_follow_the_weights() -> None:
+    leaf = lp.Leaf(n_filters=4)
+    with torch.no_grad():
+        leaf.complex_conv.kernel[:, 0] = math.pi / 2
+    assert leaf.center_frequencies().tolist() == pytest.approx([4000.0] * 4)
+    assert (leaf.n_filters, leaf.sample_rate) == (4, 16000)
+
+
+def test_log_by_name() -> None:
+    x = 0.1 * torch.randn(1, 3200, generator=torch.Generator().manual_seed(0))
+    energies = lp.Leaf(compression_fn=None)(x)
+    assert torch.equal(lp.Leaf(compression_fn="log")(x), lp.log_compression(energies))
+
+
+def test_the_version_is_the_packages() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert lp.__version__ == project["version"]
