@@ -48,5 +48,5 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(5, 1.975, _LIBRARIES),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
-    errors=(spec.ErrorCase("compression_fn", lambda: Leaf(compression_fn="log")),),
+    errors=(spec.ErrorCase("compression_fn", lambda: Leaf(compression_fn="ln")),),
 )
