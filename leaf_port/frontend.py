@@ -344,7 +344,10 @@ class Leaf(FromPretrained, nn.Module):
         outputs = waveform
         if self.preemp_conv is not None:
             outputs = self.preemp_conv(outputs)
-        return maximum(self.energies(outputs, lengths), SMALLEST_ENERGY)
+        # A class of the user's may have energies of the waveform alone.
+        known = () if lengths is None else (lengths,)
+        energies = self.energies(outputs, *known)
+        return maximum(energies, SMALLEST_ENERGY)
 
     def _features(self, waveform: Tensor, lengths: list[int] | None = None) -> Tensor:
         outputs = self.pooled(waveform, lengths)
@@ -357,7 +360,9 @@ class Leaf(FromPretrained, nn.Module):
         return outputs
 
     def _is_causal(self) -> bool:
-        """Whether no feature depends on a later frame."""
+        """Whether no feature depends on a later frame, and energies take lengths."""
+        if type(self).energies is not Leaf.energies:
+            return False
         augments = self.training and self.spec_augment_fn is not None
         return self.instance_norm is None and not augments and is_causal(self.compress_fn)
 

@@ -104,3 +104,16 @@ def test_a_clip_without_a_window_is_refused_as_it_is_alone() -> None:
         frontend(torch.zeros(1, 300))
     with pytest.raises(lp.LeafError):
         frontend(torch.zeros(2, 500), [500, 300])
+
+
+class Louder(lp.Leaf):
+    """A class of the user's, whose energies know no lengths."""
+
+    def energies(self, inputs: Tensor) -> Tensor:  # type: ignore[override]
+        return 2.0 * super().energies(inputs)
+
+
+def test_a_class_with_energies_of_its_own() -> None:
+    frontend, x = Louder(n_filters=4), padded([1600, 900])
+    found = frontend(x, [1600, 900])
+    torch.testing.assert_close(found[1:, :6], frontend(x[1:, :900]), rtol=1e-5, atol=1e-6)

@@ -196,8 +196,9 @@ def test_an_hour_takes_the_memory_of_a_minute() -> None:
     )
     frames, grown = map(int, done.stdout.split())
     assert frames == 360_000
-    # A stretch of 2^17 samples in a few copies; the hour's samples are 230 MB.
-    assert 0 < grown < 8_000_000
+    # A stretch of 2^17 samples and its blocks, in a few copies: without a kernel 8 MB each. What an
+    # hour would hold is 230 MB of samples.
+    assert 0 < grown < 50_000_000
 
 
 # By the command

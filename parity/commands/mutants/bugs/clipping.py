@@ -83,18 +83,16 @@ MUTANTS = [
         "torch.maximum in leaf-pytorch, SpeechBrain, denfed; trap 5",
         "energy_floor",
         "frontend.py",
-        "return maximum(self.energies(outputs, lengths), SMALLEST_ENERGY)",
-        "outputs = self.energies(outputs, lengths)\n"
-        "        return torch.maximum(outputs, torch.full_like(outputs, SMALLEST_ENERGY))",
+        "return maximum(energies, SMALLEST_ENERGY)",
+        "return torch.maximum(energies, torch.full_like(energies, SMALLEST_ENERGY))",
     ),
     Mutant(
         "NaN energies taken for silence",
         "torch.fmax",
         "energy_floor",
         "frontend.py",
-        "return maximum(self.energies(outputs, lengths), SMALLEST_ENERGY)",
-        "outputs = self.energies(outputs, lengths)\n"
-        "        return torch.fmax(outputs, torch.full_like(outputs, SMALLEST_ENERGY))",
+        "return maximum(energies, SMALLEST_ENERGY)",
+        "return torch.fmax(energies, torch.full_like(energies, SMALLEST_ENERGY))",
     ),
     Mutant(
         "constraints applied to what the optimiser does not hold",

@@ -3,7 +3,7 @@
 from parity.commands.mutants.mutant import Mutant
 
 _MODULUS = "return real**2 + imaginary**2"
-_FLOOR = "return maximum(self.energies(outputs, lengths), SMALLEST_ENERGY)"
+_FLOOR = "return maximum(energies, SMALLEST_ENERGY)"
 _NORMALISED = (
     "        if self.compress_fn is not None:\n"
     "            outputs = self.compress_fn(outputs)\n"
@@ -42,7 +42,7 @@ MUTANTS = [
         "leaf",
         "frontend.py",
         _FLOOR,
-        "return self.energies(outputs, lengths)",
+        "return energies",
     ),
     Mutant(
         "floor of the energies 1e-12",
