@@ -220,8 +220,8 @@ class Leaf(FromPretrained, nn.Module):
 
         Example:
             >>> leaf = Leaf.for_sample_rate(8000)
-            >>> [round(hertz) for hertz in leaf.center_frequencies()[[0, -1]].tolist()]
-            [94, 3703]
+            >>> print("from {:.0f} to {:.0f} Hz".format(*leaf.center_frequencies()[[0, -1]]))
+            from 94 to 3703 Hz
         """
         high = max_frequency(sample_rate) if max_freq is None else max_freq
         init = GaborInit(sample_rate, min_freq, high, n_fft(sample_rate))
