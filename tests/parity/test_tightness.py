@@ -75,7 +75,8 @@ def test_blame_finds_the_operation() -> None:
     """A convolution's taps are added one after the other in float32."""
     spec = all_specs()["learnable_pooling1d"]
     (found,) = Experiment(spec, blame_report.named(spec, _worst(spec.name))).blame(1)
-    assert found.shares[0].operation == "convolution"
+    # Which array is worst, an output or a gradient, depends on the processor's kernels.
+    assert found.shares[0].operation in {"convolution", "convolution_backward"}
     assert found.shares[0].units < 2.0 < found.units
 
 

@@ -52,10 +52,10 @@ def chain(taps: int) -> float:
     """How many units a sum of products takes where kernels differ in the order they add up.
 
     The noise counts a convolution as one rounding (0.58 units of its magnitudes). A kernel adds in
-    at least eight lanes of a vector register, so rounds n = taps / 8 partial sums, which grow
-    linearly at the most: 0.42 sqrt(n / 3).
+    at least the four lanes of a register of 128 bits, so rounds n = taps / 4 partial sums, which
+    grow linearly at the most: 0.42 sqrt(n / 3).
     """
-    return max(1.0, 0.42 / 0.58 * math.sqrt(taps / 8 / 3))
+    return max(1.0, 0.42 / 0.58 * math.sqrt(taps / 4 / 3))
 
 
 def apart(first: Tensor, second: Tensor, unit: Tensor) -> float:

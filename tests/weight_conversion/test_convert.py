@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ import torch
 from _conversion import MODELS, converted, settings
 from _recorded_checkpoints import manifest
 from safetensors.numpy import load_file
-from torch import nn
 
 import leaf_port as lp
+from parity.commands.conversion.judge import DeclaredBudgets
 from parity.layers import all_specs
 from weight_conversion.official import adam
 from weight_conversion.official.convert import convert
@@ -23,11 +22,7 @@ from weight_conversion.official.mapping import table
 from weight_conversion.official.opening import open_source
 from weight_conversion.reference.probe import clips
 from weight_conversion.reference.record import ANSWERS, RECORDINGS
-
-# Relative (Frobenius) limits. Each side is within a few units of float32 rounding of the exact
-# answer; docs/measured.md has 1e-6, and 2e-6 for mel (TensorFlow's Fourier transform).
-FEATURES = {"mel": 2e-6}
-RELATIVE = 1e-6
+from weight_conversion.verification import backends, verify
 
 
 def load(folder: Path) -> nn.Module:
@@ -36,25 +31,26 @@ def load(folder: Path) -> nn.Module:
     return module
 
 
-def apart(got: torch.Tensor, expected: np.ndarray[Any, Any]) -> float:
-    return float(np.linalg.norm(got.numpy() - expected) / np.linalg.norm(expected))
-
-
 @pytest.mark.parametrize(("name", "file"), MODELS)
 def test_features_and_logits_are_the_official_ones(name: str, file: str, tmp_path: Path) -> None:
+    """Within what the layers declare that port and official code may differ by."""
     converted(name, tmp_path / "made", file)
-    model = load(tmp_path / "made")
-    answers = load_file(RECORDINGS / name / ANSWERS)
-    inputs = torch.from_numpy(clips(**manifest(name)["probe"]))
-    frontend = model.frontend if isinstance(model, lp.AudioClassifier) else model
-    with torch.no_grad():
-        if frontend is not None:
-            limit = FEATURES.get(name, RELATIVE)
-            assert apart(frontend(inputs), answers["features"]) < limit
-        if isinstance(model, lp.AudioClassifier):
-            logits = model(inputs)
-            assert apart(logits, answers["logits"]) < FEATURES.get(name, RELATIVE)
-            np.testing.assert_array_equal(logits.argmax(1), answers["logits"].argmax(1))
+    subject, _ = verify.subject(tmp_path / "made", open_source(RECORDINGS / name / file))
+    recorded = load_file(RECORDINGS / name / ANSWERS)
+    clip = clips(**manifest(name)["probe"])
+    ours = backends.Backend("cpu").run(subject.model, [clip])[0]
+    assert ours.keys() <= recorded.keys()
+    sides = (
+        verify.Side("cpu", verify.PORT, {"probe": ours}),
+        verify.Side("official", verify.OFFICIAL, {"probe": recorded}),
+    )
+    judge = DeclaredBudgets()
+    for output in ours:
+        verdict = judge.judge(subject, clip, output, *sides, "probe")
+        assert verdict.ok, f"{output}: {verdict.message}"
+    if backends.LOGITS in ours:
+        greatest = (side.answers["probe"][backends.LOGITS].argmax(1) for side in sides)
+        np.testing.assert_array_equal(*greatest)
 
 
 @pytest.mark.parametrize(("name", "file"), MODELS)
