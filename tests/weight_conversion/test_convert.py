@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from _conversion import MODELS, converted, settings
 from _recorded_checkpoints import manifest
 from safetensors.numpy import load_file
+from torch import nn
 
 import leaf_port as lp
 from parity.commands.conversion.judge import DeclaredBudgets
