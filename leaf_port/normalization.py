@@ -124,8 +124,8 @@ class BatchNormalization(_Affine, _BatchNorm):
         self.momentum = momentum
         self.num_features = self.size
         self._batches = 0  # since the reset; counted where there is no momentum
-        self.register_buffer("moving_mean", torch.zeros_like(self.beta.data))
-        self.register_buffer("moving_variance", torch.ones_like(self.gamma.data))
+        self.register_buffer("moving_mean", torch.zeros(self.size, dtype=self.beta.dtype))
+        self.register_buffer("moving_variance", torch.ones(self.size, dtype=self.gamma.dtype))
 
     def __getattr__(self, name: str) -> Any:
         """What torch.nn.Module keeps; refuses what torch's tools take torch's layers apart by."""

@@ -118,6 +118,11 @@ class Noise(TorchDispatchMode):
         self._magnitudes = magnitudes or Magnitudes()
         self._magnitudes.rewind()
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: torch would import its compiler (2 s) only to keep it from what it never compiles."""
+        return False
+
     def __torch_dispatch__(
         self,
         func: Any,
