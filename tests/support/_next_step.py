@@ -5,8 +5,8 @@ roundings of either:
 
 * ``m = m + (1 - beta_1) (g - m)``: ``u (0.3 (|g| + |m|) + |m'|)``, with ``u = 2^-24``;
 * ``v``, its root and the division: 8 roundings of the step;
-* Keras' ``lr sqrt(b) / a`` in float32, where ``b = 1 - beta_2^t`` has few digits left: ``u / b``
-  and ``2 u / a`` of the step, and what it is off by taking betas that are float32 to the power;
+* ``lr sqrt(b) / a`` in float32 on either side, where ``b = 1 - beta_2^t`` has few digits left: a
+  power is off by two units in its last place, so ``2 u / b`` and ``4 u / a`` of the step;
 * the new weight: one rounding of it on either side.
 * a decay of the weights: two roundings of the weight.
 """
@@ -39,7 +39,7 @@ class Step:
         source: a checkpoint before the step.
         recorded: gradients and weights of the step, in the order of the trainable variables.
         folder: to convert to.
-        corrected: whether torch's epsilon is made Keras' for this step.
+        keras: whether it is Keras' Adam, or torch's with the same state.
         kind: of the optimiser, where the checkpoint does not tell.
         given: to ``restore``.
     """
@@ -49,22 +49,22 @@ class Step:
         source: Path,
         recorded: Mapping[str, Array],
         folder: Path,
-        corrected: bool = True,
+        keras: bool = True,
         kind: str | None = None,
         **given: Any,
     ) -> None:
         made = convert(source, folder, settings("leaf"), optimizer=kind or True)
         rows = {row.path: row for row in made.rows}
         model = AudioClassifier.from_pretrained(folder)
-        self.optimizer = adam.restore(folder, model, **given)
+        self.optimizer: torch.optim.Optimizer = adam.restore(folder, model, **given)
         group = self.optimizer.param_groups[0]
         self.decay = float(group["weight_decay"])
         self.lr, self.betas = group["lr"], group["betas"]
         first = next(iter(self.optimizer.state.values()))
         self.t = int(first["step"]) + 1
-        if corrected:
-            group["eps"] = EPSILON / (1.0 - self.betas[1] ** self.t) ** 0.5
-        constrain_after_step(self.optimizer, model)
+        if not keras:
+            self.optimizer = _torchs(self.optimizer)
+            constrain_after_step(self.optimizer, model)
         paths = sorted(adam.moments(open_source(source)), key=adam.keras_order)
         assert len(recorded) == 2 * len(paths)
         named = dict(model.named_parameters())
@@ -93,7 +93,7 @@ class Step:
         assert gradient is not None
         m, v, g = (x.numpy().astype(np.float64) for x in _of(state, gradient))
         first, second = self.betas
-        a, b = 1.0 - first**self.t, 1.0 - second**self.t
+        a, b = (1.0 - float(np.float32(beta)) ** self.t for beta in self.betas)
         moved = first * m + (1.0 - first) * g
         rate = self.lr * np.sqrt(b) / a
         v = second * v + (1.0 - second) * g**2
@@ -101,15 +101,21 @@ class Step:
         root = np.sqrt(v if greatest is None else np.maximum(v, greatest.numpy())) + EPSILON
         step = np.abs(rate * moved / root)
         of_m = U * (0.3 * (np.abs(g) + np.abs(m)) + np.abs(moved)) * rate / root
-        narrow = [1.0 - float(np.float32(beta)) ** self.t for beta in self.betas]
-        off = abs(np.sqrt(narrow[1] / b) * a / narrow[0] - 1.0)
-        keras = U / b + 2.0 * U / a + off
+        powers = 2.0 * (2.0 * U / b + 4.0 * U / a)
         decayed = 2.0 * U * np.abs(parameter.detach().numpy()) if self.decay else 0.0
-        return np.asarray(2.0 * (of_m + 8.0 * U * step) + keras * step + decayed)
+        return np.asarray(2.0 * (of_m + 8.0 * U * step) + powers * step + decayed)
 
     def beyond(self) -> set[str]:
         """The weights that differ by more."""
         return {path for path, (apart, bound, _) in self.weights.items() if (apart > bound).any()}
+
+
+def _torchs(adam: torch.optim.Optimizer) -> torch.optim.Adam:
+    """torch's Adam with the same numbers and state."""
+    group = adam.param_groups[0]
+    made = torch.optim.Adam(group["params"], group["lr"], group["betas"], group["eps"])
+    made.state.update({key: dict(value) for key, value in adam.state.items()})
+    return made
 
 
 def _of(state: dict[str, Any], gradient: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -18,8 +18,8 @@ from weight_conversion.reference.record import NEXT_STEP, RECORDINGS
 NAMES = ["adam_step", "legacy_adam_step"]
 
 
-def recorded(name: str, folder: Path, *, corrected: bool = True) -> Step:
-    return Step(RECORDINGS / name, load_file(RECORDINGS / name / NEXT_STEP), folder, corrected)
+def recorded(name: str, folder: Path, *, keras: bool = True) -> Step:
+    return Step(RECORDINGS / name, load_file(RECORDINGS / name / NEXT_STEP), folder, keras)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -30,9 +30,9 @@ def test_the_next_step_is_that_of_keras(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_fixed_epsilon_is_another_step(name: str, tmp_path: Path) -> None:
-    """Where the moments are small and b is: by a part of the step, as the docstring says."""
-    step = recorded(name, tmp_path / "made", corrected=False)
+def test_torchs_adam_makes_another_step(name: str, tmp_path: Path) -> None:
+    """Where the moments are small and b is: by a part of the step."""
+    step = recorded(name, tmp_path / "made", keras=False)
     share = max((apart / np.abs(moved)).max() for apart, _, moved in step.weights.values())
     assert share > 0.01
     assert any((apart > bound).any() for apart, bound, _ in step.weights.values())

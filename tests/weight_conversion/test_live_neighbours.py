@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from _conversion import settings
 from _next_step import Step
 
 from leaf_port import AudioClassifier, Leaf, LeafError
+from leaf_port.optim import KerasAdam
 from parity.oracles import official
+from weight_conversion.official import adam
 from weight_conversion.official.convert import Converted, convert
 from weight_conversion.official.mapping import official_weights
 from weight_conversion.reference import worker
@@ -85,8 +86,7 @@ def test_other_numbers_are_another_step(
 def test_amsgrad_is_not_plain_adam(
     name: str, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = torch.optim.Adam
-    monkeypatch.setattr(torch.optim, "Adam", lambda *args, amsgrad: plain(*args))
+    monkeypatch.setattr(adam, "KerasAdam", lambda *args, amsgrad: KerasAdam(*args))
     with np.load(made / name / "step.npz") as recorded:
         assert Step(made / name, recorded, tmp_path / "made").beyond()
 

@@ -3,13 +3,8 @@
 Keras keeps them as a list, ``m`` and ``v`` in turns, in the order of ``model.trainable_variables``
 (TensorFlow 2.11 and later), or by reference to the variables (``tf.keras.optimizers.legacy``).
 
-Where the two Adams differ: with bias corrections ``a = 1 - beta_1^t`` and ``b = 1 - beta_2^t``,
-Keras steps by ``lr sqrt(b) / a * m / (sqrt(v) + epsilon)`` (the "epsilon hat" of
-https://arxiv.org/abs/1412.6980, section 2; 1e-7 by default), torch by
-``lr / a * m / (sqrt(v) / sqrt(b) + eps)`` (1e-8 by default). They are the same step where
-``eps = epsilon / sqrt(b)``; at torch's fixed ``eps`` they differ while ``b`` is small, and less and
-less as ``t`` grows. Moments and step count mean the same in both, and so does AMSGrad's greatest
-``v``: both correct its bias as they do that of ``v``.
+They go on in :class:`leaf_port.optim.KerasAdam`, whose step is Keras'; torch's Adam has the same
+moments and another step.
 """
 
 from __future__ import annotations
@@ -26,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from leaf_port.errors import LeafError
+from leaf_port.optim import KerasAdam, KerasAdamW
 from leaf_port.pretrained import check_noted, parse_weights, read
 from weight_conversion.official import consistency
 from weight_conversion.official.mapping import Row
@@ -272,21 +268,22 @@ def restore(
     betas: tuple[float, float] | None = None,
     eps: float | None = None,
     weight_decay: float | None = None,
-) -> torch.optim.Adam:
+) -> KerasAdam:
     """An Adam over the trained parameters of ``model`` that goes on where Keras stopped.
 
-    AdamW where the checkpoint's was one. What a checkpoint does not hold and has no default there
-    is asked for: the learning rate, and AdamW's decay of the weights.
+    AdamW where the checkpoint's was one. As in Keras it adds the gradients of the model's
+    regularisers, and applies its constraints after every step. What a checkpoint does not hold and
+    has no default there is asked for: the learning rate, and AdamW's decay of the weights.
 
     Args:
         folder: that ``convert`` wrote.
         model: of ``from_pretrained(folder)``.
         lr: the learning rate; by default the checkpoint's, of a schedule the last one.
         betas: of Keras; by default those of the checkpoint, or 0.9 and 0.999 where it has none.
-        eps: see the module's docstring; by default the checkpoint's, or 1e-7 where it has none.
+        eps: Keras' epsilon; by default the checkpoint's, or 1e-7 where it has none.
         weight_decay: Keras' of AdamW, which is 0.004 where it was not given; by default that of
             the checkpoint. Keras' Adam has one too, which its checkpoints do not tell: give it
-            where it was used, and AdamW is made.
+            where it was used.
 
     Returns:
         The optimiser, its parameters in the order of ``model.named_parameters()``.
@@ -309,7 +306,7 @@ def restore(
         fix = "give the model as from_pretrained made it, with the same parameters trained"
         raise LeafError("restore", str(path), "moments of the trained parameters", got, fix)
     consistency.moments_fit(path, state, named, kinds)
-    adam = _made(path, list(named.values()), told, (lr, weight_decay), betas, eps)
+    adam = _made(path, model, told, (lr, weight_decay), betas, eps)
     groups = adam.state_dict()["param_groups"]
     count = consistency.step(state[STEP].numpy(), path, STEP)
     step = torch.tensor(count, dtype=torch.float32)
@@ -326,12 +323,12 @@ def restore(
 
 def _made(
     path: Path,
-    parameters: list[nn.Parameter],
+    model: nn.Module,
     told: Mapping[str, Any],
     given: tuple[float | None, float | None],
     betas: tuple[float, float] | None,
     eps: float | None,
-) -> torch.optim.Adam:
+) -> KerasAdam:
     """The optimiser, new; its numbers as given, or as ``config.json`` tells them."""
     lr, decay = given
     if lr is None:
@@ -349,9 +346,8 @@ def _made(
     if decay is None and told.get("kind") == ADAMW:
         raise _asked(path, "weight_decay", "AdamW's decay of the weights")
     greatest = told.get(AMSGRAD) is True
-    if decay is None:
-        return torch.optim.Adam(parameters, lr, betas, eps, amsgrad=greatest)
-    return torch.optim.AdamW(parameters, lr, betas, eps, decay, amsgrad=greatest)
+    kind = KerasAdamW if told.get("kind") == ADAMW else KerasAdam
+    return kind(model, lr, betas, eps, decay or 0.0, amsgrad=greatest)
 
 
 def _told(told: Mapping[str, Any], name: str, path: Path) -> float | None:
