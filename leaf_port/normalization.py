@@ -7,6 +7,8 @@ tensorflow_addons/layers/normalizations.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -15,6 +17,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from leaf_port import _checks
+from leaf_port._ops import synchronized
 from leaf_port._ops.devices import lacks
 from leaf_port.errors import LeafError
 
@@ -81,7 +84,7 @@ class BatchNormalization(_Affine, _BatchNorm):
     torch's tools see a batch normalisation: ``torch.optim.swa_utils.update_bn`` makes the moving
     averages the means over its batches (``reset_running_stats``, then a ``momentum`` of None).
     ``SyncBatchNorm.convert_sync_batchnorm`` is refused, and whatever else asks for ``weight`` or
-    ``running_mean``: torch's layer is another function.
+    ``running_mean``: torch's layer is another function. :func:`synchronize` takes its place.
 
     Args:
         num_features: size of the axis that keeps its own statistics.
@@ -124,6 +127,7 @@ class BatchNormalization(_Affine, _BatchNorm):
         self.momentum = momentum
         self.num_features = self.size
         self._batches = 0  # since the reset; counted where there is no momentum
+        self.synchronized = False
         self.register_buffer("moving_mean", torch.zeros(self.size, dtype=self.beta.dtype))
         self.register_buffer("moving_variance", torch.ones(self.size, dtype=self.gamma.dtype))
 
@@ -159,8 +163,12 @@ class BatchNormalization(_Affine, _BatchNorm):
         mean, variance = self.moving_mean, self.moving_variance
         if self.training:
             others = [axis for axis in range(inputs.ndim) if axis != self.axis]
-            variance, mean = torch.var_mean(inputs, others, correction=0)
-            self._move(mean, variance, inputs)
+            if self.synchronized:
+                variance, mean, count = synchronized.var_mean(inputs, others)
+            else:
+                variance, mean = torch.var_mean(inputs, others, correction=0)
+                count = inputs.numel() // self.size
+            self._move(mean, variance, inputs, count)
         shape = [1] * inputs.ndim
         shape[self.axis] = self.size
         scale = torch.rsqrt(variance + self.epsilon) * self.gamma
@@ -187,9 +195,8 @@ class BatchNormalization(_Affine, _BatchNorm):
             raise LeafError(owner, "inputs", "at least one clip in training", got, fix)
 
     @torch.no_grad()
-    def _move(self, mean: Tensor, variance: Tensor, inputs: Tensor) -> None:
-        """Moves both moving averages towards the batch's mean and (biased) variance."""
-        n = inputs.numel() // self.size
+    def _move(self, mean: Tensor, variance: Tensor, inputs: Tensor, n: int) -> None:
+        """Moves both moving averages towards the mean and (biased) variance of ``n`` values."""
         if inputs.ndim == 4 and self.axis in _FUSED_AXES:
             variance = variance * n / max(n - 1, 1)
         share = self._share_of_the_new()
@@ -202,6 +209,33 @@ class BatchNormalization(_Affine, _BatchNorm):
             return 1 - self.momentum
         self._batches += 1
         return 1 / self._batches
+
+
+def synchronize(module: nn.Module) -> None:
+    """Has every :class:`BatchNormalization` below compute its statistics over all processes.
+
+    Those of ``torch.distributed``'s default group, all of which must then train together. In
+    evaluation nothing changes.
+    """
+    for each in _batch_normalizations(module):
+        each.synchronized = True
+
+
+@contextmanager
+def unsynchronized(module: nn.Module) -> Iterator[None]:
+    """For a while, statistics are those of this process's batch alone."""
+    found = [each for each in _batch_normalizations(module) if each.synchronized]
+    for each in found:
+        each.synchronized = False
+    try:
+        yield
+    finally:
+        for each in found:
+            each.synchronized = True
+
+
+def _batch_normalizations(module: nn.Module) -> list[BatchNormalization]:
+    return [each for each in module.modules() if isinstance(each, BatchNormalization)]
 
 
 class InstanceNormalization(_Affine):

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from leaf_port._cli import measuring, outputs, summary
+from leaf_port._cli import measuring, outputs, summary, training
 from leaf_port._cli.audio import Source, check_clip, find_clips, read_clip
 from leaf_port._cli.extraction import Extractor, Features
 from leaf_port._cli.failures import Failures, filter_warnings
@@ -39,6 +39,8 @@ def commands() -> None:
 
 app.command()(measuring.info)
 app.command()(measuring.benchmark)
+app.command()(training.train)
+app.command()(training.evaluate)
 
 
 @dataclass(frozen=True)

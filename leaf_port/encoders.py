@@ -1,0 +1,66 @@
+"""Encoders of other libraries, for :class:`~leaf_port.models.AudioClassifier`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from leaf_port import _registry
+from leaf_port.errors import LeafError
+
+EFFICIENTNET_B0 = "tf_efficientnet_b0"
+"""timm's EfficientNet-B0 with TensorFlow's padding and epsilon: the encoder of the LEAF paper."""
+
+
+@_registry.kind
+class TimmEncoder(nn.Module):
+    """The feature map of an image model of timm, with new weights.
+
+    Args:
+        name: timm's name of the model, such as ``"tf_efficientnet_b0"``.
+        in_channels: channels of the input map.
+
+    Shape:
+        ``(batch, in_channels, frames, filters)`` to ``(batch, out_channels, frames', filters')``.
+
+    Raises:
+        LeafError: timm is not installed, has no such model, or one whose features are no map.
+
+    Example:
+        >>> from leaf_port import AudioClassifier, Leaf
+        >>> model = AudioClassifier(10, Leaf(), TimmEncoder("resnet18"))  # doctest: +SKIP
+    """
+
+    def __init__(self, name: str, in_channels: int = 1) -> None:
+        super().__init__()
+        self.name = name
+        self.in_channels = in_channels
+        self.model: Any = _timm_model(name, in_channels)
+        self.out_channels = int(self.model.num_features)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """``inputs`` to the last feature map."""
+        features: Tensor = self.model.forward_features(inputs)
+        if features.ndim != 4 or features.shape[1] != self.out_channels:
+            expected = f"a map of {self.out_channels} channels, channels first"
+            fix = "choose a convolutional model"
+            got = str(tuple(features.shape))
+            raise LeafError("TimmEncoder", f"name: {self.name}", expected, got, fix)
+        return features
+
+
+def _timm_model(name: str, in_channels: int) -> nn.Module:
+    try:
+        import timm
+    except ImportError as error:
+        fix = 'python -m pip install "leaf-port[timm]"'
+        raise LeafError("TimmEncoder", "timm", "timm, installed", "none", fix) from error
+    try:
+        made: nn.Module = timm.create_model(
+            name, pretrained=False, in_chans=in_channels, num_classes=0, global_pool=""
+        )
+    except (RuntimeError, TypeError, ValueError) as error:
+        fix = "timm.list_models() lists the names"
+        raise LeafError("TimmEncoder", "name", "a model of timm", repr(name), fix) from error
+    return made
