@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from leaf_port import _checks
 from leaf_port._ops.clip import amax, clip_by_value, max_pool2d
 from leaf_port._ops.devices import lacks
+from leaf_port._same import difference
 from leaf_port.errors import LeafError
 from leaf_port.padding import pad_time, same_padding
 
@@ -257,6 +258,14 @@ def new_activation(owner: str, activation: Activation) -> nn.Module:
         fix = "check the name, or give an instance: nn.ReLU(), not nn.ReLU"
         raise LeafError(owner, "activation", expected, repr(activation), fix)
     return Function(activation)
+
+
+def name_of(activation: nn.Module) -> str | nn.Module:
+    """Keras' name of an activation of :func:`new_activation`; itself where it has none."""
+    for name, make in _ACTIVATIONS.items():
+        if not difference(activation, make()):
+            return name
+    return activation
 
 
 def new_normalization(owner: str, layer: Callable[[int], nn.Module], channels: int) -> nn.Module:

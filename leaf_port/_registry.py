@@ -11,21 +11,25 @@ from typing import Any, TypeVar
 from torch import nn
 
 KINDS: dict[str, Callable[..., Any]] = {}
-"""What ``kind`` may name: models, frontends and compressions, by name."""
+"""What ``kind`` may name: models, frontends, compressions and regularisers, by name.
+
+Each class has ``_arguments()``: those of its constructor that make such an object again.
+"""
 
 PARTS: dict[str, type[nn.Module]] = {}
 """What an argument such as ``conv1d_cls`` may name: the layers of a frontend, by name."""
 
-_Class = TypeVar("_Class", bound=type[nn.Module])
+_Kind = TypeVar("_Kind", bound=type)
+_Part = TypeVar("_Part", bound=type[nn.Module])
 
 
-def kind(cls: _Class) -> _Class:
+def kind(cls: _Kind) -> _Kind:
     """Registers a class that is built from its arguments."""
     KINDS[cls.__name__] = cls
     return cls
 
 
-def part(cls: _Class) -> _Class:
+def part(cls: _Part) -> _Part:
     """Registers a class that is handed to a frontend as an argument."""
     PARTS[cls.__name__] = cls
     return cls

@@ -37,7 +37,15 @@ class TimmEncoder(nn.Module):
         self.name = name
         self.in_channels = in_channels
         self.model: Any = _timm_model(name, in_channels)
-        self.out_channels = int(self.model.num_features)
+        self.out_channels: int = self.model.num_features
+        kept = self.model.state_dict()
+        constants = [name for name, _ in self.model.named_buffers() if name not in kept]
+        if constants:  # a folder of weights would not hold them
+            got, fix = f"{name}, which has {constants[0]}", "choose another model"
+            raise LeafError("TimmEncoder", "name", "a model without constants", got, fix)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"name": self.name, "in_channels": self.in_channels}
 
     def forward(self, inputs: Tensor) -> Tensor:
         """``inputs`` to the last feature map."""

@@ -153,7 +153,9 @@ class Leaf(FromPretrained, nn.Module):
         self.n_filters, self.sample_rate = n_filters, sample_rate
         self._fused_energies = FusedEnergies()
         _checks.at_least(owner, "n_filters", n_filters)
-        _arithmetic.check_arithmetic(owner, arithmetic)
+        self._arithmetic = _arithmetic.check_arithmetic(owner, arithmetic)
+        self._milliseconds = window_len, window_stride
+        self._learns = {"learn_pooling": learn_pooling, "learn_filters": learn_filters}
         window_size, stride = _checks.window_samples(owner, sample_rate, window_len, window_stride)
         _checks.fits_memory(owner, "window_len", f"{window_len} ms", 2 * n_filters * window_size)
         filter_regularizer = regularizer_fn if learn_filters else None
@@ -359,6 +361,43 @@ class Leaf(FromPretrained, nn.Module):
             outputs = self.spec_augment_fn(outputs)
         return outputs
 
+    def _arguments(self) -> dict[str, Any]:
+        """What ``save_pretrained`` writes: the constructor's arguments as they are by now.
+
+        Without the initialisers, whose values are the weights.
+        """
+        return {
+            **self._shared_arguments(),
+            "conv1d_cls": type(self.complex_conv),
+            "activation": None if type(self.activation) is SquaredModulus else self.activation,
+            "pooling_cls": type(self.pooling),
+            "compression_fn": self.compress_fn,
+        }
+
+    def _shared_arguments(self) -> dict[str, Any]:
+        """Those that every class of them has."""
+        return {
+            "n_filters": self.n_filters,
+            "sample_rate": self.sample_rate,
+            "window_len": self._milliseconds[0],
+            "window_stride": self._milliseconds[1],
+            **self._learns,
+            "preemp": self.preemp_conv is not None,
+            "regularizer_fn": self._regularizer(),
+            "mean_var_norm": self.instance_norm is not None,
+            "spec_augment": self.spec_augment_fn is not None,
+            "arithmetic": self._arithmetic,
+            "pooling_padding": getattr(self.pooling, "padding", "SAME"),
+            "pooling_bias": getattr(self.pooling, "bias", None) is not None,
+            "energies": self.energies_by,
+        }
+
+    def _regularizer(self) -> Regularizer | None:
+        """That of the parts that are trained; they share one."""
+        parts = (self.complex_conv, self.pooling)
+        kept = [getattr(part, "regularizers", {}).get("kernel") for part in parts]
+        return next((each for each in kept if each is not None), None)
+
     def _is_causal(self) -> bool:
         """Whether no feature depends on a later frame, and energies take lengths."""
         if type(self).energies is not Leaf.energies:
@@ -440,6 +479,10 @@ class TimeDomainFilterbanks(Leaf):
             sample_rate=sample_rate,
             **kwargs,
         )
+        self._band = {"min_freq": min_freq, "max_freq": max_freq, "n_fft": n_fft}
+
+    def _arguments(self) -> dict[str, Any]:
+        return {**self._shared_arguments(), **self._band}
 
     @classmethod
     def for_sample_rate(
@@ -479,6 +522,9 @@ class SincNet(Leaf):
             **kwargs,
         )
 
+    def _arguments(self) -> dict[str, Any]:
+        return self._shared_arguments()
+
     @classmethod
     def for_sample_rate(cls, sample_rate: int, **kwargs: Any) -> Self:  # type: ignore[override]
         """Window and stride for a sample rate; the filters scale with it, as the official ones."""
@@ -508,6 +554,9 @@ class SincNetPlus(Leaf):
             n_filters=n_filters,
             **kwargs,
         )
+
+    def _arguments(self) -> dict[str, Any]:
+        return self._shared_arguments()
 
     @classmethod
     def for_sample_rate(cls, sample_rate: int, **kwargs: Any) -> Self:  # type: ignore[override]
@@ -569,6 +618,7 @@ class MelFilterbanks(FromPretrained, nn.Module):
         self.n_fft = _checks.at_least(owner, "n_fft", n_fft, 2)
         sizes = _checks.window_samples(owner, sample_rate, window_len, window_stride)
         self.window_size, self.window_stride = sizes
+        self._milliseconds = window_len, window_stride
         _checks.fits_memory(owner, "window_len", f"{window_len} ms", self.window_size)
         _checks.fits_memory(owner, "n_fft", n_fft, (n_fft // 2 + 1) * n_filters)
         self.sample_rate = sample_rate
@@ -585,6 +635,20 @@ class MelFilterbanks(FromPretrained, nn.Module):
         # or device. This layer has no weights to tell it: its next input does.
         self._follows_input = False
         self.register_load_state_dict_post_hook(_follow_next_input)
+
+    def _arguments(self) -> dict[str, Any]:
+        """What ``save_pretrained`` writes: the constructor's arguments as they are by now."""
+        return {
+            "n_filters": self.n_filters,
+            "sample_rate": self.sample_rate,
+            "n_fft": self.n_fft,
+            "window_len": self._milliseconds[0],
+            "window_stride": self._milliseconds[1],
+            "compression_fn": self.compression_fn,
+            "min_freq": self.min_freq,
+            "max_freq": self.max_freq,
+            "arithmetic": self.arithmetic,
+        }
 
     def _make_constants(self, like: Tensor) -> None:
         """Window and mel matrix in the dtype of ``like``; no part of the state."""

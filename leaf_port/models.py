@@ -13,6 +13,7 @@ has ``training=True`` by default; a Keras Sequential called by itself has False.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -30,6 +31,7 @@ from leaf_port._model_layers import (
     channel_counts,
     conv2d,
     glorot,
+    name_of,
     new_activation,
     new_normalization,
     share,
@@ -81,6 +83,11 @@ class AudioClassifier(FromPretrained, nn.Module):
         self.encoder = encoder
         self.pool = GlobalMaxPool2d(width)
         self.head = glorot(nn.Linear(width, outputs))
+
+    def _arguments(self) -> dict[str, Any]:
+        """What ``save_pretrained`` writes: its parts as they are by now."""
+        told = {"frontend": self.frontend, "encoder": self.encoder}
+        return {"num_outputs": self.head.out_features, **told}
 
     def forward(self, inputs: Tensor) -> Tensor:
         """``inputs`` to logits, ``(batch, num_outputs)``."""
@@ -178,6 +185,19 @@ class ConvNet(MapSequential):
             self.append(ConvBlock(depth, activation, layer, drop, pools, in_channels=channels))
             channels = depth
         self.out_channels = channels
+
+    def _arguments(self) -> dict[str, Any]:
+        """What ``save_pretrained`` writes, as the first block has it."""
+        blocks = [block for block in self if isinstance(block, ConvBlock)]
+        layers = list(blocks[0])
+        second = next(i for i, each in enumerate(layers[1:], 1) if isinstance(each, nn.Conv2d))
+        drops = [each.p for each in layers[:second] if isinstance(each, nn.Dropout)]
+        norms = [each for each in layers[2:second] if not isinstance(each, nn.Dropout)]
+        made: dict[str, Any] = {"filters": [block.out_channels for block in blocks]}
+        made |= {"activation": name_of(layers[1]), "dropout": drops[0] if drops else 0.0}
+        if not norms or type(norms[0]) is not BatchNormalization:
+            made["normalization_layer"] = norms[0] if norms else None
+        return {**made, "in_channels": self.in_channels}
 
 
 class PANNWavBlock(nn.Sequential):
@@ -288,6 +308,9 @@ class WaveGram(nn.Module):
         self.pre_blocks = nn.Sequential(*(PANNWavBlock(n, 4, in_channels=m) for m, n in widths))
         self.last_block = PANNConvBlock(64, (2, 1), in_channels=128)
 
+    def _arguments(self) -> dict[str, Any]:
+        return {}
+
     def forward(self, inputs: Tensor) -> Tensor:
         """``inputs`` to a map of one channel."""
         x = _checks.waveform("WaveGram", inputs)
@@ -336,6 +359,11 @@ class PANN(MapSequential):
             self.append(nn.Dropout(rate))
             channels = filters
         self.out_channels = channels
+
+    def _arguments(self) -> dict[str, Any]:
+        """What ``save_pretrained`` writes."""
+        told = {"depth": (len(self) - 1) // 2, "dropout_rate": self[2].p}
+        return {**told, "num_features": self[0].size, "in_channels": self.in_channels}
 
 
 def _as_map(features: Tensor) -> Tensor:

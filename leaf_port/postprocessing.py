@@ -161,6 +161,7 @@ class PCEN(nn.Module):
         self.alpha = parameter("PCEN", Constant(alpha), (num_channels,), trainable)
         self.delta = parameter("PCEN", Constant(delta), (num_channels,), trainable)
         self.root = parameter("PCEN", Constant(root), (num_channels,), trainable)
+        self._trainable = trainable
         self.ema: nn.Module
         if learn_smooth_coef:
             self.ema = ExponentialMovingAverage(
@@ -182,6 +183,19 @@ class PCEN(nn.Module):
         one_over_root = 1.0 / maximum(self.root, 1.0)
         gained = inputs / (self.floor + smoother) ** alpha
         return (gained + self.delta) ** one_over_root - self.delta**one_over_root
+
+    def _arguments(self) -> dict[str, Any]:
+        """What ``save_pretrained`` writes; the initial values are in the weights."""
+        smoother = self.ema
+        learned = isinstance(smoother, ExponentialMovingAverage)
+        shared = not isinstance(smoother, ExponentialMovingAverage) or len(smoother.smooth) == 1
+        return {
+            "num_channels": self.num_channels,
+            "floor": self.floor,
+            "trainable": self._trainable,
+            "learn_smooth_coef": learned,
+            "per_channel_smooth_coef": not shared,
+        }
 
     def extra_repr(self) -> str:
         """What ``print`` shows of it."""

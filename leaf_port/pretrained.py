@@ -3,9 +3,9 @@
 The files' names are those of Hugging Face's conventions. ``config.json`` holds ``format_version``,
 ``kind`` (the class) and ``arguments`` (of its constructor, as data: a layer among them is again a
 ``kind`` with ``arguments``); what else stands in it tells where the weights come from. Only
-registered classes (``leaf_port/_registry.py``) are built, nothing is unpickled. ``python -m
-weight_conversion convert`` makes such folders from official checkpoints, and notes the SHA-256 of
-the weights, which is checked.
+registered classes (``leaf_port/_registry.py``) are built, nothing is unpickled. ``save_pretrained``
+makes such folders, and ``python -m weight_conversion convert`` makes them from official
+checkpoints. Both note the SHA-256 of the weights, which is checked.
 
 A folder may be damaged or hostile. Both files are read from one folder, even while another one is
 put in its place. The model is built without memory (on the meta device), and gets some only when
@@ -18,54 +18,185 @@ import hashlib
 import json
 import math
 import os
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
 
-from leaf_port import _registry, _stored
+from leaf_port import _card, _hub, _publish, _registry, _saving, _stored
+from leaf_port._model_folder import CARD, is_sealed
+from leaf_port._model_folder import CONFIG as CONFIG
+from leaf_port._model_folder import FORMAT_VERSION as FORMAT_VERSION
+from leaf_port._model_folder import WEIGHTS as WEIGHTS
 from leaf_port.errors import InitialFilterWarning, LeafError
-
-CONFIG = "config.json"
-WEIGHTS = "model.safetensors"
-FORMAT_VERSION = 1
 
 _PARTS = frozenset({"conv1d_cls", "pooling_cls"})
 _LARGEST_CONFIG = 1 << 20
 _GREATEST = 2.0**40
 _MOST_KINDS = 8
 _MOST_CONSTANTS = 1 << 22
-_FIX = "convert the checkpoint again: python -m weight_conversion convert"
+_FIX = "save it again, or convert the checkpoint again: python -m weight_conversion convert"
 
 
 class FromPretrained:
-    """Gives a module the class method :meth:`from_pretrained`."""
+    """Gives a module :meth:`from_pretrained`, :meth:`save_pretrained` and :meth:`push_to_hub`."""
 
     @classmethod
-    def from_pretrained(cls, folder: str | os.PathLike[str]) -> Self:
-        """The model that a folder holds, in evaluation mode, in float32 on the CPU.
+    def from_pretrained(
+        cls,
+        folder: str | os.PathLike[str],
+        revision: str | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        token: str | bool | None = None,
+        local_files_only: bool = False,
+    ) -> Self:
+        """The model of a folder or of the Hugging Face Hub, for evaluation, in float32 on the CPU.
 
         Args:
-            folder: with ``config.json`` and ``model.safetensors``.
+            folder: with ``config.json`` and ``model.safetensors``; or ``"owner/name"`` on the Hub,
+                where there is no such path. Of the Hub these two files alone are downloaded, both
+                of one commit. It needs ``pip install "leaf-port[hub]"``.
+            revision: branch, tag or commit on the Hub. A commit always gives the same model.
+            cache_dir: where downloads are kept; the Hub's own cache by default.
+            token: of the Hub, for private models; the stored one by default.
+            local_files_only: whether only what was downloaded before may be taken.
 
         Raises:
             LeafError: a file that is missing or damaged, another version of the format, a model of
-                another class, or weights that are not exactly those of the model.
+                another class, weights that are not exactly those of the model, or a download that
+                fails.
         """
-        path = Path(folder, CONFIG)
-        config, data = read(Path(folder))
+        place = _hub.Hub(revision, cache_dir, token, local_files_only).located(folder)
+        path = place / CONFIG
+        config, data = read(place)
         if config["kind"] != cls.__name__:
-            fix = f"call {config['kind']}.from_pretrained"
+            fix = _way_to(config["kind"], cls.__name__)
             raise _refusal(path, f"a model of kind {cls.__name__}", config["kind"], fix)
-        check_noted(config, data, Path(folder, WEIGHTS))
-        module = loaded(config, data, Path(folder))
+        check_noted(config, data, place / WEIGHTS)
+        module = loaded(config, data, place)
         if not isinstance(module, cls):
             raise AssertionError
         return module.eval()
+
+    def save_pretrained(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Writes the model to a folder for :meth:`from_pretrained`, whole or not at all.
+
+        The folder has ``config.json``, ``model.safetensors`` and a model card, ``README.md``. It
+        is loaded and compared with the model, bit by bit, before it gets its name. The mode and
+        ``requires_grad`` are not kept. A model on another device is written as its copy on the CPU.
+
+        Args:
+            folder: to be made; the folder above it must exist.
+            overwrite: whether a model's folder of this name, unchanged since it was written, is
+                replaced.
+
+        Raises:
+            LeafError: an argument of the constructor that is no data, such as an activation or a
+                class of your own; a model that was changed to what no constructor makes; weights
+                that are shared, not finite or not float32; a place that is taken or cannot be
+                written to. Then nothing is left behind.
+
+        Example:
+            >>> import tempfile
+            >>> from leaf_port import Leaf
+            >>> with tempfile.TemporaryDirectory() as place:
+            ...     Leaf(n_filters=8).save_pretrained(f"{place}/leaf")
+            ...     print(Leaf.from_pretrained(f"{place}/leaf").n_filters)
+            8
+        """
+        _saving.save(cast(nn.Module, self), Path(folder), overwrite, type(self).from_pretrained)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        revision: str | None = None,
+        private: bool | None = None,
+        token: str | bool | None = None,
+        commit_message: str | None = None,
+        create_pr: bool = False,
+        overwrite: bool = False,
+    ) -> str:
+        """Saves the model, and uploads its folder to the Hugging Face Hub in one commit.
+
+        Args:
+            repo_id: ``"owner/name"``; made where there is none.
+            revision: branch, made where there is none; the main one by default.
+            private: whether a repository that is made is private; the account's default by default.
+            token: of the Hub; the stored one by default.
+            commit_message: of the commit.
+            create_pr: whether to propose it instead.
+            overwrite: whether a model that the repository has is replaced. Its history keeps it.
+
+        Returns:
+            The commit's address.
+
+        Raises:
+            LeafError: as :meth:`save_pretrained`; a repository that has a model; no package
+                ``huggingface_hub``; a Hub that refuses or cannot be reached.
+        """
+        _hub.check_id("push_to_hub", repo_id)
+        message = commit_message or f"Upload {type(self).__name__}"
+        with tempfile.TemporaryDirectory(prefix="leaf-port-") as place:
+            made = Path(place, "model")
+            load, module = type(self).from_pretrained, cast(nn.Module, self)
+            _saving.save(module, made, False, load, repo_id)
+            return _hub.push(
+                made,
+                repo_id,
+                revision=revision,
+                private=private,
+                token=token,
+                message=message,
+                create_pr=create_pr,
+                overwrite=overwrite,
+            )
+
+
+def _way_to(kind: str, wanted: str) -> str:
+    """How the model of a folder is loaded, for whoever wanted another one."""
+    own = f"call {kind}.from_pretrained" if kind in _registry.KINDS else _FIX
+    if kind == "AudioClassifier":
+        return f"{own}; its frontend: AudioClassifier.from_pretrained(...).frontend"
+    if wanted == "AudioClassifier" and kind in _registry.KINDS:
+        return f"{own}; a new classifier of it: AudioClassifier(num_outputs, frontend, encoder)"
+    return own
+
+
+def write_card(folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    """Writes the model card ``README.md`` of a folder, with what ``verification.json`` measured.
+
+    ``save_pretrained`` writes one without measurements. For folders of ``python -m
+    weight_conversion``, and after its ``verify``. A card that was written so is replaced.
+
+    Args:
+        folder: with ``config.json`` and ``model.safetensors``.
+        overwrite: whether a ``README.md`` of yours is replaced.
+
+    Raises:
+        LeafError: a folder that :meth:`FromPretrained.from_pretrained` refuses, a ``README.md`` of
+            yours, or a verification of other files.
+    """
+    place = Path(folder)
+    config, data = read(place)
+    check_noted(config, data, place / WEIGHTS)
+    loaded(config, data, place)
+    weights = {"weights": {WEIGHTS: hashlib.sha256(data).hexdigest()}}
+    text = _card.card({**config, **weights}, place.resolve().name, _card.verification(place))
+    try:
+        if (place / CARD).exists() and not overwrite and not is_sealed(place / CARD):
+            fix = "give overwrite=True, or --force, to replace it"
+            raise LeafError("card", str(place / CARD), "none", "one that was edited", fix)
+        with _publish.new_file(place / CARD) as made:
+            made.write_text(text, encoding="utf-8")
+    except OSError as error:
+        got, fix = error.strerror or error, "check the folder's permissions and the free space"
+        raise LeafError("card", str(place), "a place to write to", got, fix) from error
 
 
 def read(folder: Path, *names: str) -> Any:
@@ -94,7 +225,9 @@ def check_noted(config: Mapping[str, Any], data: bytes, path: Path) -> None:
     expected = noted.get(path.name) if isinstance(noted, dict) else None
     found = hashlib.sha256(data).hexdigest()
     if expected is not None and expected != found:
-        fix = f"convert again; if you changed them, take {path.name} out of its 'weights'"
+        fix = (
+            f"convert or save it again; if you changed them, take {path.name} out of its 'weights'"
+        )
         raise _refusal(path, f"SHA-256 {expected!r:.80}, which {CONFIG} notes", found, fix)
 
 

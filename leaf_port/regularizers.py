@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from leaf_port import _checks
+from leaf_port import _checks, _registry
 
 Regularizer = Callable[[Tensor], Tensor]
 
 
+@_registry.kind
 class L1L2:
     """``l1 sum|w| + l2 sum w^2`` (``tf.keras.regularizers.L1L2``).
 
@@ -24,6 +26,9 @@ class L1L2:
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
         self.l1 = _checks.finite("L1L2", "l1", l1)
         self.l2 = _checks.finite("L1L2", "l2", l2)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"l1": self.l1, "l2": self.l2}
 
     def __call__(self, weight: Tensor) -> Tensor:
         """The penalty of a weight, a scalar."""

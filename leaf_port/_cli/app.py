@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from leaf_port._cli import measuring, outputs, summary, training
+from leaf_port._cli import card, measuring, outputs, summary, training
 from leaf_port._cli.audio import Source, check_clip, find_clips, read_clip
 from leaf_port._cli.extraction import Extractor, Features
 from leaf_port._cli.failures import Failures, filter_warnings
@@ -41,6 +41,7 @@ app.command()(measuring.info)
 app.command()(measuring.benchmark)
 app.command()(training.train)
 app.command()(training.evaluate)
+app.command()(card.card)
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,11 @@ def features(
         ),
     ] = None,
     weights: Annotated[
-        Path | None,
+        str | None,  # a path that begins with ./ is no name on the Hub
         typer.Option(
-            metavar="FILE",
-            help="A folder of config.json and model.safetensors, of a frontend or a classifier; or "
+            metavar="FOLDER",
+            help="A folder of config.json and model.safetensors, of a frontend or a classifier; "
+            "such a model on the Hugging Face Hub, owner/name; or "
             "the frontend's bare state dict, safetensors. Else its initial weights.",
         ),
     ] = None,

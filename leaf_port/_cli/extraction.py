@@ -96,7 +96,9 @@ class Extractor:
             self._modules[weights.sample_rate] = weights.module
 
     @classmethod
-    def of_options(cls, asked: Asked, sample_rate: int | None, weights: Path | None) -> Extractor:
+    def of_options(
+        cls, asked: Asked, sample_rate: int | None, weights: str | Path | None
+    ) -> Extractor:
         """From the command's options; a folder of weights tells what is not given."""
         if weights is None:
             return cls(asked.settings(), sample_rate, None)
@@ -104,7 +106,7 @@ class Extractor:
 
         folder = folder_of(weights)
         if folder is None:
-            return cls(asked.settings(), sample_rate, weights)
+            return cls(asked.settings(), sample_rate, Path(weights))
         found = read_folder(folder, asked)
         return cls(found.settings, sample_rate, found)
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from leaf_port import frontend, models, pretrained
 from leaf_port._cli.frontends import Asked, Name, Settings
 from leaf_port._cli.refusal import refusal
+from leaf_port._hub import Hub, is_id
 from leaf_port.pretrained import differences
 
 _NAMES = {
@@ -48,11 +49,17 @@ class Folder:
     sample_rate: int
 
 
-def folder_of(weights: Path) -> Path | None:
+def folder_of(given: str | Path) -> Path | None:
     """The folder that ``--weights`` means: itself, or the one whose config.json tells of the file.
 
-    None for a bare file.
+    Of a model on the Hugging Face Hub its download. None for a bare file.
+
+    Raises:
+        LeafError: a model that cannot be downloaded.
     """
+    if is_id(given):
+        return Hub().located(given)
+    weights = Path(given)
     if weights.is_dir():
         return weights
     described = weights.name == pretrained.WEIGHTS and (weights.parent / pretrained.CONFIG).exists()

@@ -21,8 +21,6 @@ from leaf_port.training.processes import Processes
 from leaf_port.training.recipe import Recipe, build
 from leaf_port.training.run_folder import RunFolder
 
-LABELS = "labels.json"
-
 
 @dataclass(frozen=True)
 class Options:
@@ -205,15 +203,14 @@ class Run:
         frontend: Any = self.trainer.model.frontend
         found = {}
         for name in ("center_frequencies", "bandwidths"):
-            told = getattr(frontend, name, None)
-            if told is not None:
+            measure = getattr(frontend, name, None)
+            if measure is not None:
                 with torch.no_grad():
-                    found[name] = [round(hertz, 3) for hertz in told().tolist()]
+                    found[name] = [round(hertz, 3) for hertz in measure().tolist()]
         return found
 
     def _keep_best(self) -> None:
-        told = {"labels": list(self.corpus.labels), "recipe": self.recipe.as_dict()}
-        self.trainer.model.save_pretrained(self.folder.best, overwrite=True, more=told)
+        self.trainer.model.save_pretrained(self.folder.best, overwrite=True)
 
     def _save(self) -> None:
         if not self.processes.first:

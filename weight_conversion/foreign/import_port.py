@@ -18,14 +18,14 @@ import torch
 from torch import Tensor
 
 from leaf_port import Leaf, pretrained
+from leaf_port._model_folder import sha256
+from leaf_port._saving import versions, write_tensors
 from leaf_port.errors import LeafError
 from weight_conversion.foreign import ports
 from weight_conversion.foreign.ports import DIFFERENCES, Found, Tree
 from weight_conversion.formats import torch_file
 from weight_conversion.formats.boundary import reading
 from weight_conversion.official.consistency import check_finite
-from weight_conversion.official.convert import versions, write_tensors
-from weight_conversion.official.folder import sha256
 from weight_conversion.official.place import new_folder, refuse_existing
 from weight_conversion.official.settings import Settings
 

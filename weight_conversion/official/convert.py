@@ -11,22 +11,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import safe_open
 from torch import Tensor
 
 from leaf_port import pretrained
+from leaf_port._model_folder import sha256
+from leaf_port._saving import versions, write_tensors
 from leaf_port.errors import LeafError
 from weight_conversion.formats.boundary import reading
 from weight_conversion.official import adam
 from weight_conversion.official.consistency import check_finite, check_size
 from weight_conversion.official.detect import Tree, detect
-from weight_conversion.official.folder import sha256
 from weight_conversion.official.mapping import Row, match, table
 from weight_conversion.official.opening import open_source
 from weight_conversion.official.place import VERIFICATION, new_folder, refuse_existing
@@ -34,8 +33,6 @@ from weight_conversion.official.settings import Settings
 from weight_conversion.official.source import Source
 
 __all__ = ["VERIFICATION", "Converted", "convert", "new_folder", "refuse_existing"]
-
-_PACKAGES = ("leaf-port", "torch", "numpy", "safetensors")
 
 
 @dataclass(frozen=True)
@@ -149,27 +146,6 @@ def _config(
         "not_converted": list(left_out),
         "versions": versions(),
     }
-
-
-def versions() -> dict[str, str]:
-    """Of the packages that take part, by name."""
-    found = {}
-    for name in _PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # run from a checkout
-            continue
-    return found
-
-
-def write_tensors(folder: Path, name: str, tensors: dict[str, Tensor]) -> None:
-    """Writes a safetensors file; an OSError where the system refuses."""
-    try:
-        save_file(tensors, folder / name, metadata={"format": "pt"})
-        # safetensors makes files that their owner alone may read.
-        (folder / name).chmod(folder.stat().st_mode & 0o666)
-    except SafetensorError as error:  # what safetensors makes of the system's errors
-        raise OSError(str(error)) from error
 
 
 def _compare(folder: Path, source: Source, rows: list[Row], slots: adam.Moments) -> None:

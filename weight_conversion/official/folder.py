@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from leaf_port import pretrained
+from leaf_port._model_folder import sha256 as sha256
 from leaf_port.errors import LeafError
 from leaf_port.pretrained import FromPretrained
 
@@ -49,13 +49,3 @@ def sample_rate(config: dict[str, Any]) -> int | None:
     part = frontend(config)
     rate = part["arguments"].get("sample_rate") if part else None
     return None if rate is None else int(rate)
-
-
-def sha256(path: Path) -> str:
-    """Of a file's bytes.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
