@@ -36,10 +36,11 @@ class TimmEncoder(nn.Module):
         super().__init__()
         self.name = name
         self.in_channels = in_channels
-        self.model: Any = _timm_model(name, in_channels)
-        self.out_channels: int = self.model.num_features
-        kept = self.model.state_dict()
-        constants = [name for name, _ in self.model.named_buffers() if name not in kept]
+        model: Any = _timm_model(name, in_channels)
+        self.model = model
+        self.out_channels: int = model.num_features
+        kept = model.state_dict()
+        constants = [buffer for buffer, _ in model.named_buffers() if buffer not in kept]
         if constants:  # a folder of weights would not hold them
             got, fix = f"{name}, which has {constants[0]}", "choose another model"
             raise LeafError("TimmEncoder", "name", "a model without constants", got, fix)
@@ -49,7 +50,8 @@ class TimmEncoder(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """``inputs`` to the last feature map."""
-        features: Tensor = self.model.forward_features(inputs)
+        model: Any = self.model
+        features: Tensor = model.forward_features(inputs)
         if features.ndim != 4 or features.shape[1] != self.out_channels:
             expected = f"a map of {self.out_channels} channels, channels first"
             fix = "choose a convolutional model"

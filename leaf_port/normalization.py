@@ -19,6 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from leaf_port import _checks
 from leaf_port._ops import synchronized
 from leaf_port._ops.devices import lacks
+from leaf_port._ops.precision import full_precision
 from leaf_port.errors import LeafError
 
 _RANKS = {2: "of two axes", 3: "of three axes", 4: "of four axes"}
@@ -95,6 +96,8 @@ class BatchNormalization(_Affine, _BatchNorm):
     Shape:
         ``(batch, features)``, three or four axes, to the same.
 
+    Under autocast a half-precision input is computed in float32, and so is the output.
+
     Precision: the statistics are torch.var_mean's, to float32 rounding in either memory format.
     (torch.batch_norm adds up channels-last maps in plain float32 on the CPU, and so does
     TensorFlow: over 256,000 values after a ReLU their variances are off by about 1e-3.)
@@ -159,6 +162,7 @@ class BatchNormalization(_Affine, _BatchNorm):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalises ``inputs``; in training, moves the moving averages too."""
+        inputs = full_precision(inputs)
         self._check(inputs)
         mean, variance = self.moving_mean, self.moving_variance
         if self.training:

@@ -21,6 +21,15 @@ def autocast_off(device: str) -> contextlib.AbstractContextManager[Any]:
     return contextlib.nullcontext()
 
 
+def full_precision(inputs: Tensor) -> Tensor:
+    """What autocast made half, in float32; anything else as it is."""
+    if not isinstance(inputs, Tensor) or inputs.dtype not in (torch.float16, torch.bfloat16):
+        return inputs
+    device = inputs.device.type
+    available = torch.amp.is_autocast_available(device)
+    return inputs.float() if available and torch.is_autocast_enabled(device) else inputs
+
+
 def without_autocast(
     forward: Callable[Concatenate[Layer, Tensor, Arguments], Tensor],
 ) -> Callable[Concatenate[Layer, Tensor, Arguments], Tensor]:

@@ -98,16 +98,16 @@ class Trainer:
         with self._autocast(), self._together(divides):
             logits = self.model(waveforms).float()
             loss = _loss(logits, labels, "sum") / whole
+            numbers = torch.stack([loss.detach().double() * whole, _right(logits, labels)])
+            if divides:
+                numbers = self._processes.total(numbers)
+            found = numbers.tolist()
+            report_non_finite(self.model, waveforms, found[0], epoch, step)
             self.scaler.scale(loss).backward()
         if divides:
             self._processes.add_gradients(self.model)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        numbers = torch.stack([loss.detach().double() * whole, _right(logits, labels)])
-        if divides:
-            numbers = self._processes.total(numbers)
-        found = numbers.tolist()
-        report_non_finite(self.model, waveforms, found[0], epoch, step)
         return Sums(found[0], found[1], whole)
 
     def _rank(self, divides: bool) -> int:

@@ -13,6 +13,7 @@ import torch
 
 import leaf_port
 from leaf_port.errors import LeafError
+from leaf_port.normalization import unsynchronized
 from leaf_port.training.clips import Clips
 from leaf_port.training.corpus import TEST, TRAIN, VALIDATION, Corpus
 from leaf_port.training.loop import Augment, Sums, Trainer
@@ -210,7 +211,9 @@ class Run:
         return found
 
     def _keep_best(self) -> None:
-        self.trainer.model.save_pretrained(self.folder.best, overwrite=True)
+        model = self.trainer.model
+        with unsynchronized(model):  # which is no part of the model
+            model.save_pretrained(self.folder.best, overwrite=True)
 
     def _save(self) -> None:
         if not self.processes.first:
