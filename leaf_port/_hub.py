@@ -16,7 +16,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 _INSTALL = 'pip install "leaf-port[hub]"'
 _FIXES = {  # by the library's classes, whose modules move between its versions
     "GatedRepoError": "ask for access on its page, and give a token: hf auth login",
-    "RepositoryNotFoundError": "check the name; a private model needs a token: hf auth login",
+    "RepositoryNotFoundError": "check the name, or the path; a private one needs hf auth login",
     "RevisionNotFoundError": "check the revision: a branch, a tag or a commit",
     "LocalEntryNotFoundError": "connect to the network, or download it there first",
     "OfflineModeIsEnabled": "connect to the network, and unset HF_HUB_OFFLINE",

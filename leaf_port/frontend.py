@@ -366,16 +366,23 @@ class Leaf(FromPretrained, nn.Module):
 
         Without the initialisers, whose values are the weights.
         """
-        return {
-            **self._shared_arguments(),
+        layers = {
             "conv1d_cls": type(self.complex_conv),
             "activation": None if type(self.activation) is SquaredModulus else self.activation,
             "pooling_cls": type(self.pooling),
-            "compression_fn": self.compress_fn,
+            "pooling_padding": getattr(self.pooling, "padding", None),
         }
+        told = self._shared_arguments() | _unusual(layers, _USUAL_LAYERS)
+        return told | {"compression_fn": self.compress_fn}
 
     def _shared_arguments(self) -> dict[str, Any]:
         """Those that every class of them has."""
+        options = {
+            "regularizer_fn": self._regularizer(),
+            "arithmetic": self._arithmetic,
+            "pooling_bias": getattr(self.pooling, "bias", None) is not None,
+            "energies": self.energies_by,
+        }
         return {
             "n_filters": self.n_filters,
             "sample_rate": self.sample_rate,
@@ -383,13 +390,9 @@ class Leaf(FromPretrained, nn.Module):
             "window_stride": self._milliseconds[1],
             **self._learns,
             "preemp": self.preemp_conv is not None,
-            "regularizer_fn": self._regularizer(),
             "mean_var_norm": self.instance_norm is not None,
             "spec_augment": self.spec_augment_fn is not None,
-            "arithmetic": self._arithmetic,
-            "pooling_padding": getattr(self.pooling, "padding", "SAME"),
-            "pooling_bias": getattr(self.pooling, "bias", None) is not None,
-            "energies": self.energies_by,
+            **_unusual(options, _USUAL_OPTIONS),
         }
 
     def _regularizer(self) -> Regularizer | None:
@@ -404,6 +407,28 @@ class Leaf(FromPretrained, nn.Module):
             return False
         augments = self.training and self.spec_augment_fn is not None
         return self.instance_norm is None and not augments and is_causal(self.compress_fn)
+
+
+# What the official function has, or what changes no answer: told only where it is another, so that
+# a description is one of an official model wherever it can be.
+_USUAL_LAYERS: dict[str, Any] = {
+    "conv1d_cls": convolution.GaborConv1d,
+    "activation": None,
+    "pooling_cls": pooling.GaussianLowpass,
+    "pooling_padding": padding.SAME,
+}
+_USUAL_OPTIONS: dict[str, Any] = {
+    "regularizer_fn": None,
+    "arithmetic": "auto",
+    "pooling_bias": False,
+    "energies": "auto",
+}
+_USUAL_BAND: dict[str, Any] = {"min_freq": 60.0, "max_freq": 7800.0, "n_fft": 512}
+
+
+def _unusual(arguments: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    """The arguments that are not the default ones."""
+    return {name: value for name, value in arguments.items() if value != usual[name]}
 
 
 def _pooling_bias(
@@ -482,7 +507,7 @@ class TimeDomainFilterbanks(Leaf):
         self._band = {"min_freq": min_freq, "max_freq": max_freq, "n_fft": n_fft}
 
     def _arguments(self) -> dict[str, Any]:
-        return {**self._shared_arguments(), **self._band}
+        return self._shared_arguments() | _unusual(self._band, _USUAL_BAND)
 
     @classmethod
     def for_sample_rate(

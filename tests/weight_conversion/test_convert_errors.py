@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 from _bundle_writer import Bundle
 from _conversion import converted, settings
 from safetensors import SafetensorError
 
 from leaf_port import LeafError
 from weight_conversion.official import adam
-from weight_conversion.official import convert as convert_module
 from weight_conversion.official.convert import convert
 from weight_conversion.official.mapping import Row, match
 from weight_conversion.official.opening import open_source
@@ -168,7 +168,7 @@ def test_a_full_disk(error: Exception, tmp_path: Path, monkeypatch: pytest.Monke
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(convert_module, "save_file", full)
+        patched.setattr(safetensors.torch, "save_file", full)
         fails(tmp_path / "made", "a place to write to")
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_text", full)
@@ -185,7 +185,7 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_what_was_written_wrong_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = convert_module.save_file
+    whole = safetensors.torch.save_file
 
     def flips_a_bit(tensors: Any, path: Path, **kwargs: Any) -> None:
         whole(tensors, path, **kwargs)
@@ -193,7 +193,7 @@ def test_what_was_written_wrong_is_noticed(tmp_path: Path, monkeypatch: pytest.M
         data[-1] ^= 1
         path.write_bytes(data)
 
-    monkeypatch.setattr(convert_module, "save_file", flips_a_bit)
+    monkeypatch.setattr(safetensors.torch, "save_file", flips_a_bit)
     fails(tmp_path / "made", "the bits that were read")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import _forked
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from _conversion import run
 from _ports import GIVEN, imported, ours, state
@@ -20,7 +21,6 @@ from torch import Tensor, nn
 
 from leaf_port import LeafError
 from weight_conversion.formats import child_process
-from weight_conversion.official import convert as convert_module
 
 State = dict[str, Any]
 
@@ -228,7 +228,7 @@ def test_a_name_that_is_taken(tmp_path: Path) -> None:
 
 
 def test_what_was_written_wrong_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file, whole = saved(state("speechbrain"), tmp_path), convert_module.save_file
+    file, whole = saved(state("speechbrain"), tmp_path), safetensors.torch.save_file
 
     def flips_a_bit(tensors: dict[str, Tensor], path: Path, **kwargs: Any) -> None:
         whole(tensors, path, **kwargs)
@@ -236,7 +236,7 @@ def test_what_was_written_wrong_is_noticed(tmp_path: Path, monkeypatch: pytest.M
         data[-1] ^= 1
         path.write_bytes(data)
 
-    monkeypatch.setattr(convert_module, "save_file", flips_a_bit)
+    monkeypatch.setattr(safetensors.torch, "save_file", flips_a_bit)
     fails(file, tmp_path / "made", "the bits that were read")
 
 
@@ -246,7 +246,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_args: object, **_kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(convert_module, "save_file", full)
+    monkeypatch.setattr(safetensors.torch, "save_file", full)
     fails(file, tmp_path / "made", "No space left")
 
 

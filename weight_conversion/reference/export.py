@@ -29,7 +29,12 @@ Answers = dict[str, Array]
 
 _SECONDS = 0.5
 # What torch is told and Keras finds out, or what is in training alone.
-_OURS_ALONE = {"in_channels", "num_features", "num_channels", "spec_augment", "arithmetic"}
+_OURS_ALONE = {
+    *("in_channels", "num_features", "num_channels", "spec_augment"),
+    *("arithmetic", "energies", "regularizer_fn"),
+}
+# Of TimeDomainFilterbanks; what reaches the initialisers alone, in the official code.
+_INITIAL = ("sample_rate", "min_freq", "max_freq", "n_fft")
 _MODULES = {
     "ConvNet": "models",
     "PANN": "models",
@@ -61,7 +66,7 @@ def official_tree(tree: dict[str, Any]) -> dict[str, Any]:
         fix = "export models with the default layers"
         raise LeafError("export", others[0], "the default", given[others[0]], fix)
     if kind == "TimeDomainFilterbanks":
-        del given["sample_rate"]  # reaches the official initialisers alone
+        given = {name: value for name, value in given.items() if name not in _INITIAL}
     arguments = {
         name: official_tree(value) if isinstance(value, dict) else value
         for name, value in given.items()
