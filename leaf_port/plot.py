@@ -286,7 +286,7 @@ def _four_axes(owner: str, axes: Sequence[Axes] | None) -> list[Axes]:
 
 def _pyplot() -> Any:
     try:
-        from matplotlib import pyplot
+        import matplotlib.pyplot as pyplot
     except ModuleNotFoundError as error:
         fix = 'pip install "leaf-port[cli]"'
         raise LeafError("plot", "matplotlib", "the package", "none", fix) from error
