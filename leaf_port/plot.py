@@ -364,7 +364,7 @@ def _bars(axes: Axes, frontend: Any, nyquist: float, **style: Any) -> ErrorbarCo
     )
     below = np.minimum(widths / 2, centers)
     above = np.minimum(widths / 2, nyquist - centers)
-    lengths = np.stack([below, above])
+    lengths = np.stack([below, above]).clip(min=0.0)  # a sinc filter may lie beyond Nyquist
     return axes.errorbar(np.arange(len(centers)), centers, lengths, fmt=".", ms=2.5, **style)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
+
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 
@@ -24,7 +25,7 @@ def draw(model: Model, before: Model | None) -> Figure:
     size = _WIDTH, sum(heights)
     figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
-    rows = np.ravel(figure.subfigures(len(heights), 1, height_ratios=heights))
+    rows: Any = figure.subfigures(len(heights), 1, height_ratios=heights)
     plot.frequency_responses(now, then, ax=rows[0].subplots())
     centers, cumulative = rows[1].subplots(1, 2)
     plot.center_frequencies(now, then, ax=centers)

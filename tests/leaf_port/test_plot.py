@@ -206,6 +206,17 @@ def test_centres_with_their_widths(name: str, ax: Axes) -> None:
     assert ax.get_ylabel() == "Centre and width (Hz)"
 
 
+def test_a_sinc_filter_beyond_nyquist_has_no_bar(ax: Axes) -> None:
+    """Its lower edge may be trained to where the upper one cannot follow."""
+    frontend = lp.SincNet(n_filters=2)
+    with torch.no_grad():
+        frontend.complex_conv.kernel.copy_(torch.tensor([[100.0, 50.0], [9000.0, 50.0]]))
+    _, _, (bars,) = plot.center_frequencies(frontend, ax=ax)
+    (low, high), (same, too) = (segment[:, 1] for segment in bars.get_segments())
+    assert (low, high) == (150.0, 250.0)
+    assert same == too == 8525.0
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_the_sum_of_the_squares(name: str, ax: Axes) -> None:
     frontend = made(name)
