@@ -26,7 +26,10 @@ def of_layer(layer: nn.Module, sample_rate: float) -> tuple[Tensor, Tensor]:
     more than half of that.
     """
     if isinstance(layer, convolution.GaborConv1d):
-        radians, sigma = layer.constraints["kernel"](layer.kernel).double().unbind(1)
+        kernel = layer.constraints["kernel"](layer.kernel)
+        if layer.sort_filters:
+            kernel = kernel[torch.argsort(kernel[:, 0], stable=True)]
+        radians, sigma = kernel.double().unbind(1)
         centers = radians / (2 * math.pi)
         widths = math.sqrt(2 * math.log(2)) / (math.pi * sigma)
     elif isinstance(layer, convolution.SincConv1d):

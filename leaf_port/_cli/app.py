@@ -18,6 +18,7 @@ from leaf_port._cli import card, measuring, outputs, summary, training
 from leaf_port._cli.audio import Source, check_clip, find_clips, read_clip
 from leaf_port._cli.extraction import Extractor, Features
 from leaf_port._cli.failures import Failures, filter_warnings
+from leaf_port._cli.filters import filters
 from leaf_port._cli.frontends import Asked, Name
 from leaf_port._cli.long_clips import LongClip, is_long
 from leaf_port._cli.outputs import Staging
@@ -37,6 +38,7 @@ def commands() -> None:
     """LEAF and its baselines: the official TensorFlow frontends in PyTorch."""
 
 
+app.command()(filters)
 app.command()(measuring.info)
 app.command()(measuring.benchmark)
 app.command()(training.train)

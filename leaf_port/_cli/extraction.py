@@ -18,8 +18,9 @@ from leaf_port._cli import frontends
 from leaf_port._cli.audio import Clip, Float32
 from leaf_port._cli.frontends import Asked, Float64, Name, Settings
 from leaf_port._cli.refusal import WHERE, refusal
+from leaf_port._frame_times import frame_times
+from leaf_port._quantities import quantity
 from leaf_port.errors import InitialFilterWarning, LeafError
-from leaf_port.padding import SYMMETRIC
 
 if TYPE_CHECKING:  # it needs safetensors, which only --weights does
     from leaf_port._cli.weights import Folder
@@ -39,7 +40,7 @@ class Features:
         values: ``(frames, filters)``.
         times: middle of each frame in seconds, ``(frames,)``.
         frequencies: centre of each filter in Hz, ``(filters,)``, in the order of ``values``.
-        quantity: what the values are, in words; that of the official frontend where it is empty.
+        quantity: what the values are, in words.
     """
 
     clip: Clip
@@ -121,12 +122,10 @@ class Extractor:
         module = self.module(clip.path, rate)
         with _about(clip.path, rate):
             values = self._evaluate(module, clip)
-        settings = self.settings
-        symmetric = getattr(getattr(module, "pooling", None), "padding", "") == SYMMETRIC
-        times = frontends.frame_times(settings, rate, len(clip.samples), len(values), symmetric)
+        times = frame_times(module, len(values), len(clip.samples), WHERE)
         frequencies = frontends.center_frequencies(module, rate)
-        quantity = frontends.quantity(settings, module)
-        return Features(clip, settings, self.weights, rate, values, times, frequencies, quantity)
+        told = self.settings, self.weights, rate
+        return Features(clip, *told, values, times, frequencies, quantity(module))
 
     def rate(self, own: int) -> int:
         """The sample rate that a clip is taken to have, in Hz, from that of its file."""

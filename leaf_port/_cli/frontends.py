@@ -1,4 +1,4 @@
-"""Building a frontend by name and sample rate; its frames' times."""
+"""Building a frontend by name and sample rate."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from leaf_port import _checks, frontend
 from leaf_port._bands import of_layer
 from leaf_port._cli.refusal import WHERE, refusal
 from leaf_port._rates import n_fft
-from leaf_port.padding import same_padding
-from leaf_port.postprocessing import PCEN
 
 Float64 = npt.NDArray[np.float64]
 
@@ -37,14 +35,6 @@ TITLES = {
     Name.SINCNET: "SincNet",
     Name.SINCNET_PLUS: "SincNet+",
     Name.MEL: "Mel filterbanks",
-}
-
-QUANTITIES = {
-    Name.LEAF: "PCEN (energy, gain-normalised)",
-    Name.TFBANKS: "log energy (natural log)",
-    Name.SINCNET: "layer-normalised maximum (unitless)",
-    Name.SINCNET_PLUS: "PCEN (rectified amplitude, gain-normalised)",
-    Name.MEL: "log mel energy (natural log)",
 }
 
 
@@ -134,16 +124,6 @@ def _construct(settings: Settings, rate: int, window: int) -> nn.Module:
     return made
 
 
-def quantity(settings: Settings, module: nn.Module) -> str:
-    """What the features are, in words, also of a frontend whose compression is another."""
-    compression = getattr(module, "compress_fn", getattr(module, "compression_fn", None))
-    if settings.name not in (Name.LEAF, Name.MEL) or isinstance(compression, PCEN):
-        return QUANTITIES[settings.name]
-    if compression is None:
-        return "energy"
-    return QUANTITIES[Name.MEL if settings.name is Name.MEL else Name.TFBANKS]
-
-
 def center_frequencies(module: nn.Module, sample_rate: int) -> Float64:
     """Centre frequency of each filter in Hz, in the order of the features: ``(n_filters,)``."""
     if isinstance(module, frontend.MelFilterbanks):
@@ -151,33 +131,3 @@ def center_frequencies(module: nn.Module, sample_rate: int) -> Float64:
     else:
         centers = of_layer(module.get_submodule("complex_conv"), sample_rate)[0]
     return np.asarray(centers.numpy(), dtype=np.float64)
-
-
-def frame_times(
-    settings: Settings, sample_rate: int, samples: int, frames: int, symmetric: bool = False
-) -> Float64:
-    """Time in seconds of the middle of each frame: ``(frames,)``.
-
-    ``(n stride + offset) / rate``. The offset, in samples:
-
-    - pooling with SAME padding (LEAF, SincNet, SincNet+): ``(window - 1) / 2 - left pad``, where
-      the pad depends on the length of the clip; with ``symmetric`` padding it does not;
-    - pooling without padding (time-domain filterbanks): ``(window + 1) / 2``, since the official
-      squared Hann window peaks one sample late (leaf_audio/utils.py, line 75: ``n - 1``);
-    - mel: frames start at ``n stride``; the Hann window peaks at tap ``window // 2`` (an odd one is
-      symmetric, an even one periodic).
-
-    Of an even window, a Gabor filter is centred one sample later (tap ``window // 2``, while SAME
-    pads ``window / 2 - 1`` on the left). Trained pooling and filter taps may move it further.
-    """
-    window, stride = settings.window(sample_rate)
-    filter_delay = window // 2 - same_padding(samples, window)[0]
-    match settings.name:
-        case Name.MEL:
-            offset = float(window // 2)
-        case Name.TFBANKS:
-            offset = (window + 1) / 2 + filter_delay
-        case _:
-            left, _ = same_padding(samples, window, 1 if symmetric else stride)
-            offset = (window - 1) / 2 - left + filter_delay
-    return (np.arange(frames, dtype=np.float64) * stride + offset) / sample_rate

@@ -34,24 +34,41 @@ def targets(
         LeafError: another suffix, a missing parent folder, a file where a folder belongs or the
             reverse, two clips with the same output.
     """
-    if not given.parent.is_dir():
-        fix = "make the folder first"
-        raise refusal(option, "a path in a folder that exists", str(given), fix)
     if not many:
-        return [_single(option, given, suffix)]
+        return [single(option, given, [suffix], " for one clip")]
+    _check_parent(option, given)
     if given.suffix.lower() == suffix or (given.exists() and not given.is_dir()):
         expected = f"a folder for the {suffix} files of several clips"
         raise refusal(option, expected, str(given), "give a folder, or one clip")
     return _distinct(option, [given / f"{source.name}{suffix}" for source in sources])
 
 
-def _single(option: str, given: Path, suffix: str) -> Path:
-    if given.suffix.lower() != suffix:
-        expected = f"a name that ends in {suffix} for one clip"
-        raise refusal(option, expected, str(given), f"add {suffix} to the name")
+def single(option: str, given: Path, suffixes: Sequence[str], of: str = "") -> Path:
+    """Where one output goes.
+
+    Args:
+        option: that names it.
+        given: its value.
+        suffixes: that the name may have.
+        of: what it is an output of, in words.
+
+    Raises:
+        LeafError: another suffix, a missing parent folder, a folder.
+    """
+    _check_parent(option, given)
+    if given.suffix.lower() not in suffixes:
+        choices = " or ".join(suffixes)
+        expected = f"a name that ends in {choices}{of}"
+        raise refusal(option, expected, str(given), f"add {choices} to the name")
     if given.is_dir():
         raise refusal(option, "a file", f"the folder {given}", "give another name")
     return given
+
+
+def _check_parent(option: str, given: Path) -> None:
+    if not given.parent.is_dir():
+        fix = "make the folder first"
+        raise refusal(option, "a path in a folder that exists", str(given), fix)
 
 
 def _distinct(option: str, paths: list[Path]) -> list[Path]:

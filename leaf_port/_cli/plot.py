@@ -14,20 +14,19 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from leaf_port import _drawing
 from leaf_port._cli.audio import Float32
 from leaf_port._cli.extraction import Features
-from leaf_port._cli.frontends import QUANTITIES, TITLES, Float64, Name
+from leaf_port._cli.frontends import TITLES, Float64, Name
 from leaf_port._cli.text import printable, shortened
 
 _SIZE = (9.0, 5.6)  # inches
 _DPI = 150
 _FONT, _TITLE_FONT = 11, 12  # points
-_COLOURS = "viridis"  # of even lightness steps, also to the colour-blind
 _LINE = "#33415c"
 _TICKS = 9
 _COLUMNS = 3000  # of the waveform: more than there are pixels
 _TITLE_LENGTH = 48
-_FLAT = 1e-4  # relative spread of features below which they are drawn as constant
 
 
 def draw(features: Features) -> Figure:
@@ -49,12 +48,12 @@ def draw(features: Features) -> Figure:
     return figure
 
 
-def write_picture(figure: Figure, stream: BinaryIO) -> None:
-    """Writes ``figure`` as PNG."""
+def write_picture(figure: Figure, stream: BinaryIO, kind: str = "png") -> None:
+    """Writes ``figure`` as PNG, SVG or PDF."""
     with warnings.catch_warnings():
         # A file name in letters that the font lacks is drawn with boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(stream, format="png")
+        figure.savefig(stream, format=kind)
 
 
 def _title(features: Features) -> str:
@@ -94,41 +93,17 @@ def _envelope(samples: Float32, sample_rate: int) -> tuple[Float64, Float32]:
 
 
 def _draw_features(figure: Figure, axes: Axes, features: Features) -> None:
-    order = np.argsort(features.frequencies, kind="stable")
-    n_filters = len(order)
-    left, right = _time_span(features)
-    image = axes.imshow(
-        features.values[:, order].T,
-        origin="lower",
-        aspect="auto",
-        cmap=_COLOURS,
-        clim=_colour_range(features.values),
-        extent=(left, right, -0.5, n_filters - 0.5),
-    )
-    axes.set_xlim(min(0.0, left), max(features.seconds, right))
-    axes.set_xlabel("Time (s)", fontsize=_FONT)
-    rows = np.unique(np.linspace(0, n_filters - 1, min(n_filters, _TICKS)).round().astype(int))
-    labels = [f"{features.frequencies[order[row]]:.0f}" for row in rows]
-    axes.set_yticks(rows, labels=labels)
-    is_sorted = bool((order == np.arange(n_filters)).all())
-    note = "" if is_sorted else ", filters sorted"
-    axes.set_ylabel(f"Filter centre (Hz){note}", fontsize=_FONT)
-    bar = figure.colorbar(image, ax=axes, pad=0.015, aspect=28)
-    quantity = features.quantity or QUANTITIES[features.settings.name]
-    bar.set_label(quantity, fontsize=_FONT)
-    bar.ax.tick_params(labelsize=_FONT - 1)
-
-
-def _colour_range(values: Float32) -> tuple[float, float]:
-    """Least and greatest value; wider where they differ by rounding only, as in silence."""
-    least, greatest = float(values.min()), float(values.max())
-    if greatest - least < _FLAT * max(1.0, abs(least), abs(greatest)):
-        return least - 0.5, greatest + 0.5
-    return least, greatest
-
-
-def _time_span(features: Features) -> tuple[float, float]:
-    """Where the first frame begins and the last one ends, half a stride around their middles."""
     _, stride = features.settings.window(features.sample_rate)
-    half = stride / 2 / features.sample_rate
-    return float(features.times[0] - half), float(features.times[-1] + half)
+    seconds, frequencies = stride / features.sample_rate, features.frequencies
+    limits = float(features.values.min()), float(features.values.max())
+    image = _drawing.image(axes, features.values, features.times, seconds, frequencies, limits)
+    left, right, _, _ = image.get_extent()
+    axes.set_xlim(min(0.0, left), max(features.seconds, right))
+    for label in (axes.xaxis.label, axes.yaxis.label):
+        label.set_fontsize(_FONT)
+    order = _drawing.order_of(frequencies)
+    rows = np.unique(np.linspace(0, len(order) - 1, min(len(order), _TICKS)).round().astype(int))
+    axes.set_yticks(rows, labels=[f"{frequencies[order[row]]:.0f}" for row in rows])
+    bar = figure.colorbar(image, ax=axes, pad=0.015, aspect=28)
+    bar.set_label(features.quantity, fontsize=_FONT)
+    bar.ax.tick_params(labelsize=_FONT - 1)
