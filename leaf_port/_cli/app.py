@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from leaf_port._cli import measuring, outputs, summary
-from leaf_port._cli.audio import Source, check_clip, find_clips, read_clip
+from leaf_port._cli.audio import check_clip, read_clip
 from leaf_port._cli.extraction import Extractor, Features
 from leaf_port._cli.failures import Failures, filter_warnings
+from leaf_port._cli.finding import Source, find_clips, told
 from leaf_port._cli.frontends import Asked, Name
 from leaf_port._cli.long_clips import LongClip, is_long
 from leaf_port._cli.outputs import Staging
@@ -54,7 +55,9 @@ class _Job:
 def features(
     clips: Annotated[
         list[Path],
-        typer.Argument(metavar="CLIP", help="WAV or FLAC files, mono, or folders of them."),
+        typer.Argument(
+            metavar="CLIP", help="WAV, FLAC, MP3, Ogg, Opus or AIFF files, or folders of them."
+        ),
     ],
     frontend: Annotated[
         Name | None,
@@ -95,6 +98,10 @@ def features(
             metavar="HZ", help="Overrides the files' own rates. The samples are not resampled."
         ),
     ] = None,
+    mono: Annotated[
+        bool,
+        typer.Option("--mono", help="Take clips of several channels, as the channels' mean."),
+    ] = False,
     n_filters: Annotated[
         int | None, typer.Option(metavar="N", help="Number of filters. Default: 40.")
     ] = None,
@@ -113,7 +120,8 @@ def features(
     or --skip-bad is given.
 
     16-bit samples are read as int16 and divided by 32767, as in the official example/data.py; other
-    formats as libsndfile's float32.
+    formats, MP3 and Ogg among them, as libsndfile's float32. Clips have one channel, but for
+    --mono.
 
     Filters span 60 to 7800 Hz, or up to 97.5 % of a Nyquist frequency below 8000 Hz. SincNet's and
     SincNet+'s filters never learn of the sample rate, as in the official code: they scale with it.
@@ -122,7 +130,7 @@ def features(
     asked = Asked(frontend, n_filters, window_len, window_stride)
     try:
         with filter_warnings():
-            extractor = Extractor.of_options(asked, sample_rate, weights)
+            extractor = Extractor.of_options(asked, sample_rate, weights, mono)
             jobs = _plan(clips, out, plot, force)
             bad = _run(extractor, jobs, skip_bad)
     except LeafError as error:
@@ -134,7 +142,10 @@ def features(
 
 def _plan(clips: Sequence[Path], out: Path | None, plot: Path | None, force: bool) -> list[_Job]:
     """What to read and write; refuses what could not be written."""
-    sources = find_clips(clips)
+    found = find_clips(clips)
+    sources = found.sources
+    if found.passed_over:
+        print(f"note: passed over: {printable(told(found.passed_over))}", file=sys.stderr)
     many = len(clips) > 1 or clips[0].is_dir()
     planned: list[Sequence[Path | None]] = []
     for option, given, suffix in (("--out", out, ".npy"), ("--plot", plot, ".png")):
@@ -152,7 +163,7 @@ def _run(extractor: Extractor, jobs: Sequence[_Job], skip_bad: bool) -> Failures
     bad = Failures(skip_bad)
     if len(jobs) > 1 and not skip_bad:  # so that a bad clip is known before hours of computing
         for job in jobs:
-            check_clip(job.source.path)
+            check_clip(job.source.path, extractor.mono)
     rows: list[summary.Row] = []
     done: list[_Job] = []
     with Staging() as staging:
@@ -168,11 +179,11 @@ def _run(extractor: Extractor, jobs: Sequence[_Job], skip_bad: bool) -> Failures
 
 def _computed(extractor: Extractor, job: _Job, staging: Staging) -> summary.Row:
     """Computes and stages one clip; a long one block by block, where no picture needs it whole."""
-    if job.picture is None and is_long(job.source.path):
+    if job.picture is None and is_long(job.source.path, extractor.mono):
         clip = LongClip(extractor, job.source.path)
         if clip.can_stream():
             return _stage_long(staging, job, clip)
-    result = extractor(read_clip(job.source.path))
+    result = extractor(read_clip(job.source.path, extractor.mono))
     _stage(staging, job, result)
     return summary.row(result)
 

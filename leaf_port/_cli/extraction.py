@@ -64,6 +64,7 @@ class Extractor:
         settings: of the frontend.
         sample_rate: to use instead of the clips' own, in Hz. Nothing is resampled.
         weights: a safetensors file, or the frontend of a folder; None for the initial weights.
+        mono: whether clips of several channels are taken, as their mean.
 
     Attributes:
         sample_rate_is_told: whether it is known which sample rate the weights are for.
@@ -74,12 +75,17 @@ class Extractor:
     """
 
     def __init__(
-        self, settings: Settings, sample_rate: int | None, weights: Path | Folder | None
+        self,
+        settings: Settings,
+        sample_rate: int | None,
+        weights: Path | Folder | None,
+        mono: bool = False,
     ) -> None:
         settings.check()
         if sample_rate is not None:
             _checks.at_least(WHERE, "--sample-rate", sample_rate)
         self.settings = settings
+        self.mono = mono
         self.sample_rate = sample_rate
         self.sample_rate_is_told = sample_rate is not None or not isinstance(weights, Path)
         self.weights = weights if weights is None or isinstance(weights, Path) else weights.path
@@ -96,17 +102,19 @@ class Extractor:
             self._modules[weights.sample_rate] = weights.module
 
     @classmethod
-    def of_options(cls, asked: Asked, sample_rate: int | None, weights: Path | None) -> Extractor:
+    def of_options(
+        cls, asked: Asked, sample_rate: int | None, weights: Path | None, mono: bool = False
+    ) -> Extractor:
         """From the command's options; a folder of weights tells what is not given."""
         if weights is None:
-            return cls(asked.settings(), sample_rate, None)
+            return cls(asked.settings(), sample_rate, None, mono)
         from leaf_port._cli.weights import folder_of, read_folder  # needs safetensors
 
         folder = folder_of(weights)
         if folder is None:
-            return cls(asked.settings(), sample_rate, weights)
+            return cls(asked.settings(), sample_rate, weights, mono)
         found = read_folder(folder, asked)
-        return cls(found.settings, sample_rate, found)
+        return cls(found.settings, sample_rate, found, mono)
 
     def __call__(self, clip: Clip) -> Features:
         """The features of ``clip``.

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from leaf_port._cli.audio import Source
+from leaf_port._cli.finding import Source
 from leaf_port._cli.refusal import refusal
 from leaf_port._publish import Marks, sync_file, sync_folder, undisturbed
 from leaf_port.errors import LeafError
