@@ -112,6 +112,15 @@ def features(
         float | None,
         typer.Option(metavar="MS", help="Hop between frames, milliseconds. Default: 10."),
     ] = None,
+    min_freq: Annotated[
+        float | None,
+        typer.Option(
+            metavar="HZ", help="Where the lowest filter starts. Not sincnet's, or with weights."
+        ),
+    ] = None,
+    max_freq: Annotated[
+        float | None, typer.Option(metavar="HZ", help="Where the highest filter ends; likewise.")
+    ] = None,
 ) -> None:
     """Computes the features of audio clips.
 
@@ -127,7 +136,7 @@ def features(
     SincNet+'s filters never learn of the sample rate, as in the official code: they scale with it.
     A folder of weights tells frontend, sizes and sample rate; clips of other rates are refused.
     """
-    asked = Asked(frontend, n_filters, window_len, window_stride)
+    asked = Asked(frontend, n_filters, window_len, window_stride, min_freq, max_freq)
     try:
         with filter_warnings():
             extractor = Extractor.of_options(asked, sample_rate, weights, mono)

@@ -1,8 +1,8 @@
 """Whether a sound file is whole, as its container tells.
 
-libsndfile reads what there is of a file that was cut short, and says nothing: of WAV and AIFF files,
-of Ogg files that end between two pages, and of MP3 files without a header for the length, of which
-it takes the length to be what the first frame lets it guess.
+libsndfile reads what there is of a file that was cut short, and says nothing: of WAV and AIFF
+files, of Ogg files that end between two pages, and of MP3 files without a header for the length, of
+which it takes the length to be what the first frame lets it guess.
 """
 
 from __future__ import annotations

@@ -108,6 +108,7 @@ class Extractor:
         """From the command's options; a folder of weights tells what is not given."""
         if weights is None:
             return cls(asked.settings(), sample_rate, None, mono)
+        asked.refuse_band(weights)
         from leaf_port._cli.weights import folder_of, read_folder  # needs safetensors
 
         folder = folder_of(weights)

@@ -110,7 +110,7 @@ def _clips_in(folder: Path, read: frozenset[str], passed_over: Counter[str]) -> 
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """The files below a folder that are meant; macOS keeps its own notes on x.wav in ``._x.wav``."""
+    """The files below a folder that are meant; in ``._x.wav`` macOS keeps its notes on x.wav."""
     return (p for p in folder.rglob("*") if not p.name.startswith(".") and p.is_file())
 
 
