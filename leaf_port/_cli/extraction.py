@@ -68,6 +68,8 @@ class Extractor:
 
     Attributes:
         sample_rate_is_told: whether it is known which sample rate the weights are for.
+        weights_rate: that such weights are taken for, in Hz: the first clip's, which other
+            processes may have; None where the first one here tells.
 
     Raises:
         LeafError: settings out of range, a sample rate below 1 or other than the folder's, weights
@@ -89,6 +91,7 @@ class Extractor:
         self.sample_rate = sample_rate
         self.sample_rate_is_told = sample_rate is not None or not isinstance(weights, Path)
         self.weights = weights if weights is None or isinstance(weights, Path) else weights.path
+        self.weights_rate: int | None = None
         self._state = None
         self._modules: dict[int, nn.Module] = {}
         if isinstance(weights, Path):
@@ -143,8 +146,8 @@ class Extractor:
         """The frontend for a clip of a rate; of given weights there is one only."""
         if rate in self._modules:
             return self._modules[rate]
-        if self.weights is not None and self._modules:
-            (only,) = self._modules
+        only = next(iter(self._modules), self.weights_rate)
+        if self.weights is not None and only not in (None, rate):
             told = "as the weights are for" if self._state is None else "as the clips before it"
             fix = f"resample it; --sample-rate {only} takes the samples as they are"
             raise refusal(clip, f"{only} Hz, {told}", f"{rate} Hz", fix)
