@@ -11,7 +11,7 @@ import multiprocessing
 import signal
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -60,7 +60,10 @@ class Outcome(Generic[Result]):
         return self.result
 
 
-def alone(work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Outcome[Result]]:
+Outcomes = Generator[Outcome[Result], None, None]
+
+
+def alone(work: Callable[[Task], Result], tasks: Iterable[Task]) -> Outcomes[Result]:
     """The outcomes of ``tasks`` in this process, each when it is asked for."""
     for task in tasks:
         try:
@@ -76,7 +79,7 @@ def shared(
     work: Callable[[State, Task], Result],
     tasks: Iterable[Task],
     workers: int,
-) -> Iterator[Outcome[Result]]:
+) -> Outcomes[Result]:
     """The outcomes of ``tasks``, in their order, by so many processes.
 
     Close it, and all of them end.
@@ -106,8 +109,9 @@ def shared(
                 yield done.pop(shown)
                 shown += 1
             elif busy:
-                for ready in wait(list(busy)):
-                    hand = busy.pop(ready)  # type: ignore[arg-type]
+                ready = set(wait(list(busy)))
+                for connection in [each for each in busy if each in ready]:
+                    hand = busy.pop(connection)
                     done[hand.number] = hand.outcome()
                     idle.append(hand)
             else:

@@ -183,11 +183,11 @@ def _check_all(request: Request, jobs: Sequence[_Job]) -> None:
 def _staged(jobs: Iterable[_Job], staging: Staging, tasks: list[Task]) -> Iterator[Task]:
     """A task for each job, with names reserved for its files."""
     for job in jobs:
-        files = [
+        array, picture = (
             None if path is None else Output(staging.reserve(path), path)
             for path in (job.array, job.picture)
-        ]
-        tasks.append(Task(job.source.path, *files))
+        )
+        tasks.append(Task(job.source.path, array, picture))
         yield tasks[-1]
 
 
@@ -199,7 +199,7 @@ def _drop(staging: Staging, task: Task, _: LeafError) -> None:
 
 def _outcomes(
     request: Request, extractor: Extractor, tasks: Iterable[Task], count: int
-) -> Iterator[crew.Outcome[Done]]:
+) -> crew.Outcomes[Done]:
     """What comes of the tasks, in their order, with the progress shown."""
     workers = min(request.workers, count)
     if workers <= 1:
