@@ -1,17 +1,20 @@
 """Audio samples as the official training code prepares them (example/data.py, lines 42-68).
 
-Each function takes one clip, ``(samples,)``.
+Each function of samples takes one clip, ``(samples,)``. :func:`load_features` reads what ``python
+-m leaf_port features --format safetensors`` wrote.
 """
 
 from __future__ import annotations
 
+import os
 from typing import overload
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from leaf_port import _checks
+from leaf_port import _checks, _feature_folder
+from leaf_port._feature_folder import Features as Features
 from leaf_port.errors import LeafError
 
 _INT16 = torch.iinfo(torch.int16)
@@ -127,6 +130,31 @@ def int16_to_float(samples: Tensor) -> Tensor:
             raise LeafError(owner, "samples", expected, f"values from {low} to {high}", fix)
     floats = samples.to(torch.float32)
     return floats / floats.new_full((), _INT16.max)  # a tensor: by a number, CUDA multiplies
+
+
+def load_features(folder: str | os.PathLike[str]) -> Features:
+    """The features of a corpus, by the names of their clips; each is read when it is asked for.
+
+    ``python -m leaf_port features CORPUS --format safetensors --out FOLDER`` makes the folder, by
+    one process or by many shards.
+
+    Args:
+        folder: with the files and indices of all shards.
+
+    Returns:
+        A mapping of names to ``(frames, filters)``, float32. A name is the clip's path below what
+        all clips have in common, without its suffix. :meth:`Features.shape` and
+        :meth:`Features.sample_rate` tell of a clip without reading it.
+
+    Raises:
+        LeafError: no such folder; a shard that is not done; files of different runs; a file that
+            is missing or damaged.
+
+    Example:
+        ``load_features("features")["speaker/seven"].shape`` is ``torch.Size`` of 100 frames and 40
+        filters for a second of sound.
+    """
+    return _feature_folder.load(folder)
 
 
 def _clip(owner: str, samples: Tensor) -> None:

@@ -65,9 +65,12 @@ class Extractor:
         settings: of the frontend.
         sample_rate: to use instead of the clips' own, in Hz. Nothing is resampled.
         weights: a safetensors file, or the frontend of a folder; None for the initial weights.
+        mono: whether clips of several channels are taken, as their mean.
 
     Attributes:
         sample_rate_is_told: whether it is known which sample rate the weights are for.
+        weights_rate: that such weights are taken for, in Hz: the first clip's, which other
+            processes may have; None where the first one here tells.
 
     Raises:
         LeafError: settings out of range, a sample rate below 1 or other than the folder's, weights
@@ -75,15 +78,21 @@ class Extractor:
     """
 
     def __init__(
-        self, settings: Settings, sample_rate: int | None, weights: Path | Folder | None
+        self,
+        settings: Settings,
+        sample_rate: int | None,
+        weights: Path | Folder | None,
+        mono: bool = False,
     ) -> None:
         settings.check()
         if sample_rate is not None:
             _checks.at_least(WHERE, "--sample-rate", sample_rate)
         self.settings = settings
+        self.mono = mono
         self.sample_rate = sample_rate
         self.sample_rate_is_told = sample_rate is not None or not isinstance(weights, Path)
         self.weights = weights if weights is None or isinstance(weights, Path) else weights.path
+        self.weights_rate: int | None = None
         self._state = None
         self._modules: dict[int, nn.Module] = {}
         if isinstance(weights, Path):
@@ -98,18 +107,23 @@ class Extractor:
 
     @classmethod
     def of_options(
-        cls, asked: Asked, sample_rate: int | None, weights: str | Path | None
+        cls,
+        asked: Asked,
+        sample_rate: int | None,
+        weights: Path | None,
+        mono: bool = False,
     ) -> Extractor:
         """From the command's options; a folder of weights tells what is not given."""
         if weights is None:
-            return cls(asked.settings(), sample_rate, None)
+            return cls(asked.settings(), sample_rate, None, mono)
+        asked.refuse_band(weights)
         from leaf_port._cli.weights import folder_of, read_folder  # needs safetensors
 
         folder = folder_of(weights)
         if folder is None:
-            return cls(asked.settings(), sample_rate, Path(weights))
+            return cls(asked.settings(), sample_rate, weights, mono)
         found = read_folder(folder, asked)
-        return cls(found.settings, sample_rate, found)
+        return cls(found.settings, sample_rate, found, mono)
 
     def __call__(self, clip: Clip) -> Features:
         """The features of ``clip``.
@@ -135,8 +149,8 @@ class Extractor:
         """The frontend for a clip of a rate; of given weights there is one only."""
         if rate in self._modules:
             return self._modules[rate]
-        if self.weights is not None and self._modules:
-            (only,) = self._modules
+        only = next(iter(self._modules), self.weights_rate)
+        if self.weights is not None and only not in (None, rate):
             told = "as the weights are for" if self._state is None else "as the clips before it"
             fix = f"resample it; --sample-rate {only} takes the samples as they are"
             raise refusal(clip, f"{only} Hz, {told}", f"{rate} Hz", fix)

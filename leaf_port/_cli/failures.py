@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from leaf_port._cli.text import printable
@@ -23,12 +23,19 @@ class Failures:
         self._skip = skip
         self._errors: list[LeafError] = []
 
-    def __bool__(self) -> bool:
-        return bool(self._errors)
+    def __len__(self) -> int:
+        return len(self._errors)
+
+    def add(self, error: LeafError) -> None:
+        """Keeps an error that an earlier run met."""
+        self._errors.append(error)
 
     @contextlib.contextmanager
-    def caught(self, clip: Path) -> Iterator[None]:
-        """Keeps an error about ``clip``; one about an option or an output is raised."""
+    def caught(self, clip: Path, skipped: Callable[[LeafError], object]) -> Iterator[None]:
+        """Keeps an error about ``clip``, and tells ``skipped``.
+
+        One about an option or an output is raised.
+        """
         try:
             yield
         except LeafError as error:
@@ -37,6 +44,7 @@ class Failures:
             if not (self._skip and about_it):
                 raise
             self._errors.append(error)
+            skipped(error)
 
     def show(self, clips: int) -> None:
         """Names them on stderr, a line each."""

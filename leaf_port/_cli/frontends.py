@@ -47,18 +47,45 @@ class Settings:
         n_filters: how many filters.
         window_len: of the filters and the pooling, in milliseconds.
         window_stride: between two frames, in milliseconds.
+        min_freq: where the lowest filter starts, in Hz; None for the default of the frontend.
+        max_freq: where the highest one ends, in Hz; None likewise.
     """
 
     name: Name
     n_filters: int = 40
     window_len: float = 25.0
     window_stride: float = 10.0
+    min_freq: float | None = None
+    max_freq: float | None = None
 
     def check(self) -> None:
         """Refuses sizes that are not positive, in the words of the command's options."""
         _checks.at_least(WHERE, "--n-filters", self.n_filters)
         _checks.positive(WHERE, "--window-len", self.window_len)
         _checks.positive(WHERE, "--window-stride", self.window_stride)
+        self._check_band()
+
+    def _check_band(self) -> None:
+        """Refuses a band that no sample rate allows; the frontend refuses one above its own."""
+        band = {"--min-freq": self.min_freq, "--max-freq": self.max_freq}
+        for option, given in band.items():
+            if given is None:
+                continue
+            if self.name in (Name.SINCNET, Name.SINCNET_PLUS):
+                expected = "a frontend whose filters span a band: leaf, tfbanks or mel"
+                fix = "leave it out: these filters scale with the sample rate"
+                raise refusal(option, expected, self.name.value, fix)
+            if _checks.finite(WHERE, option, given) < 0:
+                raise refusal(option, "at least 0 Hz", f"{given:g}", "raise it")
+        if self.min_freq is None or self.max_freq is None or self.min_freq < self.max_freq:
+            return
+        expected = f"a number below --max-freq ({self.max_freq:g} Hz)"
+        raise refusal("--min-freq", expected, f"{self.min_freq:g}", "exchange the two")
+
+    def band(self) -> dict[str, float]:
+        """The arguments of ``for_sample_rate`` for the band, as far as they are given."""
+        band = {"min_freq": self.min_freq, "max_freq": self.max_freq}
+        return {name: hertz for name, hertz in band.items() if hertz is not None}
 
     def window(self, sample_rate: int) -> tuple[int, int]:
         """Window and stride, in samples."""
@@ -73,11 +100,24 @@ class Asked:
     n_filters: int | None = None
     window_len: float | None = None
     window_stride: float | None = None
+    min_freq: float | None = None
+    max_freq: float | None = None
 
     def settings(self) -> Settings:
         """With the official defaults of what is not given."""
         given = {each.name: getattr(self, each.name) for each in fields(self)}
         return Settings(**{"name": Name.LEAF} | {k: v for k, v in given.items() if v is not None})
+
+    def refuse_band(self, weights: Path) -> None:
+        """Refuses a band beside weights, which are the filters that they are.
+
+        Raises:
+            LeafError: naming the option.
+        """
+        for option, given in (("--min-freq", self.min_freq), ("--max-freq", self.max_freq)):
+            if given is not None:
+                expected = f"no band beside --weights {weights}, which hold the filters"
+                raise refusal(option, expected, f"{given:g}", "leave one of the two out")
 
     def refuse_others_than(self, kept: Settings, told_by: Path) -> None:
         """Refuses an option that contradicts what a file tells.
@@ -111,6 +151,7 @@ def build(settings: Settings, sample_rate: int) -> nn.Module:
 def _construct(settings: Settings, rate: int, window: int) -> nn.Module:
     n_filters, length, stride = settings.n_filters, settings.window_len, settings.window_stride
     shape: dict[str, Any] = {"n_filters": n_filters, "window_len": length, "window_stride": stride}
+    shape |= settings.band()
     if settings.name is Name.MEL:
         shape["n_fft"] = n_fft(rate, window)
     kinds: dict[Name, Any] = {

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import soundfile  # type: ignore[import-untyped]
 import torch
 
 from leaf_port._cli.audio import Float32, Sound, opened
@@ -25,11 +24,12 @@ LONG = 1 << 22
 _SECONDS = 30.0  # between two lines about the progress
 
 
-def is_long(path: Path) -> bool:
+def is_long(path: Path, mono: bool = False) -> bool:
     """Whether a file has at least :data:`LONG` samples; one that cannot be opened has none."""
     try:
-        return int(soundfile.info(path).frames) >= LONG
-    except (soundfile.LibsndfileError, OSError):
+        with opened(path, mono) as sound:
+            return sound.samples >= LONG
+    except LeafError:
         return False
 
 
@@ -45,7 +45,7 @@ class LongClip:
     """
 
     def __init__(self, extractor: Extractor, path: Path) -> None:
-        with opened(path) as sound:
+        with opened(path, extractor.mono) as sound:
             self._own_rate = sound.sample_rate
             self._samples = sum(len(block) for block in sound.blocks())
         self._extractor, self._path = extractor, path
@@ -90,7 +90,7 @@ class LongClip:
     def _blocks(self) -> Iterator[Float32]:
         """The features, ``(frames, filters)`` each; at least one frame in all."""
         features = self._stream()
-        with opened(self._path) as sound, torch.inference_mode():
+        with opened(self._path, self._extractor.mono) as sound, torch.inference_mode():
             for block in _with_progress(sound, self._samples):
                 values = features(torch.from_numpy(block)[None])[0].numpy()
                 if len(values):

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from leaf_port._cli.audio import Source
+from leaf_port._cli.finding import Source
 from leaf_port._cli.refusal import refusal
 from leaf_port._publish import Marks, sync_file, sync_folder, undisturbed
 from leaf_port.errors import LeafError
@@ -34,9 +34,9 @@ def targets(
         LeafError: another suffix, a missing parent folder, a file where a folder belongs or the
             reverse, two clips with the same output.
     """
+    _refuse_no_parent(option, given)
     if not many:
         return [single(option, given, [suffix], " for one clip")]
-    _check_parent(option, given)
     if given.suffix.lower() == suffix or (given.exists() and not given.is_dir()):
         expected = f"a folder for the {suffix} files of several clips"
         raise refusal(option, expected, str(given), "give a folder, or one clip")
@@ -55,7 +55,7 @@ def single(option: str, given: Path, suffixes: Sequence[str], of: str = "") -> P
     Raises:
         LeafError: another suffix, a missing parent folder, a folder.
     """
-    _check_parent(option, given)
+    _refuse_no_parent(option, given)
     if given.suffix.lower() not in suffixes:
         choices = " or ".join(suffixes)
         expected = f"a name that ends in {choices}{of}"
@@ -65,10 +65,21 @@ def single(option: str, given: Path, suffixes: Sequence[str], of: str = "") -> P
     return given
 
 
-def _check_parent(option: str, given: Path) -> None:
+def _refuse_no_parent(option: str, given: Path) -> None:
     if not given.parent.is_dir():
         fix = "make the folder first"
         raise refusal(option, "a path in a folder that exists", str(given), fix)
+
+
+def refuse_no_folder(option: str, given: Path) -> None:
+    """Refuses what is no folder and cannot become one.
+
+    Raises:
+        LeafError: a missing parent folder, or a file.
+    """
+    _refuse_no_parent(option, given)
+    if given.exists() and not given.is_dir():
+        raise refusal(option, "a folder", f"the file {given}", "give another name")
 
 
 def _distinct(option: str, paths: list[Path]) -> list[Path]:
@@ -114,15 +125,26 @@ class Staging:
         Raises:
             LeafError: the system refuses (permissions, a full disk).
         """
+        write_file(self.reserve(path), path, write)
+
+    def reserve(self, path: Path) -> Path:
+        """The temporary name beside ``path`` for what is to become it, by :func:`write_file`.
+
+        Raises:
+            LeafError: the system refuses.
+        """
         try:
             self._make_folder(path.parent)
             temporary = self._marks.name(path.parent)
-            with temporary.open("xb") as stream:
-                self._temporaries[temporary] = path
-                write(stream)
-            sync_file(temporary)
         except OSError as error:
             raise _refusal(path, error) from error
+        self._temporaries[temporary] = path
+        return temporary
+
+    def drop(self, temporary: Path) -> None:
+        """Gives a reserved name up, and what was written there."""
+        del self._temporaries[temporary]
+        temporary.unlink(missing_ok=True)
 
     def _make_folder(self, folder: Path) -> None:
         if folder.is_dir():
@@ -155,10 +177,9 @@ class Staging:
             folders.add(path.parent)
         for folder in folders:
             sync_folder(folder)
-        self._folders.clear()
 
     def _discard(self) -> None:
-        """Removes what was not published; a folder only if nothing else has come to lie in it."""
+        """Removes what was not published, and the folders that nothing has come to lie in."""
         for temporary in self._temporaries:
             temporary.unlink(missing_ok=True)
         self._marks.close()
@@ -167,6 +188,25 @@ class Staging:
                 folder.rmdir()
             except OSError:
                 continue
+
+
+def write_file(temporary: Path, final: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Writes a file under a name that nothing has yet, and has the system put it on the disk.
+
+    Args:
+        temporary: the name.
+        final: what it is to be called: errors name it.
+        write: writes what is in it.
+
+    Raises:
+        LeafError: the system refuses (permissions, a full disk).
+    """
+    try:
+        with temporary.open("xb") as stream:
+            write(stream)
+        sync_file(temporary)
+    except OSError as error:
+        raise _refusal(final, error) from error
 
 
 def _refusal(path: Path, error: OSError) -> LeafError:

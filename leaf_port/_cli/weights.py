@@ -49,6 +49,15 @@ class Folder:
     sample_rate: int
 
 
+def located(given: str) -> Path:
+    """What ``--weights`` means as a path; of a model on the Hugging Face Hub its download.
+
+    Raises:
+        LeafError: a model that cannot be downloaded.
+    """
+    return Hub().located(given) if is_id(given) else Path(given)
+
+
 def folder_of(given: str | Path) -> Path | None:
     """The folder that ``--weights`` means: itself, or the one whose config.json tells of the file.
 

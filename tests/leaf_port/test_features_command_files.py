@@ -75,25 +75,37 @@ def not_finite(path: Path) -> None:
 
 BAD_CLIPS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "missing": ("clip.wav", lambda path: None, "nothing of that name"),
-    "text": ("clip.wav", text, "expected a WAV or FLAC file"),
-    "nothing in it": ("clip.wav", lambda path: path.touch(), "expected a WAV or FLAC file"),
+    "text": ("clip.wav", text, "expected a WAV, FLAC, MP3, Ogg, Opus or AIFF file"),
+    "nothing in it": (
+        "clip.wav",
+        lambda path: path.touch(),
+        "expected a WAV, FLAC, MP3, Ogg, Opus or AIFF file",
+    ),
     "truncated wav": ("clip.wav", cut_wav, "956 bytes of samples where the header says 4000"),
     "truncated rf64": ("clip.wav", cut_rf64, "bytes of samples where the header says 4000"),
-    "truncated flac": ("clip.flac", cut_flac, "expected a WAV or FLAC file"),
+    "truncated flac": ("clip.flac", cut_flac, "expected a WAV, FLAC, MP3, Ogg, Opus or AIFF file"),
     "flac of unknown length": ("clip.flac", of_unknown_length, "got one of unknown length"),
     "header too long": (
         "clip.wav",
         long_header,
         "4000 bytes of samples where the header says 4002",
     ),
-    "stereo": ("clip.wav", lambda path: write(path, noise().reshape(-1, 2)), "got 2 channels"),
+    "stereo": (
+        "clip.wav",
+        lambda path: write(path, noise().reshape(-1, 2)),
+        "got 2 channels; take one channel, or their mean with --mono",
+    ),
     "no samples": ("clip.wav", lambda path: write(path, noise(0)), "at least one sample"),
-    "no samples, flac": ("clip.flac", lambda path: write(path, noise(0)), "a WAV or FLAC file"),
+    "no samples, flac": (
+        "clip.flac",
+        lambda path: write(path, noise(0)),
+        "AIFF file that libsndfile reads",
+    ),
     "NaN": ("clip.wav", not_finite, "expected finite samples"),
-    "aiff inside": ("clip.wav", lambda path: write(path, format="AIFF"), "got AIFF"),
-    "other suffix": ("clip.mp3", text, "expected a .wav or .flac file, got '.mp3'"),
-    "no suffix": ("clip", text, "expected a .wav or .flac file, got no suffix"),
-    "empty folder": ("clip.wav", lambda path: path.mkdir(), "a folder with .wav or .flac files"),
+    "au inside": ("clip.wav", lambda path: write(path, format="AU"), "got AU"),
+    "other suffix": ("clip.mid", text, ".aiff or .aif, got '.mid'"),
+    "no suffix": ("clip", text, "expected a file of .wav, .flac, .mp3"),
+    "empty folder": ("clip.wav", lambda path: path.mkdir(), "a folder with files of .wav"),
 }
 
 
@@ -109,8 +121,10 @@ def test_a_bad_clip_is_refused_in_one_line(kind: str, tmp_path: Path) -> None:
 
 def test_a_folder_with_other_files_only_is_refused(tmp_path: Path) -> None:
     (tmp_path / "clips").mkdir()
-    text(tmp_path / "clips" / "song.mp3")
-    assert "a folder with .wav or .flac files" in refused(tmp_path, tmp_path / "clips")
+    text(tmp_path / "clips" / "song.mid")
+    line = refused(tmp_path, tmp_path / "clips")
+    assert "a folder with files of .wav, .flac" in line
+    assert "got none; passed over: 1 .mid;" in line
 
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
@@ -212,7 +226,9 @@ def test_folders_keep_their_shape(tmp_path: Path) -> None:
         write(tmp_path / name, format=kind)
     (tmp_path / "a" / "notes.txt").touch()
     out = tmp_path / "out"
-    written = succeeds(tmp_path / "a", "--out", out, "--plot", out).split()
+    result = run(tmp_path / "a", "--out", out, "--plot", out)
+    assert (result.exit_code, result.stderr) == (0, "note: passed over: 1 .txt\n")
+    written = result.stdout.split()
     names = ["b/one.npy", "b/one.png", "b/two.npy", "b/two.png", "one.npy", "one.png"]
     assert written == [str(out / name) for name in names]
     assert sorted(k for k, v in snapshot(out).items() if v is not None) == names
