@@ -16,6 +16,7 @@ from rich.progress import Progress
 
 from leaf_port._cli import measuring, outputs, summary
 from leaf_port._cli.audio import Source, check_clip, find_clips, read_clip
+from leaf_port._cli.export import export
 from leaf_port._cli.extraction import Extractor, Features
 from leaf_port._cli.failures import Failures, filter_warnings
 from leaf_port._cli.frontends import Asked, Name
@@ -39,6 +40,7 @@ def commands() -> None:
 
 app.command()(measuring.info)
 app.command()(measuring.benchmark)
+app.command()(export)
 
 
 @dataclass(frozen=True)
