@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from importlib import metadata as packages
 from pathlib import Path
 
-
 import torch
 from torch import Tensor, nn
 
@@ -25,8 +24,6 @@ from leaf_port._export import capture, compare, onnx_file, pt2_file
 from leaf_port._export.capture import OWNER, Subject
 from leaf_port._export.compare import Comparison as Comparison
 from leaf_port.errors import LeafError
-
-    from leaf_port._export.capture import Subject
 
 _Read = Callable[[Path, str], Callable[[Tensor], Tensor]]
 

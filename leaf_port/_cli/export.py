@@ -91,7 +91,9 @@ def _refuse_suffix(out: Path, opset: int | None) -> None:
         got = repr(out.suffix) if out.suffix else "no suffix"
         fix = "give one of the two"
         if suffix == ".pte":
-            fix = "ExecuTorch plans memory for a longest clip; make it from the program of a .pt2"
+            fix = (
+                "ExecuTorch needs a longest clip, which these graphs have not: give one of the two"
+            )
         raise _refusal(str(out), "a name that ends in .onnx or .pt2", got, fix)
     if opset is not None and suffix != ".onnx":
         raise _refusal("--opset", "an .onnx file beside it", str(out), "leave the option out")

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from leaf_port import frontend, models, pretrained
 from leaf_port._cli.frontends import Asked, Name, Settings
 from leaf_port._cli.refusal import refusal
+from leaf_port.errors import LeafError
 from leaf_port.pretrained import differences
 
 _NAMES = {
