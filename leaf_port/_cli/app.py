@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from leaf_port._cli import card, measuring, runs, training
+from leaf_port._cli.export import export
 from leaf_port._cli.failures import filter_warnings
 from leaf_port._cli.filters import filters
 from leaf_port._cli.frontends import Asked, Name
@@ -47,6 +48,7 @@ app.command()(measuring.benchmark)
 app.command()(training.train)
 app.command()(training.evaluate)
 app.command()(card.card)
+app.command()(export)
 
 
 @app.command()

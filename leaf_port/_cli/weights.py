@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from leaf_port import frontend, models, pretrained
 from leaf_port._cli.frontends import Asked, Name, Settings
 from leaf_port._cli.refusal import refusal
 from leaf_port._hub import Hub, is_id
+from leaf_port.errors import LeafError
 from leaf_port.pretrained import differences
 
 _NAMES = {
@@ -95,6 +97,25 @@ def read_folder(folder: Path, asked: Asked) -> Folder:
     settings = _settings(tree)
     asked.refuse_others_than(settings, folder / pretrained.CONFIG)
     return Folder(folder, model, settings, _rate(tree))
+
+
+def read_model(folder: Path) -> tuple[nn.Module, dict[str, str]]:
+    """The whole model of a folder, and what ``export`` notes of it.
+
+    Raises:
+        LeafError: what ``from_pretrained`` refuses, a model of no waveform, or weights that are not
+            finite.
+    """
+    config = pretrained.read_config(folder)
+    kind = config["kind"]
+    if kind not in _CLASSES:
+        expected = f"a model of kind {', '.join(_CLASSES)}"
+        got, fix = f"{folder}: {kind}", "give a frontend or a classifier"
+        raise LeafError("export", "MODEL", expected, got, fix)
+    model: Any = _CLASSES[kind].from_pretrained(folder)
+    _refuse_non_finite(model.state_dict())
+    data = (folder / pretrained.WEIGHTS).read_bytes()
+    return model, {"weights_sha256": hashlib.sha256(data).hexdigest()}
 
 
 def _frontend(model: Any, tree: Mapping[str, Any]) -> tuple[nn.Module | None, Any]:
