@@ -41,6 +41,7 @@ from leaf_port.normalization import InstanceNormalization, LayerNormalization
 from leaf_port.postprocessing import PCEN, SpecAugment, log_compression
 from leaf_port.pretrained import FromPretrained
 from leaf_port.regularizers import Regularizer
+from leaf_port.scales import ScaleInit
 from leaf_port.streaming import Stream, is_causal
 from leaf_port.utils import WindowType
 
@@ -203,6 +204,7 @@ class Leaf(FromPretrained, nn.Module):
         sample_rate: int,
         min_freq: float = MIN_HZ,
         max_freq: float | None = None,
+        scale: str | None = None,
         **kwargs: Any,
     ) -> Self:
         """A frontend whose first filters span a band in Hz at any sample rate.
@@ -216,6 +218,8 @@ class Leaf(FromPretrained, nn.Module):
             max_freq: where the highest one ends; by default 7800 Hz, or 97.5 % of a Nyquist
                 frequency below 8000 Hz. Above 16 kHz filters are laid out in the bins of a longer
                 transform than the official one of 512 points, which would make some coincide.
+            scale: another scale than the official mel filters', which is none of the official
+                code; see :class:`~leaf_port.scales.ScaleInit`.
             **kwargs: other arguments of the class, but for ``complex_conv_init``.
 
         Example:
@@ -224,7 +228,9 @@ class Leaf(FromPretrained, nn.Module):
             from 94 to 3703 Hz
         """
         high = max_frequency(sample_rate) if max_freq is None else max_freq
-        init = GaborInit(sample_rate, min_freq, high, n_fft(sample_rate))
+        init: Initializer = GaborInit(sample_rate, min_freq, high, n_fft(sample_rate))
+        if scale is not None:
+            init = ScaleInit(scale, sample_rate, min_freq, high)
         return cls(sample_rate=sample_rate, complex_conv_init=init, **kwargs)
 
     def center_frequencies(self) -> Tensor:
@@ -417,6 +423,8 @@ class TimeDomainFilterbanks(Leaf):
         max_freq: where the highest filter ends at first, in Hz.
         n_fft: size of the transform in whose bins the first filters are laid out; see
             :class:`~leaf_port.melfilters.Gabor`.
+        scale: of the first filters, where they are not the official ones on the mel scale; see
+            :class:`~leaf_port.scales.ScaleInit`, which has no ``n_fft``.
         **kwargs: other arguments of :class:`Leaf`, but for ``conv1d_cls, complex_conv_init,
             activation, pooling_cls, pooling_init, compression_fn``, which are fixed.
     """
@@ -427,14 +435,18 @@ class TimeDomainFilterbanks(Leaf):
         min_freq: float = 60.0,
         max_freq: float = 7800.0,
         n_fft: int = 512,
+        scale: str | None = None,
         **kwargs: Any,
     ) -> None:
         window_len = kwargs.get("window_len", 25.0)
+        init: Initializer = GaborInit(sample_rate, min_freq, max_freq, n_fft)
+        if scale is not None:
+            init = ScaleInit(scale, sample_rate, min_freq, max_freq)
         super().__init__(
             conv1d_cls=convolution.Conv1d,
             activation=SquaredModulus(),
             pooling_cls=pooling.LearnablePooling1d,
-            complex_conv_init=GaborInit(sample_rate, min_freq, max_freq, n_fft),
+            complex_conv_init=init,
             pooling_init=LowpassInit(sample_rate, window_len, WindowType.SQUARED_HANNING),
             compression_fn=functools.partial(log_compression, log_offset=1e-5),
             sample_rate=sample_rate,
@@ -447,12 +459,13 @@ class TimeDomainFilterbanks(Leaf):
         sample_rate: int,
         min_freq: float = MIN_HZ,
         max_freq: float | None = None,
+        scale: str | None = None,
         **kwargs: Any,
     ) -> Self:
         """Filters that span a band in Hz at any sample rate; see ``Leaf.for_sample_rate``."""
         high = max_frequency(sample_rate) if max_freq is None else max_freq
-        size = n_fft(sample_rate)
-        return cls(sample_rate=sample_rate, min_freq=min_freq, max_freq=high, n_fft=size, **kwargs)
+        band = {"min_freq": min_freq, "max_freq": high, "n_fft": n_fft(sample_rate)}
+        return cls(sample_rate=sample_rate, scale=scale, **band, **kwargs)
 
 
 @_registry.kind

@@ -28,8 +28,11 @@ Array = npt.NDArray[Any]
 Answers = dict[str, Array]
 
 _SECONDS = 0.5
-# What torch is told and Keras finds out, or what is in training alone.
-_OURS_ALONE = {"in_channels", "num_features", "num_channels", "spec_augment", "arithmetic"}
+# What torch is told and Keras finds out, or what is in training alone, or where training started.
+_OURS_ALONE = {
+    *("in_channels", "num_features", "num_channels", "spec_augment", "arithmetic"),
+    *("complex_conv_init", "scale"),
+}
 _MODULES = {
     "ConvNet": "models",
     "PANN": "models",

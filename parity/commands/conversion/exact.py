@@ -69,6 +69,7 @@ _LEAF = {
     *("conv1d_cls", "pooling_cls", "preemp", "mean_var_norm"),
     *("pooling_padding", "pooling_bias"),  # of other ports; the bias is a weight
     *("learn_filters", "learn_pooling", "spec_augment", "arithmetic"),  # change no answer
+    "complex_conv_init",  # where training started
 }
 
 
