@@ -45,6 +45,7 @@ from leaf_port.postprocessing import log_compression as log_compression
 from leaf_port.regularizers import L1L2 as L1L2
 from leaf_port.regularizers import regularization_loss as regularization_loss
 from leaf_port.scales import ScaleInit as ScaleInit
+from leaf_port.stable_pcen import StablePCEN as StablePCEN
 from leaf_port.utils import WindowType as WindowType
 from leaf_port.utils import hz2mel as hz2mel
 from leaf_port.utils import mel2hz as mel2hz

@@ -42,12 +42,13 @@ from leaf_port.postprocessing import PCEN, SpecAugment, log_compression
 from leaf_port.pretrained import FromPretrained
 from leaf_port.regularizers import Regularizer
 from leaf_port.scales import ScaleInit
+from leaf_port.stable_pcen import StablePCEN
 from leaf_port.streaming import Stream, is_causal
 from leaf_port.utils import WindowType
 
 Compression = Callable[[Tensor], Tensor]
 
-PCEN_DEFAULT, LOG = "pcen", "log"
+PCEN_DEFAULT, STABLE_PCEN, LOG = "pcen", "stable_pcen", "log"
 SMALLEST_ENERGY = 1e-5
 
 
@@ -93,7 +94,9 @@ class Leaf(FromPretrained, nn.Module):
         compression_fn: from pooled energies to features, a module or function; None for none;
             ``"pcen"`` for a fresh ``PCEN(alpha=0.96, smooth_coef=0.04, delta=2, floor=1e-12)``
             that is trained, with a smoothing coefficient for each channel (all official default
-            Leafs of a process share one); ``"log"`` for :func:`~leaf_port.log_compression`.
+            Leafs of a process share one); ``"log"`` for :func:`~leaf_port.log_compression`;
+            ``"stable_pcen"``, which is not official, for a :class:`~leaf_port.StablePCEN` of the
+            same arguments.
         preemp: whether a learnable pre-emphasis of two taps comes first.
         preemp_init: its initialiser; ``PreempInit()`` by default.
         complex_conv_init: initialiser of the convolution;
@@ -389,8 +392,9 @@ def _compression(
     owner: str, compression: Compression | str | None, channels: int
 ) -> Compression | None:
     """The compression itself: ``"pcen"`` as a layer of its own for each frontend."""
-    if compression == PCEN_DEFAULT:
-        return PCEN(
+    if compression in (PCEN_DEFAULT, STABLE_PCEN):
+        kind = PCEN if compression == PCEN_DEFAULT else StablePCEN
+        return kind(
             channels,
             alpha=0.96,
             smooth_coef=0.04,
@@ -404,7 +408,7 @@ def _compression(
         return log_compression
     if compression is None or (callable(compression) and not isinstance(compression, type)):
         return compression
-    expected = "a module or function of the energies, 'pcen', 'log' or None"
+    expected = "a module or function of the energies, 'pcen', 'stable_pcen', 'log' or None"
     fix = "give an instance such as PCEN(n_filters) or functools.partial(log_compression, ...)"
     raise LeafError(owner, "compression_fn", expected, repr(compression), fix)
 
