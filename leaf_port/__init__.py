@@ -16,6 +16,7 @@ from leaf_port.convolution import fft_conv1d as fft_conv1d
 from leaf_port.convolution import overlap_add_conv1d as overlap_add_conv1d
 from leaf_port.errors import FilterWarning as FilterWarning
 from leaf_port.errors import LeafError as LeafError
+from leaf_port.errors import SampleRateWarning as SampleRateWarning
 from leaf_port.frontend import Leaf as Leaf
 from leaf_port.frontend import MelFilterbanks as MelFilterbanks
 from leaf_port.frontend import SincNet as SincNet

@@ -27,7 +27,7 @@ from leaf_port._ops.energies.operation import FusedEnergies
 from leaf_port._ops.fft_convolution import positions
 from leaf_port._ops.precision import autocast_off, is_traced, product, without_autocast
 from leaf_port._parts import frames_of, parts_of, parts_of_mel
-from leaf_port._rates import MIN_HZ, max_frequency, n_fft
+from leaf_port._rates import MIN_HZ, max_frequency, n_fft, warn_of_other_rate
 from leaf_port.errors import FilterWarning, LeafError
 from leaf_port.initializers import (
     Constant,
@@ -120,6 +120,9 @@ class Leaf(FromPretrained, nn.Module):
     Raises:
         LeafError: an argument or input out of its domain.
 
+    Warns:
+        SampleRateWarning: once in a process, of the default filters at another rate than 16 kHz.
+
     Example:
         >>> import torch
         >>> leaf = Leaf(n_filters=8)
@@ -160,6 +163,8 @@ class Leaf(FromPretrained, nn.Module):
         _arithmetic.check_arithmetic(owner, arithmetic)
         window_size, stride = _checks.window_samples(owner, sample_rate, window_len, window_stride)
         _checks.fits_memory(owner, "window_len", f"{window_len} ms", 2 * n_filters * window_size)
+        if complex_conv_init is None:
+            warn_of_other_rate(owner, sample_rate)
         filter_regularizer = regularizer_fn if learn_filters else None
         self.preemp_conv: nn.Module | None = None
         if preemp:

@@ -27,7 +27,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from leaf_port import _registry, _stored
+from leaf_port import _rates, _registry, _stored
 from leaf_port.errors import InitialFilterWarning, LeafError
 
 CONFIG = "config.json"
@@ -280,7 +280,7 @@ def build(tree: Mapping[str, Any]) -> nn.Module:
     Raises:
         LeafError: an unknown kind, or arguments that its constructor does not take.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _rates.without_warning():
         warnings.simplefilter("ignore", InitialFilterWarning)  # other weights follow
         made = _made(tree)
     if not isinstance(made, nn.Module):
