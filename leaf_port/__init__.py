@@ -5,6 +5,7 @@ Frontends take ``(batch, samples)`` and give ``(batch, frames, filters)``.
 
 __version__ = "0.1.0"
 
+from leaf_port.channels_first import ChannelsFirst as ChannelsFirst
 from leaf_port.constraints import apply_constraints as apply_constraints
 from leaf_port.constraints import constrain_after_step as constrain_after_step
 from leaf_port.convolution import Conv1d as Conv1d
