@@ -473,7 +473,7 @@ class TimeDomainFilterbanks(Leaf):
     ) -> Self:
         """Filters that span a band in Hz at any sample rate; see ``Leaf.for_sample_rate``."""
         high = max_frequency(sample_rate) if max_freq is None else max_freq
-        band = {"min_freq": min_freq, "max_freq": high, "n_fft": n_fft(sample_rate)}
+        band: dict[str, Any] = {"min_freq": min_freq, "max_freq": high, "n_fft": n_fft(sample_rate)}
         return cls(sample_rate=sample_rate, scale=scale, **band, **kwargs)
 
 
