@@ -5,6 +5,7 @@ Frontends take ``(batch, samples)`` and give ``(batch, frames, filters)``.
 
 __version__ = "0.1.0"
 
+from leaf_port.channels_first import ChannelsFirst as ChannelsFirst
 from leaf_port.constraints import apply_constraints as apply_constraints
 from leaf_port.constraints import constrain_after_step as constrain_after_step
 from leaf_port.convolution import Conv1d as Conv1d
@@ -16,6 +17,7 @@ from leaf_port.convolution import fft_conv1d as fft_conv1d
 from leaf_port.convolution import overlap_add_conv1d as overlap_add_conv1d
 from leaf_port.errors import FilterWarning as FilterWarning
 from leaf_port.errors import LeafError as LeafError
+from leaf_port.errors import SampleRateWarning as SampleRateWarning
 from leaf_port.frontend import Leaf as Leaf
 from leaf_port.frontend import MelFilterbanks as MelFilterbanks
 from leaf_port.frontend import SincNet as SincNet
@@ -44,6 +46,8 @@ from leaf_port.postprocessing import SpecAugment as SpecAugment
 from leaf_port.postprocessing import log_compression as log_compression
 from leaf_port.regularizers import L1L2 as L1L2
 from leaf_port.regularizers import regularization_loss as regularization_loss
+from leaf_port.scales import ScaleInit as ScaleInit
+from leaf_port.stable_pcen import StablePCEN as StablePCEN
 from leaf_port.utils import WindowType as WindowType
 from leaf_port.utils import hz2mel as hz2mel
 from leaf_port.utils import mel2hz as mel2hz

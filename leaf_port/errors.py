@@ -29,8 +29,12 @@ class LeafError(ValueError):
 
 
 class FilterWarning(UserWarning):
-    """Two filters of a frontend coincide, or a filter is empty."""
+    """The filters of a frontend are odd: two coincide, one is empty, or see its subclasses."""
 
 
 class InitialFilterWarning(FilterWarning):
     """They do at first: training, or weights that are loaded, may make them differ."""
+
+
+class SampleRateWarning(InitialFilterWarning):
+    """The first filters of a frontend are those of 16 kHz, and its sample rate is another."""

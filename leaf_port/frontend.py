@@ -27,7 +27,7 @@ from leaf_port._ops.energies.operation import FusedEnergies
 from leaf_port._ops.fft_convolution import positions
 from leaf_port._ops.precision import autocast_off, is_traced, product, without_autocast
 from leaf_port._parts import frames_of, parts_of, parts_of_mel
-from leaf_port._rates import MIN_HZ, max_frequency, n_fft
+from leaf_port._rates import MIN_HZ, max_frequency, n_fft, warn_of_other_rate
 from leaf_port.errors import FilterWarning, LeafError
 from leaf_port.initializers import (
     Constant,
@@ -41,12 +41,14 @@ from leaf_port.normalization import InstanceNormalization, LayerNormalization
 from leaf_port.postprocessing import PCEN, SpecAugment, log_compression
 from leaf_port.pretrained import FromPretrained
 from leaf_port.regularizers import Regularizer
+from leaf_port.scales import ScaleInit
+from leaf_port.stable_pcen import StablePCEN
 from leaf_port.streaming import Stream, is_causal
 from leaf_port.utils import WindowType
 
 Compression = Callable[[Tensor], Tensor]
 
-PCEN_DEFAULT, LOG = "pcen", "log"
+PCEN_DEFAULT, STABLE_PCEN, LOG = "pcen", "stable_pcen", "log"
 SMALLEST_ENERGY = 1e-5
 
 
@@ -92,7 +94,9 @@ class Leaf(FromPretrained, nn.Module):
         compression_fn: from pooled energies to features, a module or function; None for none;
             ``"pcen"`` for a fresh ``PCEN(alpha=0.96, smooth_coef=0.04, delta=2, floor=1e-12)``
             that is trained, with a smoothing coefficient for each channel (all official default
-            Leafs of a process share one); ``"log"`` for :func:`~leaf_port.log_compression`.
+            Leafs of a process share one); ``"log"`` for :func:`~leaf_port.log_compression`;
+            ``"stable_pcen"``, which is not official, for a :class:`~leaf_port.StablePCEN` of the
+            same arguments.
         preemp: whether a learnable pre-emphasis of two taps comes first.
         preemp_init: its initialiser; ``PreempInit()`` by default.
         complex_conv_init: initialiser of the convolution;
@@ -115,6 +119,9 @@ class Leaf(FromPretrained, nn.Module):
 
     Raises:
         LeafError: an argument or input out of its domain.
+
+    Warns:
+        SampleRateWarning: once in a process, of the default filters at another rate than 16 kHz.
 
     Example:
         >>> import torch
@@ -158,6 +165,8 @@ class Leaf(FromPretrained, nn.Module):
         self._learns = {"learn_pooling": learn_pooling, "learn_filters": learn_filters}
         window_size, stride = _checks.window_samples(owner, sample_rate, window_len, window_stride)
         _checks.fits_memory(owner, "window_len", f"{window_len} ms", 2 * n_filters * window_size)
+        if complex_conv_init is None:
+            warn_of_other_rate(owner, sample_rate)
         filter_regularizer = regularizer_fn if learn_filters else None
         self.preemp_conv: nn.Module | None = None
         if preemp:
@@ -205,6 +214,7 @@ class Leaf(FromPretrained, nn.Module):
         sample_rate: int,
         min_freq: float = MIN_HZ,
         max_freq: float | None = None,
+        scale: str | None = None,
         **kwargs: Any,
     ) -> Self:
         """A frontend whose first filters span a band in Hz at any sample rate.
@@ -218,6 +228,8 @@ class Leaf(FromPretrained, nn.Module):
             max_freq: where the highest one ends; by default 7800 Hz, or 97.5 % of a Nyquist
                 frequency below 8000 Hz. Above 16 kHz filters are laid out in the bins of a longer
                 transform than the official one of 512 points, which would make some coincide.
+            scale: another scale than the official mel filters', which is none of the official
+                code; see :class:`~leaf_port.scales.ScaleInit`.
             **kwargs: other arguments of the class, but for ``complex_conv_init``.
 
         Example:
@@ -226,7 +238,9 @@ class Leaf(FromPretrained, nn.Module):
             from 94 to 3703 Hz
         """
         high = max_frequency(sample_rate) if max_freq is None else max_freq
-        init = GaborInit(sample_rate, min_freq, high, n_fft(sample_rate))
+        init: Initializer = GaborInit(sample_rate, min_freq, high, n_fft(sample_rate))
+        if scale is not None:
+            init = ScaleInit(scale, sample_rate, min_freq, high)
         return cls(sample_rate=sample_rate, complex_conv_init=init, **kwargs)
 
     def center_frequencies(self) -> Tensor:
@@ -447,8 +461,9 @@ def _compression(
     owner: str, compression: Compression | str | None, channels: int
 ) -> Compression | None:
     """The compression itself: ``"pcen"`` as a layer of its own for each frontend."""
-    if compression == PCEN_DEFAULT:
-        return PCEN(
+    if compression in (PCEN_DEFAULT, STABLE_PCEN):
+        kind = PCEN if compression == PCEN_DEFAULT else StablePCEN
+        return kind(
             channels,
             alpha=0.96,
             smooth_coef=0.04,
@@ -462,7 +477,7 @@ def _compression(
         return log_compression
     if compression is None or (callable(compression) and not isinstance(compression, type)):
         return compression
-    expected = "a module or function of the energies, 'pcen', 'log' or None"
+    expected = "a module or function of the energies, 'pcen', 'stable_pcen', 'log' or None"
     fix = "give an instance such as PCEN(n_filters) or functools.partial(log_compression, ...)"
     raise LeafError(owner, "compression_fn", expected, repr(compression), fix)
 
@@ -481,6 +496,8 @@ class TimeDomainFilterbanks(Leaf):
         max_freq: where the highest filter ends at first, in Hz.
         n_fft: size of the transform in whose bins the first filters are laid out; see
             :class:`~leaf_port.melfilters.Gabor`.
+        scale: of the first filters, where they are not the official ones on the mel scale; see
+            :class:`~leaf_port.scales.ScaleInit`, which has no ``n_fft``.
         **kwargs: other arguments of :class:`Leaf`, but for ``conv1d_cls, complex_conv_init,
             activation, pooling_cls, pooling_init, compression_fn``, which are fixed.
     """
@@ -491,14 +508,18 @@ class TimeDomainFilterbanks(Leaf):
         min_freq: float = 60.0,
         max_freq: float = 7800.0,
         n_fft: int = 512,
+        scale: str | None = None,
         **kwargs: Any,
     ) -> None:
         window_len = kwargs.get("window_len", 25.0)
+        init: Initializer = GaborInit(sample_rate, min_freq, max_freq, n_fft)
+        if scale is not None:
+            init = ScaleInit(scale, sample_rate, min_freq, max_freq)
         super().__init__(
             conv1d_cls=convolution.Conv1d,
             activation=SquaredModulus(),
             pooling_cls=pooling.LearnablePooling1d,
-            complex_conv_init=GaborInit(sample_rate, min_freq, max_freq, n_fft),
+            complex_conv_init=init,
             pooling_init=LowpassInit(sample_rate, window_len, WindowType.SQUARED_HANNING),
             compression_fn=functools.partial(log_compression, log_offset=1e-5),
             sample_rate=sample_rate,
@@ -515,12 +536,13 @@ class TimeDomainFilterbanks(Leaf):
         sample_rate: int,
         min_freq: float = MIN_HZ,
         max_freq: float | None = None,
+        scale: str | None = None,
         **kwargs: Any,
     ) -> Self:
         """Filters that span a band in Hz at any sample rate; see ``Leaf.for_sample_rate``."""
         high = max_frequency(sample_rate) if max_freq is None else max_freq
-        size = n_fft(sample_rate)
-        return cls(sample_rate=sample_rate, min_freq=min_freq, max_freq=high, n_fft=size, **kwargs)
+        band: dict[str, Any] = {"min_freq": min_freq, "max_freq": high, "n_fft": n_fft(sample_rate)}
+        return cls(sample_rate=sample_rate, scale=scale, **band, **kwargs)
 
 
 @_registry.kind

@@ -36,6 +36,7 @@ from leaf_port._model_layers import (
     new_normalization,
     share,
 )
+from leaf_port.channels_first import ChannelsFirst
 from leaf_port.errors import LeafError
 from leaf_port.normalization import BatchNormalization
 from leaf_port.pretrained import FromPretrained
@@ -78,6 +79,9 @@ class AudioClassifier(FromPretrained, nn.Module):
             if part is not None and not isinstance(part, nn.Module):
                 expected, fix = "a torch.nn.Module or None", "give a layer, not its class or name"
                 raise LeafError("AudioClassifier", argument, expected, repr(part), fix)
+        if isinstance(frontend, ChannelsFirst):
+            expected, fix = "frames before filters", "give the frontend that it wraps"
+            raise LeafError("AudioClassifier", "frontend", expected, "ChannelsFirst", fix)
         width = _head_width(frontend, encoder, num_features)
         self.frontend = frontend
         self.encoder = encoder

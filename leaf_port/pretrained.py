@@ -28,7 +28,7 @@ from typing import Any, Self, cast
 import torch
 from torch import Tensor, nn
 
-from leaf_port import _card, _hub, _publish, _registry, _saving, _stored
+from leaf_port import _card, _hub, _publish, _rates, _registry, _saving, _stored
 from leaf_port._model_folder import CARD, is_sealed
 from leaf_port._model_folder import CONFIG as CONFIG
 from leaf_port._model_folder import FORMAT_VERSION as FORMAT_VERSION
@@ -413,7 +413,7 @@ def build(tree: Mapping[str, Any]) -> nn.Module:
     Raises:
         LeafError: an unknown kind, or arguments that its constructor does not take.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _rates.without_warning():
         warnings.simplefilter("ignore", InitialFilterWarning)  # other weights follow
         made = _made(tree)
     if not isinstance(made, nn.Module):

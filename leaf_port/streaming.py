@@ -14,6 +14,7 @@ from leaf_port._ops.segments import Segments
 from leaf_port.errors import LeafError
 from leaf_port.normalization import LayerNormalization
 from leaf_port.postprocessing import PCEN, log_compression
+from leaf_port.stable_pcen import StablePCEN, within
 
 # So many samples, all rows together, are computed at once: 80 filters of them take 40 MB.
 MOST = 1 << 17
@@ -138,6 +139,7 @@ class Stream:
         if energies.shape[1] == 0:
             return self._nothing(energies)
         if isinstance(compression, PCEN):
+            energies = within(energies) if isinstance(compression, StablePCEN) else energies
             state = energies[:, 0] if self._smoothed is None else self._smoothed
             smoothed = compression.ema(energies, state)
             self._smoothed = smoothed[:, -1].clone()
@@ -178,11 +180,11 @@ class Stream:
 
 
 def is_causal(compression: object) -> bool:
-    """Whether a compression is known to hear no later frame; of the earlier, only PCEN does."""
+    """Whether a compression is known to hear no later frame; of the earlier, only PCENs do."""
     if isinstance(compression, functools.partial):
         return compression.func is log_compression
     # Not isinstance: a class derived from them may compute something else.
-    known = type(compression) in (PCEN, LayerNormalization)
+    known = type(compression) in (PCEN, StablePCEN, LayerNormalization)
     return known or compression is None or compression is log_compression
 
 
@@ -190,7 +192,7 @@ def check_compression(owner: str, compression: object) -> None:
     """Refuses what may hear other frames than the one that it compresses; PCEN has a state."""
     if is_causal(compression):
         return
-    expected = "PCEN, log_compression, LayerNormalization or None"
+    expected = "PCEN, StablePCEN, log_compression, LayerNormalization or None"
     got = type(compression).__name__ if isinstance(compression, nn.Module) else repr(compression)
     fix = "build the frontend with compression_fn=None, and apply yours to the frames"
     raise LeafError(f"{owner}.stream", "compression_fn", expected, got, fix)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tomllib
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import leaf_port as lp
+from leaf_port import _rates, pretrained
 
 ROOT = Path(__file__).resolve().parents[2]
 BANDED = [lp.Leaf, lp.TimeDomainFilterbanks, lp.MelFilterbanks]
@@ -75,3 +80,66 @@ def test_log_by_name() -> None:
 def test_the_version_is_the_packages() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert lp.__version__ == project["version"]
+
+
+# The warning of filters for another rate
+
+
+@pytest.fixture
+def untold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was not warned yet."""
+    monkeypatch.setattr(_rates, "_warned", set())
+
+
+def _told(act: Callable[[], object]) -> list[str]:
+    """What is warned of, in words."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        act()
+    assert all(each.category is lp.SampleRateWarning for each in caught)
+    assert all(each.filename == __file__ for each in caught)  # the line of the caller
+    return [str(each.message) for each in caught]
+
+
+@pytest.mark.usefixtures("untold")
+def test_the_official_filters_at_another_rate_are_told_once() -> None:
+    (told,) = _told(lambda: lp.Leaf(n_filters=4, sample_rate=8000))
+    assert "Leaf.for_sample_rate(8000)" in told
+    assert "30 to 3900 Hz" in told
+    assert _told(lambda: lp.Leaf(n_filters=4, sample_rate=8000)) == []
+    assert _told(lambda: lp.Leaf(n_filters=4, sample_rate=44100)) == []
+
+
+SILENT: dict[str, Callable[[], object]] = {
+    "16 kHz": lambda: lp.Leaf(n_filters=4),
+    "for_sample_rate": lambda: [kind.for_sample_rate(8000, n_filters=4) for kind in ALL],
+    "an initialiser": lambda: lp.Leaf(
+        n_filters=4, sample_rate=8000, complex_conv_init=lp.GaborInit(16000, 60.0, 7800.0)
+    ),
+    "filters for the rate": lambda: lp.TimeDomainFilterbanks(8000, max_freq=3900.0, n_filters=4),
+    "filters that scale": lambda: lp.SincNet(n_filters=4, sample_rate=8000),
+}
+
+
+@pytest.mark.usefixtures("untold")
+@pytest.mark.parametrize("name", SILENT)
+def test_nothing_else_is_told(name: str) -> None:
+    assert _told(SILENT[name]) == []
+
+
+@pytest.mark.usefixtures("untold")
+def test_a_folder_is_loaded_in_silence(tmp_path: Path) -> None:
+    """And what it is built from does not use up the warning."""
+    rate = 8000
+    init = lp.GaborInit(16000, 60.0, 7800.0)
+    made = lp.Leaf(n_filters=4, sample_rate=rate, complex_conv_init=init)
+    save_file(made.state_dict(), tmp_path / "model.safetensors")
+    tree = {"kind": "Leaf", "arguments": {"n_filters": 4, "sample_rate": rate}}
+    (tmp_path / "config.json").write_text(json.dumps({"format_version": 1, **tree}))
+    assert _told(lambda: lp.Leaf.from_pretrained(tmp_path)) == []
+    assert _told(lambda: pretrained.build(tree)) == []
+    assert len(_told(lambda: lp.Leaf(n_filters=4, sample_rate=rate))) == 1
+
+
+def test_who_ignores_odd_filters_ignores_it_too() -> None:
+    assert issubclass(lp.SampleRateWarning, lp.FilterWarning)

@@ -106,6 +106,8 @@ def test_every_option(name: str) -> None:
     ("config", "told"),
     [
         (leaf(sort_filters=True), "sort_filters"),
+        (leaf(compression_fn=tree("StablePCEN", num_channels=5)), "StablePCEN"),
+        (leaf(compression_fn="stable_pcen"), "compression stable_pcen"),
         (leaf(conv1d_cls="FFTConv1d"), "conv1d_cls FFTConv1d"),
         (classifier(leaf(), tree("Transformer")), "Transformer"),
         (tree("EfficientLeaf", **TIMES), "EfficientLeaf"),
@@ -125,7 +127,8 @@ def test_what_no_formula_is_written_for_is_named(config: Tree, told: str) -> Non
 
 
 def test_every_kind_has_its_declaration() -> None:
-    kinds = set(_registry.KINDS) - {"PCEN", "log_compression", "L1L2"}
+    arguments = {"PCEN", "StablePCEN", "log_compression", "ScaleInit", "L1L2"}
+    kinds = set(_registry.KINDS) - arguments - {"ChannelsFirst"}  # a layout, not a function
     assert kinds == set(judge.LAYERS)
     assert set(judge.LAYERS.values()) <= set(all_specs())
 

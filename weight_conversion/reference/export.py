@@ -28,10 +28,10 @@ Array = npt.NDArray[Any]
 Answers = dict[str, Array]
 
 _SECONDS = 0.5
-# What torch is told and Keras finds out, or what is in training alone.
+# What torch is told and Keras finds out, or what is in training alone, or where training started.
 _OURS_ALONE = {
     *("in_channels", "num_features", "num_channels", "spec_augment"),
-    *("arithmetic", "energies", "regularizer_fn"),
+    *("arithmetic", "energies", "regularizer_fn", "complex_conv_init", "scale"),
 }
 # Of TimeDomainFilterbanks; what reaches the initialisers alone, in the official code.
 _INITIAL = ("sample_rate", "min_freq", "max_freq", "n_fft")
@@ -43,6 +43,7 @@ _MODULES = {
     "PCEN": "postprocessing",
 }
 _NAMES = {"PCEN": "PCENLayer"}
+_FRONTENDS = ("Leaf", "TimeDomainFilterbanks", "SincNet", "SincNetPlus", "MelFilterbanks")
 # Options of Leaf that the official one lacks, and what it does.
 _UNOFFICIAL = {"pooling_padding": "SAME", "pooling_bias": False}
 
@@ -59,6 +60,13 @@ def official_tree(tree: dict[str, Any]) -> dict[str, Any]:
         if value != official:
             fix = "it was imported from another port, whose function the official code has not"
             raise LeafError("export", name, f"{official!r}, as the official pooling", value, fix)
+    if kind not in (*_MODULES, *_FRONTENDS, "log_compression"):
+        fix = "it is none of the official code; export a model of official layers"
+        raise LeafError("export", "kind", "an official layer", kind, fix)
+    if isinstance(given.get("compression_fn"), str):
+        fix = "describe it as a kind with arguments, as PCEN"
+        got = given["compression_fn"]
+        raise LeafError("export", "compression_fn", "an official compression", got, fix)
     if kind == "log_compression":
         return {"partial": "leaf_audio.frontend:log_compression", "with": given}
     others = sorted({"conv1d_cls", "pooling_cls"} & given.keys())

@@ -70,6 +70,7 @@ _LEAF = {
     *("pooling_padding", "pooling_bias"),  # of other ports; the bias is a weight
     *("learn_filters", "learn_pooling", "spec_augment", "arithmetic"),  # change no answer
     *("energies", "regularizer_fn"),
+    "complex_conv_init",  # where training started
 }
 
 
@@ -86,6 +87,9 @@ def _leaf(given: Tree, weights: Weights, x: Array) -> Array:
         if given.get(name, known[0]) not in known:
             raise NotRunError(f"the exact oracle's Leaf has no {name} {given[name]}")
     compression = given.get("compression_fn") or {}
+    known = compression["kind"] if isinstance(compression, dict) else compression
+    if compression and known not in ("PCEN", "log_compression"):
+        raise NotRunError(f"the exact oracle's Leaf has no compression {known}")
     floor = compression.get("arguments", {}).get("floor", 1e-6)
     return frontends.leaf(
         x,
