@@ -48,6 +48,9 @@ class ChannelsFirst(FromPretrained, nn.Module):
             raise LeafError("ChannelsFirst", "frontend", expected, repr(frontend), fix)
         self.frontend = frontend
 
+    def _arguments(self) -> dict[str, Any]:
+        return {"frontend": self.frontend}
+
     def forward(self, inputs: Tensor, lengths: Lengths | None = None) -> Tensor:
         """Features of a waveform or of a batch of them; ``lengths`` as the frontend takes them."""
         _checks.floating("ChannelsFirst", inputs)

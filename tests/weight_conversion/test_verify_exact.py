@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from leaf_port import _registry, pretrained
+from parity.checks import kept_units
 from parity.checks.compare import Limit
 from parity.commands.conversion import judge
 from parity.commands.conversion.exact import Exact, answers
@@ -100,6 +102,15 @@ def test_every_option(name: str) -> None:
     assert "exact" not in found.not_run
     assert [row for row in found.rows if not row.ok] == []
     assert {row.second for row in found.rows} >= {"exact"}
+
+
+def test_kept_units_are_of_a_model_and_its_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The two have equal weights and clips."""
+    monkeypatch.setenv(kept_units.FOLDER, str(tmp_path))
+    for name in ("Leaf, no compression", "Leaf, log"):
+        test_every_option(name)
 
 
 @pytest.mark.parametrize(

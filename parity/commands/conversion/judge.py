@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -125,7 +126,9 @@ class DeclaredBudgets:
         key = (name, runs)
         if key not in self._measured:
             spec = _declaration(subject)
-            case = Case(spec.name, {})
+            # The options, since kept units are found by the case (parity/checks/kept_units.py).
+            options = {name: subject.config.get(name) for name in ("kind", "arguments")}
+            case = Case(spec.name, {"model": json.dumps(options, sort_keys=True)})
             question = Question(case, {"inputs": clip}, dict(subject.weights), [])
             arithmetic = spec.arithmetics[0] if spec.arithmetics else None
             with torch.no_grad():
