@@ -38,7 +38,7 @@ from leaf_port.errors import InitialFilterWarning, LeafError
 _PARTS = frozenset({"conv1d_cls", "pooling_cls"})
 _LARGEST_CONFIG = 1 << 20
 _GREATEST = 2.0**40
-_MOST_KINDS = 8
+_MOST_KINDS = 16
 _MOST_CONSTANTS = 1 << 22
 _FIX = "save it again, or convert the checkpoint again: python -m weight_conversion convert"
 
