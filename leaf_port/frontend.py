@@ -105,7 +105,7 @@ class Leaf(FromPretrained, nn.Module):
         regularizer_fn: regulariser of filters and pooling, where they are trained; see
             :func:`~leaf_port.regularizers.regularization_loss`.
         mean_var_norm: whether features are normalised over each clip and channel.
-        spec_augment: whether features are augmented in training.
+        spec_augment: whether features are augmented in training; or the layer that does it.
         arithmetic: of the Gabor filters: ``"complex"``, ``"real"`` or ``"auto"``.
         pooling_padding: ``"SAME"``; models of leaf-pytorch and SpeechBrain have ``"SYMMETRIC"``.
         pooling_bias: whether a learnable bias is added to the pooled energies, as theirs; see
@@ -148,7 +148,7 @@ class Leaf(FromPretrained, nn.Module):
         pooling_init: Initializer | None = None,
         regularizer_fn: Regularizer | None = None,
         mean_var_norm: bool = False,
-        spec_augment: bool = False,
+        spec_augment: bool | SpecAugment = False,
         arithmetic: Arithmetic = "auto",
         pooling_padding: str = "SAME",
         pooling_bias: bool = False,
@@ -206,7 +206,7 @@ class Leaf(FromPretrained, nn.Module):
         )
         self.compress_fn = _compression(owner, compression_fn, channels)
         self.instance_norm = InstanceNormalization(channels, 1e-6) if mean_var_norm else None
-        self.spec_augment_fn = SpecAugment() if spec_augment else None
+        self.spec_augment_fn = SpecAugment() if spec_augment is True else spec_augment or None
 
     @classmethod
     def for_sample_rate(
@@ -405,9 +405,16 @@ class Leaf(FromPretrained, nn.Module):
             **self._learns,
             "preemp": self.preemp_conv is not None,
             "mean_var_norm": self.instance_norm is not None,
-            "spec_augment": self.spec_augment_fn is not None,
+            "spec_augment": self._augmentation(),
             **_unusual(options, _USUAL_OPTIONS),
         }
+
+    def _augmentation(self) -> bool | SpecAugment | None:
+        """``True`` for the default one, which is how other descriptions tell it."""
+        layer = self.spec_augment_fn
+        if type(layer) is not SpecAugment:
+            return layer or False
+        return True if layer._arguments() == SpecAugment()._arguments() else layer
 
     def _regularizer(self) -> Regularizer | None:
         """That of the parts that are trained; they share one."""

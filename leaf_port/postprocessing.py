@@ -6,6 +6,7 @@ All take and give ``(batch, frames, channels)``.
 from __future__ import annotations
 
 import functools
+import inspect
 from typing import Any
 
 import torch
@@ -202,6 +203,7 @@ class PCEN(nn.Module):
         return f"num_channels={self.num_channels}, floor={self.floor}"
 
 
+@_registry.kind
 class SpecAugment(nn.Module):
     """Warps time and masks runs of frames and channels with zeros, at random.
 
@@ -254,6 +256,11 @@ class SpecAugment(nn.Module):
         )
         self.time_mask_max_ratio = _checks.finite(name, "time_mask_max_ratio", time_mask_max_ratio)
         self.time_warp_max_ratio = _checks.finite(name, "time_warp_max_ratio", time_warp_max_ratio)
+
+    def _arguments(self) -> dict[str, Any]:
+        """What ``save_pretrained`` writes."""
+        names = inspect.signature(SpecAugment).parameters
+        return {name: getattr(self, name) for name in names}
 
     def draw(
         self, batch: int, like: Tensor, generator: torch.Generator | None = None

@@ -86,6 +86,9 @@ class Recipe:
                 _checks.at_least("train", name, getattr(self, name))
         _checks.positive("train", "learning_rate", self.learning_rate)
         _checks.at_least("train", "seed", self.seed, 0)
+        if self.spec_augment and self.config == "mel":
+            fix = "leave it out: the official mel filterbanks have none"
+            raise LeafError("train", "spec_augment", "none with mel", "it", fix)
         if self.compression is not None and not self.config.startswith("leaf"):
             fix = "leave it out, or train leaf"
             got = f"{self.compression!r} for {self.config}"
@@ -115,12 +118,12 @@ def build(recipe: Recipe, num_outputs: int) -> AudioClassifier:
 def _frontend(recipe: Recipe) -> nn.Module:
     custom = recipe.config == "leaf_custom"
     augments = custom if recipe.spec_augment is None else recipe.spec_augment
-    given: dict[str, Any] = {"n_filters": recipe.n_filters, "spec_augment": augments}
+    given: dict[str, Any] = {"n_filters": recipe.n_filters}
+    if augments:  # leaf_custom.gin
+        given["spec_augment"] = SpecAugment(freq_mask_max_bins=8) if custom else True
     if recipe.config.startswith("leaf"):
         given["compression_fn"] = recipe.compression or ("log" if custom else "pcen")
     made: nn.Module = FRONTENDS[recipe.config].for_sample_rate(recipe.sample_rate, **given)
-    if custom and augments:  # leaf_custom.gin
-        made.spec_augment_fn = SpecAugment(freq_mask_max_bins=8, time_mask_count=2)
     return made
 
 

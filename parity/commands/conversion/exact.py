@@ -87,9 +87,9 @@ def _leaf(given: Tree, weights: Weights, x: Array) -> Array:
         if given.get(name, known[0]) not in known:
             raise NotRunError(f"the exact oracle's Leaf has no {name} {given[name]}")
     compression = given.get("compression_fn") or {}
-    known = compression.get("kind") if isinstance(compression, dict) else compression
-    if compression and known not in ("PCEN", "log_compression"):
-        raise NotRunError(f"the exact oracle's Leaf has no compression {known}")
+    kind = compression.get("kind") if isinstance(compression, dict) else compression
+    if compression and kind not in ("PCEN", "log_compression"):
+        raise NotRunError(f"the exact oracle's Leaf has no compression {kind}")
     floor = compression.get("arguments", {}).get("floor", 1e-6)
     return frontends.leaf(
         x,
