@@ -184,7 +184,10 @@ def test_what_computes_something_else_is_not_written(
     assert all("units off the float64 model" in row[5] for row in table(result))
     assert "nothing was written" in result.stderr
     assert [each.name for each in tmp_path.iterdir()] == ["model"]
-    assert isinstance(result.exception.__context__, ExportError)
+    monkeypatch.setattr(compare, "drawn", lambda *_: [(1, 500), (3, 91)])
+    with pytest.raises(ExportError, match="2 of 2 batches off") as caught:
+        to_pt2(lp.Leaf.from_pretrained(made), tmp_path / "leaf.pt2")
+    assert [each.ok for each in caught.value.comparisons] == [False, False]
 
 
 @pytest.mark.parametrize(
