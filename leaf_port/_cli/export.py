@@ -154,7 +154,7 @@ def _tell(done: exporter.Exported) -> None:
     if "sample_rate" in told:
         kind += f", {told['sample_rate']} Hz"
     checked = "" if done.comparisons else "; not compared with the model"
-    line = f"{done.path}: {kind}, any batch, {done.shortest} samples or more{checked}"
+    line = f"{done.path}: {kind}, any batch, any length from {done.shortest}{checked}"
     print(printable(line))
 
 

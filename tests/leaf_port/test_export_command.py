@@ -99,7 +99,7 @@ def test_a_classifier_as_onnx(tmp_path: Path) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     check_rows(result, 41)  # two frames: the encoder halves them
     assert {("1", "777"), ("3", "777")} <= {(row[0], row[1]) for row in table(result)}
-    assert "any batch, 41 samples or more" in result.stdout
+    assert "any batch, any length from 41" in result.stdout
 
     session = onnxruntime.InferenceSession(out, providers=["CPUExecutionProvider"])
     (given,), (told,) = session.get_inputs(), session.get_outputs()
