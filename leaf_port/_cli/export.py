@@ -17,6 +17,7 @@ from leaf_port._cli import frontends
 from leaf_port._cli.failures import filter_warnings
 from leaf_port._cli.frontends import Asked, Name
 from leaf_port._cli.text import printable
+from leaf_port._export.capture import OWNER
 from leaf_port._export.compare import ALLOWED, Comparison
 from leaf_port.errors import LeafError
 
@@ -112,7 +113,7 @@ def _model(given: str, asked: Asked, rate: int | None) -> tuple[nn.Module, dict[
         got = "a file" if folder.exists() else "nothing of that name"
         expected = f"a folder, or one of {', '.join(named)}"
         raise _refusal(given, expected, got, "check the name")
-    told = {"--sample-rate": rate, "--n-filters": asked.n_filters}
+    told: dict[str, float | None] = {"--sample-rate": rate, "--n-filters": asked.n_filters}
     told |= {"--window-len": asked.window_len, "--window-stride": asked.window_stride}
     for option, value in told.items():
         if value is not None:
@@ -153,9 +154,9 @@ def _tell(done: exporter.Exported) -> None:
     if "sample_rate" in told:
         kind += f", {told['sample_rate']} Hz"
     checked = "" if done.comparisons else "; not compared with the model"
-    line = f"{done.path}: {kind}, any batch, {done.shortest} samples or more{checked}"
+    line = f"{done.path}: {kind}, any batch, any length from {done.shortest}{checked}"
     print(printable(line))
 
 
 def _refusal(argument: str, expected: str, got: object, fix: str) -> LeafError:
-    return LeafError(exporter.OWNER, argument, expected, got, fix)
+    return LeafError(OWNER, argument, expected, got, fix)

@@ -6,7 +6,6 @@ import contextlib
 import copy
 import io
 import logging
-import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -211,8 +210,3 @@ def told(tool: str) -> Iterator[None]:
         got = f"{type(cause).__name__}: {words}"
         fix = "build the model of this package's layers; docs/backends.md has what is exported"
         raise LeafError(OWNER, "model", f"one that {tool} takes", got, fix) from error
-
-
-def duration(samples: int, rate: int | None) -> str:
-    """``"0.31 s"`` at the rate, or nothing where there is none."""
-    return "" if not rate else f"{math.ceil(1000 * samples / rate) / 1000:g} s"

@@ -108,7 +108,7 @@ def _one(
 ) -> Comparison:
     with torch.inference_mode():
         eager = what.model(clips)
-    told = *clips.shape, tuple(eager.shape)
+    told = clips.shape[0], clips.shape[1], tuple(eager.shape)
     try:
         found = called(clips)
     except Exception as error:  # what runs it raises errors of many kinds

@@ -12,6 +12,7 @@ import importlib.util
 import io
 import logging
 import os
+import platform
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -30,8 +31,15 @@ class CaptureError(Exception):
     """No graph could be made, or it does not run at the case's shape."""
 
 
+_X86 = ("x86_64", "AMD64")
+_NO_VECTORS = ("DEFAULT", "NO AVX")
+
+
 def no_compiler() -> str:
     """Why inductor cannot compile here; empty where it can."""
+    if platform.machine() in _X86 and torch.backends.cpu.get_cpu_capability() in _NO_VECTORS:
+        # It calls transpose_mxn, which it does not declare (torch 2.13).
+        return "inductor writes code that does not compile for a processor without vectors"
     named = os.environ.get("CXX")
     if shutil.which(named) if named else shutil.which("g++") or shutil.which("clang++"):
         return ""

@@ -5,8 +5,6 @@ Values and gradients at one shape are the business of the backend ``compiled`` o
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +13,8 @@ from _layers import FRONTENDS, call, clips, make
 from _rounding import apart, units
 from torch import Tensor
 from torch._dynamo.testing import CompileCounterWithBackend
+
+from parity.port import graph_capture
 
 LENGTHS = (1700, 1931)  # 11 and 13 frames: PCEN's smoother doubles as often in both
 
@@ -33,16 +33,8 @@ def fresh() -> Iterator[None]:
 
 
 def _backend() -> str:
-    """Inductor where it can run: with a compiler, and for a processor with vectors.
-
-    Without vectors (``ATEN_CPU_CAPABILITY=default``) torch 2.13 writes calls of ``transpose_mxn``
-    that it does not declare.
-    """
-    # Not at the top: it takes long to import, and warns.
-    from torch._inductor import cpu_vec_isa
-
-    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
-    return "inductor" if compiler and cpu_vec_isa.pick_vec_isa() else "aot_eager"
+    """Inductor where it can run."""
+    return "aot_eager" if graph_capture.no_compiler() else "inductor"
 
 
 def _units(name: str, x: Tensor) -> Tensor:
