@@ -212,8 +212,8 @@ class InstanceNormalization(_Affine):
     ``tfa.layers.InstanceNormalization(axis=2, epsilon=1e-6, center=True, scale=True)``, which is
     ``Leaf``'s ``mean_var_norm`` (leaf_audio/frontend.py, lines 160-168).
 
-    On a map it is ``tfa.layers.InstanceNormalization()``, whose epsilon is 1e-3; for an encoder:
-    ``ConvNet(filters, normalization_layer=functools.partial(InstanceNormalization, epsilon=1e-3))``.
+    On a map it is ``tfa.layers.InstanceNormalization()``, whose epsilon is 1e-3: an encoder's
+    ``normalization_layer`` is then ``functools.partial(InstanceNormalization, epsilon=1e-3)``.
 
     Args:
         num_channels: number of channels (filters).

@@ -42,5 +42,5 @@ def test_an_encoder_takes_it() -> None:
 
 @pytest.mark.parametrize("shape", [(2, 5, 4, 3), (2, 3, 0, 4), (2, 3, 5, 4, 1), (2, 3)])
 def test_other_maps_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(LeafError, match="InstanceNormalization.*inputs"):
+    with pytest.raises(LeafError, match=r"InstanceNormalization.*inputs"):
         InstanceNormalization(3)(torch.ones(shape))

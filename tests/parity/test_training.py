@@ -73,14 +73,6 @@ def test_tensorflows_sums_make_the_official_distance() -> None:
     assert like < official / 1.5
 
 
-def patched_normalization(**given: Any) -> type[normalization.BatchNormalization]:
-    class Other(normalization.BatchNormalization):
-        def __init__(self, features: int, axis: int = 1) -> None:
-            super().__init__(features, axis, **given)
-
-    return Other
-
-
 def build_with(monkeypatch: pytest.MonkeyPatch, **given: Any) -> None:
     """The encoder has another batch normalisation."""
     model = MODELS[MEL]
@@ -222,7 +214,7 @@ def test_a_constraint_moves_a_weight() -> None:
 
 def test_other_steps_than_declared_are_refused() -> None:
     other = dataclasses.replace(MODELS[MEL], steps=(1, 3))
-    with pytest.raises(LeafError, match="the steps 1, 3.*--record --model mel_filterbanks"):
+    with pytest.raises(LeafError, match=r"the steps 1, 3.*--record --model mel_filterbanks"):
         recording.load(other)
 
 

@@ -121,8 +121,8 @@ def _table() -> Table:
 
 _SAID = (
     "Units: of each element's own float32 rounding, largest found / allowed, of loss, logits and "
-    "moving statistics, and of gradients; exact: the port in float64. So added up: batch statistics "
-    "in plain float32, one value after the other, as TensorFlow's fused batch normalisation. "
+    "moving statistics, and of gradients; exact: the port in float64. So added up: the port with "
+    "batch statistics in plain float32, one value after the other, as TensorFlow's fused kernel. "
     "Optimiser: weights and moments after the step, from the official gradients. Nearest kink: of "
     "any rectifier or maximum, in units of its argument's rounding."
 )

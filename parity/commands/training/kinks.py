@@ -65,8 +65,17 @@ _DISTANCES: dict[str, Callable[[Any], Tensor]] = {
 }
 # Other operations that have kinks, which no model here calls. (The absolute values that they take
 # are of frequencies far from 0, and of what is compared with a threshold next.)
-_UNKNOWN = frozenset(
-    "hardtanh maximum minimum clamp sort argsort floor ceil round elu amin".split()
+_UNKNOWN = (
+    "amin",
+    "ceil",
+    "clamp",
+    "elu",
+    "floor",
+    "hardtanh",
+    "maximum",
+    "minimum",
+    "round",
+    "sort",
 )
 
 

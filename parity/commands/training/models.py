@@ -13,11 +13,11 @@ import numpy as np
 from torch import nn
 
 from leaf_port import (
+    PANN,
     AudioClassifier,
     ConvNet,
     Leaf,
     MelFilterbanks,
-    PANN,
     SincNet,
     SincNetPlus,
     TimeDomainFilterbanks,

@@ -137,7 +137,8 @@ class Layout:
                 f"{kind}: {vector.dtype} of {vector.shape}, not float32 of {sum(sizes)}"
             )
         parts = np.split(vector, np.cumsum(sizes)[:-1])
-        return {path: part.reshape(shapes[path]) for path, part in zip(shapes, parts, strict=True)}
+        pairs = zip(shapes.items(), parts, strict=True)
+        return {path: part.reshape(shape) for (path, shape), part in pairs}
 
     def _paths(self, kind: str) -> list[str]:
         return self.trained if kind in _OF_TRAINED else list(self.shapes)
