@@ -243,19 +243,22 @@ def _batch_normalizations(module: nn.Module) -> list[BatchNormalization]:
 
 
 class InstanceNormalization(_Affine):
-    """``(x - mean) / sqrt(variance + epsilon) * gamma + beta``, statistics over time.
+    """``(x - mean) / sqrt(variance + epsilon) * gamma + beta``, statistics over time, or of a map.
 
     Mean and biased variance are those of one channel of one clip. A channel that does not vary
     (one frame, say) gives ``beta``.
     ``tfa.layers.InstanceNormalization(axis=2, epsilon=1e-6, center=True, scale=True)``, which is
     ``Leaf``'s ``mean_var_norm`` (leaf_audio/frontend.py, lines 160-168).
 
+    On a map it is ``tfa.layers.InstanceNormalization()``, whose epsilon is 1e-3: an encoder's
+    ``normalization_layer`` is then ``functools.partial(InstanceNormalization, epsilon=1e-3)``.
+
     Args:
         num_channels: number of channels (filters).
         epsilon: added to the variance.
 
     Shape:
-        ``(batch, time, channels)`` to the same.
+        ``(batch, time, channels)`` or ``(batch, channels, frames, filters)`` to the same.
 
     Raises:
         LeafError: bad argument, or an input of another rank, size or dtype.
@@ -267,10 +270,20 @@ class InstanceNormalization(_Affine):
         super().__init__("num_channels", num_channels, epsilon)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Normalises each channel of each clip over time."""
-        owner = "InstanceNormalization"
-        _checks.shaped(owner, inputs, (None, None, self.size), "(batch, time, channels)")
-        _checks.same_dtype(owner, inputs, self.gamma)
+        """Normalises each channel of each clip over time, or over frames and filters."""
+        if isinstance(inputs, Tensor) and inputs.ndim == 4:
+            names = "(batch, channels, frames, filters)"
+            self._check(inputs, (None, self.size, None, None), names)
+            return self._normalised(inputs.flatten(2).mT).mT.reshape(inputs.shape)
+        self._check(inputs, (None, None, self.size), "(batch, time, channels)")
+        return self._normalised(inputs)
+
+    def _check(self, inputs: Tensor, shape: tuple[int | None, ...], names: str) -> None:
+        _checks.shaped("InstanceNormalization", inputs, shape, names)
+        _checks.same_dtype("InstanceNormalization", inputs, self.gamma)
+
+    def _normalised(self, inputs: Tensor) -> Tensor:
+        """``(batch, values, channels)``, over the values."""
         variance, mean = _moments(inputs, 1)
         # The mean is subtracted first: x * scale - mean * scale, as TensorFlow does it, cancels.
         return (inputs - mean) * (torch.rsqrt(variance + self.epsilon) * self.gamma) + self.beta

@@ -372,6 +372,38 @@ def ports(
     raise typer.Exit(0 if ok else 1)
 
 
+@app.command()
+def training(
+    model: Annotated[
+        list[str] | None, typer.Option(help="Only this model; may be given several times.")
+    ] = None,
+    step: Annotated[int | None, typer.Option(help="Only this recorded step.")] = None,
+    backend: Annotated[
+        list[str] | None, typer.Option(help="Where the port runs: cpu (default), cuda or xla.")
+    ] = None,
+    drift: Annotated[
+        bool, typer.Option(help="Train the port by itself too, and show how far it drifts.")
+    ] = True,
+    record: Annotated[
+        bool,
+        typer.Option("--record", help="Have the official code train instead (for maintainers)."),
+    ] = False,
+) -> None:
+    """Check that one step of training is the official one, from the same weights on the same batch.
+
+    Exit code 0 if it is, 1 if not. With --record it needs LEAF_REFERENCE_PYTHON and
+    LEAF_AUDIO_PATH, as `record` does.
+    """
+    from parity.commands.training import command, models  # what no other command needs
+
+    chosen = [models.named(name) for name in model or models.MODELS]
+    if record:
+        command.record(chosen, Console(stderr=True))
+        return
+    ok = command.run(chosen, step, backend or (), drift, report.console())
+    raise typer.Exit(0 if ok else 1)
+
+
 @app.command("xla-complex")
 def xla_complex(
     findings: Annotated[

@@ -8,7 +8,7 @@ from typing import Any
 Tree = dict[str, Any]
 
 LABELS = 3
-_ADAM = "tensorflow:keras.optimizers.Adam"
+KERAS_ADAM = "tensorflow:keras.optimizers.Adam"
 _LEGACY_ADAM = "tensorflow:keras.optimizers.legacy.Adam"
 
 
@@ -66,7 +66,7 @@ def _gabor(rate: int, top: float) -> Tree:
 
 
 CONV_NET = call("leaf_audio.models:ConvNet", filters=[4, 5])
-ADAM = call(_ADAM, learning_rate=0.01)
+ADAM = call(KERAS_ADAM, learning_rate=0.01)
 LEGACY_ADAM = call(_LEGACY_ADAM, learning_rate=0.01)
 # The one without slots: Keras' later SGD keeps a momentum for each weight even at momentum 0.
 LEGACY_SGD = call("tensorflow:keras.optimizers.legacy.SGD", learning_rate=0.01)

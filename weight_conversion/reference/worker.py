@@ -307,7 +307,77 @@ def answered(model, clip):
     return made
 
 
-TASKS = {"make": make, "write": write, "values": values, "fill": fill}
+TRAINED = {}
+
+
+def begin(job):
+    """Builds a model that the next tasks train, with some weights given; all its weights."""
+    import tensorflow as tf
+
+    tf.keras.backend.clear_session()
+    tf.keras.utils.set_random_seed(job["seed"])
+    model, optimizer = evaluate(job["model"]), evaluate(job["optimizer"])
+    model(tf.constant(unpack(job["clips"])), training=False)
+    for path, each in job["weights"].items():
+        variable(model, path).assign(unpack(each))
+    optimizer.build(model.trainable_variables)
+    loss_of = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    @tf.function
+    def step(clips, labels):  # what `fit` makes of `compile`, but that it gives the gradients too
+        with tf.GradientTape() as tape:
+            logits = model(clips, training=True)
+            loss = loss_of(labels, logits)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+        return loss, logits, gradients
+
+    TRAINED.update(model=model, optimizer=optimizer, step=step, paths=list(job["paths"]))
+    left = {id(each) for each in model.weights} ^ {
+        id(variable(model, path)) for path in TRAINED["paths"]
+    }
+    assert not left, "%d weights of the model are not named" % len(left)
+    return state({})
+
+
+def state(_job):
+    """All weights by path, and both moments of those that are trained."""
+    model, optimizer = TRAINED["model"], TRAINED["optimizer"]
+    made = {"weights": {}, "first": {}, "second": {}}
+    trained = {id(each) for each in model.trainable_variables}
+    for path in TRAINED["paths"]:
+        held = variable(model, path)
+        made["weights"][path] = pack(held.numpy())
+        if id(held) in trained:
+            at = optimizer._index_dict[optimizer._var_key(held)]
+            made["first"][path] = pack(optimizer._momentums[at].numpy())
+            made["second"][path] = pack(optimizer._velocities[at].numpy())
+    return made
+
+
+def advance(job):
+    """Trains a step for each batch; loss, logits and gradients of the last one."""
+    import tensorflow as tf
+
+    model = TRAINED["model"]
+    for clips, labels in job["batches"]:
+        inputs = tf.constant(unpack(clips)), tf.constant(unpack(labels))
+        loss, logits, gradients = TRAINED["step"](*inputs)
+    by_id = {id(v): pack(g.numpy()) for v, g in zip(model.trainable_variables, gradients)}
+    named = {path: id(variable(model, path)) for path in TRAINED["paths"]}
+    found = {path: by_id[each] for path, each in named.items() if each in by_id}
+    return {"loss": pack(loss.numpy()), "logits": pack(logits.numpy()), "gradients": found}
+
+
+TASKS = {
+    "make": make,
+    "write": write,
+    "values": values,
+    "fill": fill,
+    "begin": begin,
+    "state": state,
+    "advance": advance,
+}
 
 
 def wrong_with_onednn(version):

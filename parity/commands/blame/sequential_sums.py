@@ -49,6 +49,8 @@ class SerialStatistics(TorchDispatchMode):
         if name not in ("sum", "mean", "var_mean") or len(args) < 2 or len(args[1] or ()) < 2:
             return func(*args, **kwargs)
         x, axes = args[:2]
+        if not x.is_floating_point():  # how many are the greatest, say: no sum of values
+            return func(*args, **kwargs)
         keepdim = args[2] if len(args) > 2 else kwargs.get("keepdim", False)
         count = math.prod(x.shape[axis] for axis in axes)
         if name == "sum":
