@@ -301,10 +301,10 @@ def record(
     recorder.record(name or [], recorder.RECORDINGS, Console(stderr=True))
 
 
-def run() -> None:
+def run(program: str) -> None:
     """Runs the command; an error of ours is one line and exit code 2."""
     try:
-        app(prog_name="python -m weight_conversion")
+        app(prog_name=program)
     except LeafError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
