@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = {"leaf-port": "leaf_port", "leaf-parity": "parity", "leaf-convert": "weight_conversion"}
 
 
-def script(script: str, *arguments: str, before: str = "pass") -> subprocess.CompletedProcess[str]:
+def script(name: str, *arguments: str, before: str = "pass") -> subprocess.CompletedProcess[str]:
     """Runs what pip makes of ``project.scripts``: an import of the function, and a call."""
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     module, _, function = declared["scripts"][name].partition(":")
