@@ -200,7 +200,7 @@ def test_an_entry_excuses_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.left_out == "not captured: loop"
     assert _stale(result) == []
     (line,) = graphs.notes([Row(SMALL, [result])])
-    assert line.startswith("compiled: 0 of 1 results compared")
+    assert line.startswith("compiled: 0 of 1 results were compared")
     assert f"loop: {SMALL.name} 1" in line
 
 
