@@ -109,7 +109,9 @@ def record(
 @app.command()
 def run(
     layer: Layers = None,
-    case: Annotated[str | None, typer.Option(help="Only the case of this name.")] = None,
+    case: Annotated[
+        str | None, typer.Option(help="Only the case of this name; `cases` lists them.")
+    ] = None,
     backend: Annotated[
         list[str] | None,
         typer.Option(
@@ -138,6 +140,17 @@ def run(
     told = outcome.writer(worst)
     ok = report.run(_chosen(layer), case, report.console(), backend or (), tight, first, told)
     raise typer.Exit(0 if ok else 1)
+
+
+@app.command()
+def cases(
+    layer: Layers = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON, for other programs.")] = False,
+) -> None:
+    """List the cases that `run --case` takes: layer, case and few words, between tabs."""
+    from parity.commands import cases as listing
+
+    listing.show(_chosen(layer), json)
 
 
 @app.command()

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from leaf_port.errors import LeafError
@@ -16,7 +15,7 @@ from parity.checks.compare import DOUBLE, SLOPE
 from parity.oracles import recorded
 from parity.port import backends
 from parity.port.backends import CPU
-from parity.report import graphs, programs
+from parity.report import graphs, programs, steps
 from parity.report import rows as gathered
 from parity.report.rows import Row
 from parity.spec import EXPLAINED_BY_ROUNDING, Budget, LayerSpec
@@ -113,7 +112,7 @@ def run(
             ", ".join(here),
             f"Add --backend {CPU.name}, or leave --tight out.",
         )
-    with Progress(console=console, transient=True) as progress:
+    with steps.bars(console) as progress:
         rows = gathered.gather(specs, case, progress, here, first)
     missing = f"no layer among {len(specs)} has a case named {case!r}"
     found = any(row.results for row in rows) or case is None

@@ -123,6 +123,16 @@ def convert(
 
 
 @contextmanager
+def _told_while(doing: str) -> Iterator[None]:
+    """Says what is done, on stderr; off a terminal as a line."""
+    console, told = Console(stderr=True), printable(doing)
+    if not console.is_terminal:
+        print(told, file=sys.stderr, flush=True)
+    with console.status(_plain(told)):
+        yield
+
+
+@contextmanager
 def _verified(source: Path, wanted: bool) -> Iterator[Verifying]:
     """What checks a conversion, and what it found; shown once the conversion stands, or falls."""
     from weight_conversion.cli import verify_table
@@ -131,7 +141,7 @@ def _verified(source: Path, wanted: bool) -> Iterator[Verifying]:
     kept: list[Verification] = []
 
     def check(made: Path) -> None:
-        with Console(stderr=True).status("verifying the conversion"):
+        with _told_while("verifying the conversion on each backend"):
             kept.append(verified_folder.check(made, source))
 
     try:
@@ -165,7 +175,7 @@ def verify(
     from weight_conversion.cli import verify_table
     from weight_conversion.verification import verified_folder
 
-    with Console(stderr=True).status(f"verifying {_plain(str(folder))}"):
+    with _told_while(f"verifying {folder}"):
         found = verified_folder.verify_folder(folder, source, audio, seed)
     if json:
         print(json_format.dumps(found.as_dict(), indent=1, allow_nan=False))
