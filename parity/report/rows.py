@@ -178,8 +178,8 @@ def gather(
             left[layer] -= 1
             if not left[layer]:
                 done = sum(not count for count in left.values())
-                told = f"{layer}: {totals[layer]} recorded cases run"
-                steps.line(progress.console, f"{told} ({done} of {len(left)} layers)")
+                told = f"{layer}: recorded cases run: {totals[layer]}"
+                steps.line(progress.console, f"{told} (layer {done} of {len(left)})")
         for name, laws, derivatives in zip(whole, judged, differentiated, strict=True):
             rows[name].judge(laws.result())
             rows[name].differentiate(derivatives.result())

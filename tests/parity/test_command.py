@@ -116,8 +116,8 @@ def row_of(result: case_checks.Result) -> report.Row:
     return row
 
 
-def test_off_a_terminal_each_case_is_a_line() -> None:
+def test_off_a_terminal_each_layer_is_a_line() -> None:
     """On stderr, so that the output stays the table."""
     name = all_specs()["gaussian_lowpass"].cases()[0].name
     done = command("run", "--layer", "gaussian_lowpass", "--case", name)
-    assert "gaussian_lowpass: 1 of 1 recorded cases" in done.stderr
+    assert "gaussian_lowpass: recorded cases run: 1 (layer 1 of 1)\n" in done.stderr
