@@ -96,7 +96,7 @@ def test_every_page_is_in_the_navigation() -> None:
 def test_every_command_is_documented() -> None:
     import typer.main
 
-    from parity.__main__ import app
+    from parity.commands.app import app
 
     names = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     page = anchors(ROOT / "docs" / "commands.md")

@@ -1,29 +1,27 @@
-"""``python -m weight_conversion``: the command line."""
+"""``python -m weight_conversion``, or ``leaf-convert``: the command line."""
 
 from __future__ import annotations
 
-import sys
+from leaf_port import _installation
 
 # Only the command needs these; one who imports the reader alone gets along with google-crc32c.
-_EXTRAS = {"execnet", "google_crc32c", "h5py", "rich", "safetensors", "soundfile", "typer"}
+_EXTRAS = {
+    **dict.fromkeys(("google_crc32c", "h5py", "rich", "safetensors", "typer"), "convert"),
+    **dict.fromkeys(("execnet", "soundfile"), "parity"),
+}
+
+
+def _run(program: str) -> None:
+    from leaf_port import _publish
+    from weight_conversion.cli import app
+
+    with _publish.ended_cleanly():
+        app.run(program)
 
 
 def main() -> None:
     """Runs the command line; says in one line which package to install if one is missing."""
-    try:
-        from leaf_port import _publish
-        from weight_conversion.cli import app as conversion_app
-
-        with _publish.ended_cleanly():
-            conversion_app.run()
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing not in _EXTRAS:
-            raise
-        extra = "parity" if missing in ("execnet", "soundfile") else "convert"
-        fix = f'pip install "leaf-port[{extra}]"'
-        print(f"weight_conversion needs {missing}: {fix}", file=sys.stderr)
-        raise SystemExit(2) from None
+    _installation.start("weight_conversion", "leaf-convert", _EXTRAS, _run)
 
 
 if __name__ == "__main__":

@@ -110,4 +110,5 @@ def _peaks(shapes: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, i
             for training in (False, True):
                 way = "with gradient" if training else "forward"
                 key = f"{timing.shown(name)}, {shape}, {way}"
+                print(f"measuring memory: {key}", file=sys.stderr, flush=True)
                 yield key, timing.memory(name, shape, training)

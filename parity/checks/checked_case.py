@@ -76,7 +76,10 @@ class CheckedCase:
             truth = ground_truth.at_least_rounded(within, self.official)
             found = [_without_distance(each) for each in self._compared(ours, truth, run)]
             if context.undetermined:
-                skips = [Skip(each.array, f"{entry.name}: what is not finite") for each in found]
+                skips = [
+                    Skip(each.array, f"it is not finite, as the known divergence {entry.name} says")
+                    for each in found
+                ]
         return found, tuple(needed), skips
 
     def float64_to_exact(self, arrays: Mapping[str, Array]) -> list[Difference]:

@@ -110,7 +110,7 @@ def confirm(
         array = f"gradients/{name}"
         along = direction(_value(given, name), question.case.seed + 7919 * (index + 1))
         if name in ties:
-            skipped.append(Skip(array, f"{int(ties[name].sum())} declared ties"))
+            skipped.append(Skip(array, _tied(int(ties[name].sum()))))
             along = np.where(ties[name], 0.0, along)
         with np.errstate(invalid="ignore"):  # infinite times zero: told below
             terms = gradient * along
@@ -126,12 +126,18 @@ def confirm(
             outcome = _compare(array, at, float(np.sum(terms)), scale, noise)
         silent = name.startswith("input/") and question.case.signal == "silence"
         if silent and isinstance(outcome, Difference) and not outcome.ok:
-            outcome = Skip(array, "silence: no step is small beside zero")
+            outcome = Skip(array, "the input is silence, and no step is small beside zero")
         if isinstance(outcome, Skip):
             skipped.append(outcome)
         else:
             found.append(outcome)
     return found, skipped
+
+
+def _tied(elements: int) -> str:
+    """Why the elements are left out; the others of the gradient are compared."""
+    are = "element is a declared tie" if elements == 1 else "elements are declared ties"
+    return f"{elements} {are}, where the derivative is not one number"
 
 
 def _compare(
@@ -149,13 +155,13 @@ def _compare(
             return _difference(array, best)
     if not slopes:  # rounding is all there is
         if scale > 0.0:
-            return Skip(array, "rounding drowns the difference")
+            return Skip(array, "rounding is greater than the difference that a step makes")
         return _difference(array, 0.0)
     if _is_kink(at, noise):
-        return Skip(array, "a kink: the slopes to both sides differ")
+        return Skip(array, "the function has a kink there: the slopes to both sides differ")
     spread = CROSSED * (max(slopes) - min(slopes))
     if spread > DROWNED * scale:
-        return Skip(array, "kinks within every step")
+        return Skip(array, "every step crosses kinks of the function")
     crossed = ALLOWED * scale + noise / STEPS[1] + spread
     apart = min(abs(slope - expected) for slope in slopes)
     best = min(best, apart / max(crossed, compare.SMALLEST))

@@ -16,7 +16,6 @@ from typing import Any
 import hypothesis
 import torch
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from leaf_port.errors import LeafError
@@ -30,6 +29,7 @@ from parity.oracles.official import (
     NotRunError,
     Official,
 )
+from parity.report import steps
 from parity.spec import Answer, Case, LayerSpec, Question
 
 HOPELESS = 20
@@ -288,11 +288,14 @@ def run(
         (examples_of, layer, examples, seed) if case is None else (one, layer, case)
         for layer in layers
     ]
-    with Progress(console=console, transient=True) as progress:
+    with steps.bars(console) as progress:
         task = progress.add_task("layers", total=len(layers))
 
         def finished(tally: Tally) -> None:
             progress.advance(task)
+            came = "off" if tally.failure else tally.not_run or "nothing off"
+            told = f"{tally.layer}: {tally.examples} examples compared, {came}"
+            steps.line(console, told)
             if tally.failure:  # told at once: a run may take long
                 console.print(tally.failure, markup=False, highlight=False, soft_wrap=True)
 

@@ -122,4 +122,6 @@ def record(
             elif different:
                 line = f"{spec.name}: {len(different)} cases differ: {', '.join(different)}"
                 console.print(line, markup=False)
+            else:
+                console.print(f"{spec.name}: {len(answers)} cases, none differs", markup=False)
     return changed

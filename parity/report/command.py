@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
 
 from parity.layers import all_specs
 from parity.port import backends
-from parity.report import clip, closeness, content, document, files, page, rows, table
+from parity.report import clip, closeness, content, document, files, page, rows, steps, table
 from parity.report.content import Report
 from parity.spec import LayerSpec
 
@@ -78,7 +77,7 @@ def run(specs: Sequence[LayerSpec], outputs: Outputs, audio: Path | None, consol
         LeafError: the recording cannot be read, a file cannot be written.
     """
     waveform = clip.read(audio) if audio else None
-    with Progress(console=console, transient=True) as progress:
+    with steps.bars(console) as progress:
         here = [name for name, reason in backends.default().items() if not reason]
         checked = rows.gather(specs, None, progress, here)
         frontends = sum(spec.name in closeness.FRONTENDS for spec in specs)

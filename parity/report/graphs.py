@@ -29,8 +29,9 @@ def _of_backend(name: str, found: Sequence[Result]) -> list[str]:
     told = "; ".join(f"{entry}: {_counted(layers)}" for entry, layers in sorted(entries.items()))
     empty = {each.layer for each in found if each.left_out == NOTHING_GOES_IN}
     lines = [
-        f"{name}: {sum(not each.left_out for each in found)} of {len(found)} results compared; by "
-        f"parity/checks/expected_capture_failures.py: {told or 'none'}"
+        f"{name}: {sum(not each.left_out for each in found)} of {len(found)} results were "
+        "compared. Known failures to capture (parity/checks/expected_capture_failures.py): "
+        f"{told or 'none was met'}."
     ]
     if empty:
         lines.append(f"{name}: {NOTHING_GOES_IN}: {', '.join(sorted(empty))}")

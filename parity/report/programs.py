@@ -28,8 +28,8 @@ def _of_backend(name: str, found: Sequence[Compiled]) -> list[str]:
     backward = sum(program.reduced_backward > 0 for _, program in found)
     lines = [
         f"{name}, without complex arithmetic: {len(real)} programs, forward and backward; "
-        f"{_fallen(real)}; complex types in {_with_complex(real)}; at most {_compilations(real)} "
-        "compilations of each in two calls",
+        f"{_fallen(real)}; complex types in {_with_complex(real)} of them; each was compiled at "
+        f"most {_compilations(real)} times in two calls",
         f"{name}, in complex arithmetic: {len(in_complex)} programs; {_fallen(in_complex)}",
         f"{name}: {_most(found)}",
     ]

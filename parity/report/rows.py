@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import multiprocessing
 import os
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
@@ -25,6 +26,7 @@ from parity.checks.invariants import checker
 from parity.checks.invariants.checker import Held
 from parity.oracles import recorded
 from parity.port.backends import CPU
+from parity.report import steps
 from parity.spec import LayerSpec
 
 
@@ -159,10 +161,12 @@ def gather(
         if only in (None, case.name)
     ]
     task = progress.add_task("recorded cases", total=len(asked))
+    left = Counter(layer for layer, *_ in asked)
+    totals = Counter(left)
     context = multiprocessing.get_context("spawn")
     workers = min(os.cpu_count() or 1, len(asked) or 1)
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        futures = [pool.submit(case_checks.check_named, *names) for names in asked]
+        futures = {pool.submit(case_checks.check_named, *names): names[0] for names in asked}
         whole = list(rows) if only is None and first is None else []
         judged = [pool.submit(checker.check_named, name) for name in whole]
         differentiated = [pool.submit(derived.check_named, name) for name in whole]
@@ -170,9 +174,16 @@ def gather(
             for result in future.result():
                 rows[result.layer].add(result)
             progress.advance(task)
+            layer = futures[future]
+            left[layer] -= 1
+            if not left[layer]:
+                done = sum(not count for count in left.values())
+                told = f"{layer}: recorded cases run: {totals[layer]}"
+                steps.line(progress.console, f"{told} (layer {done} of {len(left)})")
         for name, laws, derivatives in zip(whole, judged, differentiated, strict=True):
             rows[name].judge(laws.result())
             rows[name].differentiate(derivatives.result())
+            steps.line(progress.console, f"{name}: laws and derivatives checked")
     for name in whole:
         rows[name].refuse()
     return list(rows.values())

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from leaf_port.errors import LeafError
@@ -16,7 +15,7 @@ from parity.checks.compare import DOUBLE, SLOPE
 from parity.oracles import recorded
 from parity.port import backends
 from parity.port.backends import CPU
-from parity.report import graphs, programs
+from parity.report import graphs, programs, steps
 from parity.report import rows as gathered
 from parity.report.rows import Row
 from parity.spec import EXPLAINED_BY_ROUNDING, Budget, LayerSpec
@@ -113,7 +112,7 @@ def run(
             ", ".join(here),
             f"Add --backend {CPU.name}, or leave --tight out.",
         )
-    with Progress(console=console, transient=True) as progress:
+    with steps.bars(console) as progress:
         rows = gathered.gather(specs, case, progress, here, first)
     missing = f"no layer among {len(specs)} has a case named {case!r}"
     found = any(row.results for row in rows) or case is None
@@ -147,24 +146,50 @@ def show(rows: Sequence[Row], console: Console, more: Sequence[str] = ()) -> boo
 
 def notes(rows: Sequence[Row]) -> list[str]:
     """What stands below the table."""
-    met = Counter(name for row in rows for result in row.results for name in result.needed)
-    told = ", ".join(f"{name} {count}" for name, count in sorted(met.items()))
     return [
-        "units: of each element's own float32 rounding (parity/checks/monte_carlo.py); "
-        f"official answers: recorded, {_versions(rows)}",
-        f"units from {monte_carlo.RUNS} runs: known to {confidence.of(monte_carlo.RUNS)}; "
-        f"what fails by them is judged by {monte_carlo.STURDY_RUNS} runs: "
-        f"{confidence.of(monte_carlo.STURDY_RUNS)}",
-        "above limit, by rounding: arrays left out of the relative columns. Their relative "
-        "difference is above the limit (1e-6, gradients 1e-5, unless declared) because they are "
-        f"ill-conditioned: its norm is at most {EXPLAINED_BY_ROUNDING:g} times that of the units "
-        "(or as many as are declared, with their reason)",
+        "units: one unit is the rounding error of that very element in float32 "
+        f"(parity/checks/monte_carlo.py). The official answers are recorded: {_versions(rows)}.",
+        f"How well a unit is known: from {monte_carlo.RUNS} runs to "
+        f"{confidence.of(monte_carlo.RUNS)}. What exceeds its bound is judged again by "
+        f"{monte_carlo.STURDY_RUNS} runs: {confidence.of(monte_carlo.STURDY_RUNS)}.",
+        "above limit, by rounding: so many arrays are left out of the relative columns. Their "
+        "relative difference is above the limit (1e-6, gradients 1e-5, unless declared) because "
+        "they are ill-conditioned: its norm is at most "
+        f"{EXPLAINED_BY_ROUNDING:g} times that of the units (or as many as are declared, with "
+        "their reason).",
         *_exactness([result for row in rows for result in row.results]),
         *_without(rows),
-        f"known divergences (parity/checks/expected_divergences.py): {told or 'none met'}",
+        _divergences(rows),
         *programs.notes(rows),
         *graphs.notes(rows),
+        _counted(rows),
     ]
+
+
+def _divergences(rows: Sequence[Row]) -> str:
+    """Which known divergences explained a result."""
+    met = Counter(name for row in rows for result in row.results for name in result.needed)
+    told = ", ".join(f"{name} in {_number(count, 'result')}" for name, count in sorted(met.items()))
+    return f"known divergences (parity/checks/expected_divergences.py): {told or 'none was met'}."
+
+
+def _counted(rows: Sequence[Row]) -> str:
+    """What was checked, by kind."""
+    results = [result for row in rows for result in row.results if not result.left_out]
+    cases = len({(result.layer, result.case) for result in results})
+    laws = sum(len(row.laws) for row in rows)
+    derivatives = sum(len(row.derivable) for row in rows)
+    refusals = sum(len(row.refusals) for row in rows)
+    return (
+        f"Checked were {_number(len(results), 'result')} of {_number(cases, 'recorded case')} "
+        "(one for each backend, arithmetic and way to compute it), "
+        f"{_number(refusals, 'error case')}, {_number(laws, 'law')} that must hold bit by bit, "
+        f"and {_number(derivatives, 'kind')} of derivatives, over {_number(len(rows), 'layer')}."
+    )
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _without(rows: Sequence[Row]) -> list[str]:
@@ -179,8 +204,8 @@ def _without(rows: Sequence[Row]) -> list[str]:
     }
     told = "; ".join(f"{layer} ({reason})" for layer, reason in reasons.items())
     return [
-        f"derivatives (parity/checks/derivatives): {', '.join(KINDS)}, in float64; "
-        f"not had, as declared, by: {told or 'none'}"
+        f"derivatives (parity/checks/derivatives): {', '.join(KINDS)} are checked in float64. "
+        f"Layers that lack one of them, as declared: {told or 'none'}."
     ]
 
 
@@ -189,17 +214,25 @@ def _exactness(results: Sequence[Result]) -> list[str]:
     differences = [each for result in results for each in result.differences]
     doubles = [each.units for each in differences if each.check == DOUBLE]
     slopes = sum(each.check == SLOPE for each in differences)
-    reasons = Counter(skip.reason for result in results for skip in result.skips)
     single = sum(bool(result.single) for result in results)
-    skipped = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
     return [
         "float64: the exact oracle, written from the formulas without the port. The port in "
-        f"float64 is at most {max(doubles, default=0.0):.1f} units of float64 from it (allowed "
-        f"{Budget.double.allowed:g} unless declared); {single} results are of values that the "
-        "port has in float32 alone",
-        f"gradients: {slopes} of the float64 port agree with differences of the exact oracle; not "
-        f"wholly compared: {skipped or 'none'}",
+        f"float64 is at most {max(doubles, default=0.0):.1f} units of float64 away from it "
+        f"(allowed are {Budget.double.allowed:g}, unless a layer declares another bound). "
+        f"{_number(single, 'result')} had no such comparison: the port has float32 alone there.",
+        f"gradients: {_number(slopes, 'gradient')} of the float64 port agreed with difference "
+        f"quotients of the exact oracle. {_skipped(results)}",
     ]
+
+
+def _skipped(results: Sequence[Result]) -> str:
+    """How many gradients differences did not confirm wholly, and why."""
+    reasons = Counter(skip.reason for result in results for skip in result.skips)
+    if not reasons:
+        return "No gradient was left out."
+    told = "; ".join(f"{count} because {why}" for why, count in reasons.most_common())
+    were = "was" if reasons.total() == 1 else "were"
+    return f"{reasons.total()} {were} compared in part or not at all: {told}."
 
 
 def official_versions(rows: Sequence[Row]) -> list[dict[str, str]]:

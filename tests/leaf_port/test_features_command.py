@@ -32,7 +32,7 @@ from _features_command import (
 from rich.console import Console
 
 import leaf_port
-from leaf_port import _rates
+from leaf_port import _installation, _rates
 from leaf_port._cli import audio, summary
 from leaf_port._cli.frontends import Name
 
@@ -280,7 +280,7 @@ def test_a_missing_package_is_named_in_one_line(package: str, clip: Path, tmp_pa
     )
     done = python("-c", code, "features", str(clip), *options)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f'leaf_port needs {package}: pip install "leaf-port[cli]"\n'
+    assert done.stderr == f"leaf_port needs {package}: {_installation.hint('cli')}\n"
 
 
 def test_the_library_needs_none_of_the_commands_packages() -> None:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from leaf_port import Leaf
 from leaf_port.errors import LeafError
-from parity import __main__ as command
+from parity.commands import app as command
 from parity.commands.audit import adapters, rules
 from parity.commands.audit.adapters.generic import find_slots
 from parity.commands.audit.foreign import Foreign
@@ -188,10 +188,10 @@ def run(
     monkeypatch.delitem(sys.modules, "their_package", raising=False)
 
     def call(*arguments: str) -> tuple[int, str, str]:
-        line = ["parity", "audit", *(str(tmp_path) if a == "HERE" else a for a in arguments)]
-        monkeypatch.setattr(sys, "argv", line)
+        line = ["audit", *(str(tmp_path) if a == "HERE" else a for a in arguments)]
+        monkeypatch.setattr(sys, "argv", ["parity", *line])
         with pytest.raises(SystemExit) as ended:
-            command.main()
+            command.main("parity")
         told = capsys.readouterr()
         return int(ended.value.code or 0), told.out, told.err
 

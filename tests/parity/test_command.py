@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +14,8 @@ from rich.console import Console
 from leaf_port import pooling
 from parity import report
 from parity.checks import case_checks
+from parity.checks.gradients import Skip
+from parity.commands import cases
 from parity.layers import all_specs
 from parity.oracles import recorded
 
@@ -78,3 +82,42 @@ def test_a_failure_makes_the_run_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "raised ValueError: no" in text
     assert broken.again in text
     assert "1 failed" in text
+
+
+def test_cases_lists_what_case_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every recorded case and no other, in the order of a run."""
+    spec = all_specs()["gaussian_lowpass"]
+    cases.show([spec], as_json=False)
+    told = capsys.readouterr()
+    rows = [line.split("\t") for line in told.out.splitlines()]
+    assert [row[:2] for row in rows] == [[spec.name, c.name] for c in recorded.cases(spec)]
+    assert {row[2].split(", ")[0] for row in rows} == {"declared", "drawn"}
+    assert told.err.startswith(f"{len(rows)} cases of 1 layer; ")
+    cases.show([spec], as_json=True)
+    listed = json.loads(capsys.readouterr().out)
+    assert [[each["layer"], each["case"], each["about"]] for each in listed] == rows
+
+
+def test_what_was_left_out_is_a_sentence_with_its_count() -> None:
+    """No number stands beside another without a word."""
+    result = case_checks.Result("utils", "some case", None)
+    assert "No gradient was left out." in " ".join(report.table.notes([row_of(result)]))
+    skips = [Skip("gradients/a", "2 elements are declared ties, where"), Skip("gradients/b", "no")]
+    result = dataclasses.replace(result, skips=[skips[0], *skips])
+    told = " ".join(report.table.notes([row_of(result)]))
+    assert "3 were compared in part or not at all: 2 because 2 elements are declared ties" in told
+    assert "; 1 because no." in told
+    assert "1 result of 1 recorded case" in told
+
+
+def row_of(result: case_checks.Result) -> report.Row:
+    row = report.Row(all_specs()["utils"])
+    row.add(result)
+    return row
+
+
+def test_off_a_terminal_each_layer_is_a_line() -> None:
+    """On stderr, so that the output stays the table."""
+    name = all_specs()["gaussian_lowpass"].cases()[0].name
+    done = command("run", "--layer", "gaussian_lowpass", "--case", name)
+    assert "gaussian_lowpass: recorded cases run: 1 (layer 1 of 1)\n" in done.stderr

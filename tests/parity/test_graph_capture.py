@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
+from leaf_port import _installation
 from leaf_port.errors import LeafError
 from parity.checks import case_checks, expected_capture_failures
 from parity.checks.compare import Difference
@@ -123,7 +124,7 @@ def test_a_graph_of_one_length_is_no_graph_of_another() -> None:
 def test_missing_packages_are_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     there: Callable[[str], object] = lambda name: None if name == "onnxruntime" else object()  # noqa: E731
     monkeypatch.setattr(graph_capture.importlib.util, "find_spec", there)
-    told = "onnxruntime is not installed (pip install leaf-port[onnx])"
+    told = f"onnxruntime is not installed ({_installation.hint('onnx')})"
     assert backends.ONNX.missing() == told
 
 
@@ -199,7 +200,7 @@ def test_an_entry_excuses_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.left_out == "not captured: loop"
     assert _stale(result) == []
     (line,) = graphs.notes([Row(SMALL, [result])])
-    assert line.startswith("compiled: 0 of 1 results compared")
+    assert line.startswith("compiled: 0 of 1 results were compared")
     assert f"loop: {SMALL.name} 1" in line
 
 

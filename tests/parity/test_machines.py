@@ -11,11 +11,11 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-import parity.__main__ as parity_command
 from leaf_port.errors import LeafError
 from parity.checks import tightness, worst_values
 from parity.checks.compare import DOUBLE, PORT, REFERENCE
 from parity.checks.worst_values import Seen, Worst
+from parity.commands import app as parity_command
 from parity.commands.machines import command, outcome, runner, table
 from parity.commands.machines.outcome import Outcome
 from parity.layers import all_specs

@@ -15,8 +15,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-import parity.__main__ as command
 from parity.checks import kept_units
+from parity.commands import app as command
 from parity.commands.mutants import hook, report, runner, worker
 from parity.commands.mutants.bugs import all_mutants
 from parity.commands.mutants.mutant import SOURCE, DoesNotApplyError, Mutant, healthy

@@ -15,8 +15,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from leaf_port import LeafError
-from parity.__main__ import app
 from parity.commands import record, reseal
+from parity.commands.app import app
 from parity.layers import all_specs
 from parity.oracles import recorded, sealed_file
 from parity.oracles.recorded import path_of

@@ -46,7 +46,7 @@ import leaf_port
 import weight_conversion
 from leaf_port import _publish, _registry, pretrained
 from leaf_port.errors import LeafError
-from weight_conversion.cli import app as conversion_app
+from weight_conversion.cli import inspect_command
 from weight_conversion.foreign import import_port as port_import
 from weight_conversion.foreign.import_port import import_port
 from weight_conversion.foreign.ports import PortSettings
@@ -119,7 +119,7 @@ def whole_way(form: str, path: Path, out: Path, number: int) -> None:
         return
     if number % 3 == 0:
         with contextlib.suppress(LeafError):  # the same errors as below, and its own
-            conversion_app.look(path)
+            inspect_command.look(path)
     if form in ("torch", "safetensors"):
         torch_file.is_torch_file(path)
         import_port(path, out, PortSettings(PORT), force=True)

@@ -43,7 +43,7 @@ NEEDED = {
     | {"window_len": 25.0},
     "mel": {"activation": "relu", "frontend": "mel", "n_filters": 8, "sample_rate": 16000}
     | {"n_fft": 512, "window_len": 25.0, "window_stride": 10.0, "min_freq": 60.0}
-    | {"max_freq": 7800.0, "compression": "log"},
+    | {"max_freq": 7800.0, "compression": "log", "log_offset": 1e-5},
     "pann": {"window_stride": 10.0, "sample_rate": 16000, "window_len": 25.0, "pcen_floor": 1e-12},
     "wavegram": {},
 }

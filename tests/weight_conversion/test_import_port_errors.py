@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shlex
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -209,7 +210,19 @@ def test_what_is_needed_is_asked_for_by_name(lacking: str, tmp_path: Path) -> No
     file = saved(state("speechbrain"), tmp_path)
     rest = {name: value for name, value in GIVEN.items() if name != lacking}
     option = f"--{lacking.replace('_', '-')}"
-    fails(file, tmp_path / "made", f"import: {option}", f"give {option}, or", given=rest)
+    fails(file, tmp_path / "made", f"import: {option}", f"give {option} ", given=rest)
+
+
+def test_all_that_is_needed_is_asked_for_at_once(tmp_path: Path) -> None:
+    """With a line to copy; the two lines that load the model stand at the end."""
+    file = saved(state("speechbrain"), tmp_path)
+    told = run("import", file, tmp_path / "made", code=2)
+    rows = [line.split()[0] for line in told.splitlines()[1:4]]
+    assert rows == ["--sample-rate", "--window-len", "--window-stride"]
+    line = shlex.split(told.splitlines()[-1])
+    assert line[:4] == ["python", "-m", "weight_conversion", "import"]
+    made = run(*line[3:]).splitlines()
+    assert made[-3:-1] == ["Load it with:", "  from leaf_port import Leaf"]
 
 
 def test_a_window_that_the_ports_treat_otherwise(tmp_path: Path) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json as json_format
-import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,15 +13,18 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from leaf_port._cli.text import printable
 from leaf_port.errors import LeafError
+from weight_conversion.cli import written
 from weight_conversion.cli.import_command import import_
-from weight_conversion.formats.boundary import reading
-from weight_conversion.formats.reader import Reader, open_reader
-from weight_conversion.formats.torch_file import TorchFile
+from weight_conversion.cli.inspect_command import inspect
+from weight_conversion.official.asked import NotGivenError, in_full
 
 if TYPE_CHECKING:
     from weight_conversion.official.convert import Converted
     from weight_conversion.verification.verify import Verification
+
+    Verifying = tuple[Callable[[Path], None] | None, Sequence[Verification]]
 
 app = typer.Typer(
     add_completion=False,
@@ -31,7 +33,11 @@ app = typer.Typer(
     help="Official TensorFlow checkpoints, without TensorFlow.",
 )
 
+app.command()(inspect)
 app.command("import")(import_)
+
+NOT_JUDGED = 3
+"""Exit code: what could be compared agrees, and the packages that judge it are missing."""
 
 _SOURCE = typer.Argument(help="A checkpoint, SavedModel folder, .h5 or .keras file.")
 Given = Annotated[float | None, typer.Option(show_default=False)]
@@ -41,89 +47,6 @@ Count = Annotated[int | None, typer.Option(show_default=False)]
 @app.callback()
 def _commands() -> None:
     """Official TensorFlow checkpoints, without TensorFlow."""
-
-
-@app.command()
-def inspect(
-    source: Annotated[Path, _SOURCE],
-    json: Annotated[bool, typer.Option(help="As JSON, for other programs.")] = False,
-) -> None:
-    """List the tensors of a checkpoint, with checksums verified, and report its model."""
-    rows, model = look(source)
-    if json:
-        listed = {key: {"dtype": dtype, "shape": shape} for key, dtype, shape in rows}
-        print(json_format.dumps({"tensors": listed, **model}, indent=1))
-        return
-    console = Console()
-    console.print(_table(rows))
-    told = _in_words(model)
-    console.print(told, highlight=False, markup=False, soft_wrap=True)
-
-
-def look(path: Path) -> tuple[list[tuple[str, str, tuple[int, ...]]], dict[str, Any]]:
-    """Name, type and shape of each tensor, all of them read; and which model it is."""
-    with reading("inspect", path):
-        found = open_reader(path)
-        rows = [(key, found.dtype(key), found.shape(key)) for key in found.keys()]  # noqa: SIM118
-        for key, _, _ in rows:
-            found.tensor(key)
-        return rows, _model(path, found)
-
-
-def _model(path: Path, found: Reader) -> dict[str, Any]:
-    """Which model it is, as far as the checkpoint tells.
-
-    Returns:
-        ``model``: its description, None where there is none; ``asked``: the options that convert
-        needs, answered there by the official defaults; ``no_model``: why there is none, or which
-        other port's there is, else None.
-    """
-    if isinstance(found, TorchFile):
-        return {"model": None, "asked": [], "no_model": _port(found)}
-    from weight_conversion.official import adam
-    from weight_conversion.official.detect import detect
-    from weight_conversion.official.opening import open_source
-    from weight_conversion.official.settings import Settings
-
-    settings = Settings({"frontend": None}, defaults=True)
-    try:
-        source = open_source(path)
-        tree = detect(source, settings, adam.trained(source))
-    except LeafError as error:
-        return {"model": None, "asked": [], "no_model": str(error)}
-    asked = [f"--{name.replace('_', '-')}" for name in dict.fromkeys(settings.defaulted)]
-    return {"model": tree, "asked": asked, "no_model": None}
-
-
-def _in_words(found: dict[str, Any]) -> str:
-    if found["model"] is None:
-        return f"model: {found['no_model']}"
-    asked = ", ".join(found["asked"])
-    note = f"\nnot in the checkpoint, official defaults above: {asked}" if asked else ""
-    return f"model: {json_format.dumps(found['model'])}{note}"
-
-
-def _port(file: TorchFile) -> str:
-    """Which models of other ports a file of PyTorch holds."""
-    from weight_conversion.foreign.import_port import frontends
-
-    found = [f"Leaf of {each.port.name}: {each}" for each in frontends(file.held)]
-    if not found:
-        return "none of leaf-pytorch or SpeechBrain"
-    return f"{'; '.join(found)}; see python -m weight_conversion import"
-
-
-def _table(rows: list[tuple[str, str, tuple[int, ...]]]) -> Table:
-    counts = [math.prod(shape) for _, _, shape in rows]
-    table = Table("tensor", "type", "shape", "numbers", show_footer=True)
-    table.columns[0].overflow = "fold"
-    table.columns[0].footer = f"{len(rows)} tensors"
-    table.columns[3].justify = "right"
-    table.columns[3].footer = str(sum(counts))
-    for (key, dtype, shape), count in zip(rows, counts, strict=True):
-        printable = key if key.isprintable() else ascii(key)
-        table.add_row(_plain(printable), dtype, str(shape), str(count))
-    return table
 
 
 def _plain(text: str) -> str:
@@ -178,36 +101,51 @@ def convert(
     """Convert a checkpoint to a folder of safetensors that leaf_port's from_pretrained loads.
 
     What a checkpoint does not tell is asked for by name: times in ms, frequencies in Hz.
-    A conversion whose verification fails leaves no folder: exit code 1.
+    A conversion whose verification fails leaves no folder: exit code 1. Exit code 0 if it is
+    verified, 2 if it is refused, 3 if it stands but there are no bounds to verify it by.
     """
     from weight_conversion.official import convert as converter
     from weight_conversion.official.settings import ARGUMENTS, Settings
 
     given = locals()
     settings = Settings({name: given[name] for name in ARGUMENTS}, gin, defaults)
-    with _verified(source, verify) as check:
+    with _verified(source, verify) as (check, found):
         kind = False if no_optimizer else optimizer or True
         options: dict[str, Any] = {"force": force, "optimizer": kind, "wanted": object_}
         made = converter.convert(source, folder, settings, check=check, **options)
         Console().print(_weights(made))
         for line in _told(made):
             Console().print(line, markup=False, highlight=False, soft_wrap=True)
+    for line in written.lines(folder, made.tree):
+        print(printable(line))
+    if not all(each.judged for each in found):
+        raise typer.Exit(NOT_JUDGED)
 
 
 @contextmanager
-def _verified(source: Path, wanted: bool) -> Iterator[Callable[[Path], None] | None]:
-    """What checks a conversion; shows what it found once the conversion stands, or falls."""
+def _told_while(doing: str) -> Iterator[None]:
+    """Says what is done, on stderr; off a terminal as a line."""
+    console, told = Console(stderr=True), printable(doing)
+    if not console.is_terminal:
+        print(told, file=sys.stderr, flush=True)
+    with console.status(_plain(told)):
+        yield
+
+
+@contextmanager
+def _verified(source: Path, wanted: bool) -> Iterator[Verifying]:
+    """What checks a conversion, and what it found; shown once the conversion stands, or falls."""
     from weight_conversion.cli import verify_table
     from weight_conversion.verification import verified_folder
 
     kept: list[Verification] = []
 
     def check(made: Path) -> None:
-        with Console(stderr=True).status("verifying the conversion"):
+        with _told_while("verifying the conversion on each backend"):
             kept.append(verified_folder.check(made, source))
 
     try:
-        yield check if wanted else None
+        yield (check if wanted else None), kept
     except verified_folder.NotVerifiedError as error:
         verify_table.show(error.found, Console())
         told = "nothing was written; --no-verify writes it, to look into"
@@ -232,12 +170,12 @@ def verify(
     """Compare a converted model's answers: backends, exact oracle, live official code.
 
     Writes verification.json into the folder, in the place of an earlier one. Exit code 0 if all are
-    within the declared bounds, 1 if anything is off, 2 for bad input or without bounds.
+    within the declared bounds, 1 if anything is off, 2 for bad input, 3 without bounds.
     """
     from weight_conversion.cli import verify_table
     from weight_conversion.verification import verified_folder
 
-    with Console(stderr=True).status(f"verifying {_plain(str(folder))}"):
+    with _told_while(f"verifying {folder}"):
         found = verified_folder.verify_folder(folder, source, audio, seed)
     if json:
         print(json_format.dumps(found.as_dict(), indent=1, allow_nan=False))
@@ -246,7 +184,7 @@ def verify(
     if not found.ok:
         raise typer.Exit(1)
     if not found.judged:
-        raise typer.Exit(2)
+        raise typer.Exit(NOT_JUDGED)
 
 
 def _weights(made: Converted) -> Table:
@@ -301,10 +239,13 @@ def record(
     recorder.record(name or [], recorder.RECORDINGS, Console(stderr=True))
 
 
-def run() -> None:
+def run(program: str) -> None:
     """Runs the command; an error of ours is one line and exit code 2."""
     try:
-        app(prog_name="python -m weight_conversion")
+        app(prog_name=program)
+    except NotGivenError as error:
+        print(in_full(error, [program, *sys.argv[1:]]), file=sys.stderr)
+        raise SystemExit(2) from None
     except LeafError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -10,6 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from leaf_port._cli.text import printable
+from weight_conversion.cli import written
+
 if TYPE_CHECKING:
     from weight_conversion.foreign.import_port import Imported
 
@@ -58,6 +61,8 @@ def import_(
     console.print(_weights(made))
     for line in lines(made):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+    for line in written.lines(folder, made.tree):
+        print(printable(line))
 
 
 def _weights(made: Imported) -> Table:

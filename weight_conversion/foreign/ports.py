@@ -131,6 +131,9 @@ def tree(n_filters: int, compressed: bool, settings: Settings) -> Tree:
         n_filters: number of filters.
         compressed: whether there is PCEN.
         settings: what no state dict tells.
+
+    Raises:
+        NotGivenError: arguments that are needed; names all of them.
     """
     need, take = settings.need, settings.take
     pcen = {
@@ -151,4 +154,5 @@ def tree(n_filters: int, compressed: bool, settings: Settings) -> Tree:
         "pooling_padding": "SYMMETRIC",
         "pooling_bias": True,
     }
+    settings.check()
     return {"kind": "Leaf", "arguments": arguments}

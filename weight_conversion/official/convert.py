@@ -60,7 +60,7 @@ class Converted:
     @property
     def kind(self) -> str:
         """The model in short: ``"AudioClassifier(Leaf, ConvNet)"``."""
-        return _title(self.tree)
+        return title(self.tree)
 
 
 def convert(
@@ -98,7 +98,7 @@ def convert(
         tree = detect(source, settings, adam.trained(source))
         model = pretrained.skeleton(tree, len(source.keys))
         rows = table(model)
-        match(rows, source.described(), str(source_path), _title(tree))
+        match(rows, source.described(), str(source_path), title(tree))
         check_size(source, rows)
         left_out = (*source.beside, *chosen.notes)
         config = _config(source, tree, chosen, left_out)
@@ -127,7 +127,8 @@ def _write(
     (made / pretrained.CONFIG).write_text(f"{text}\n", encoding="utf-8")
 
 
-def _title(tree: Tree) -> str:
+def title(tree: Tree) -> str:
+    """The model in short: ``"AudioClassifier(Leaf, ConvNet)"``."""
     parts = [tree["arguments"].get(name) for name in ("frontend", "encoder")]
     kinds = [part["kind"] for part in parts if isinstance(part, dict)]
     return f"{tree['kind']}({', '.join(kinds)})" if kinds else str(tree["kind"])

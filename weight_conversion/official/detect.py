@@ -42,7 +42,19 @@ def detect(source: Source, settings: Settings, trained: frozenset[str]) -> Tree:
         ``{"kind": ..., "arguments": {...}}``.
 
     Raises:
-        LeafError: an argument that is needed, named; or no model of the official code.
+        NotGivenError: arguments that are needed; names all of them.
+        LeafError: no model of the official code.
+    """
+    tree = describe(source, settings, trained)
+    settings.check()
+    return tree
+
+
+def describe(source: Source, settings: Settings, trained: frozenset[str]) -> Tree:
+    """As :func:`detect`; what is lacking is noted in ``settings``, and the likely value taken.
+
+    Raises:
+        LeafError: no model of the official code.
     """
     if "_head/kernel" in source.keys:
         return _classifier(source, settings, trained)
@@ -182,8 +194,9 @@ class _Frontend:
 
     def _name(self) -> str:
         if not self.has("_complex_conv/kernel"):
-            what = "mel or none: both are without weights"
-            return str(self.settings.need("frontend", what))
+            what = "the frontend, mel or none: both are without weights"
+            likely = "none" if self._layer() is None else "mel"
+            return self.settings.choose("frontend", what, ("mel", "none"), likely)
         if len(self.shape("_complex_conv/kernel")) == 3:
             return "tfbanks" if self.has("_pooling/pool/kernel") else "leaf"
         path = f"{self.prefix}_complex_conv/kernel"
@@ -250,14 +263,9 @@ class _Frontend:
     def _compression(self) -> Tree | None:
         if self.has("_compress_fn/alpha"):
             return self._pcen()
-        kind = self.settings.take("compression", None)
-        if kind is None:  # no default is: the official one, PCEN, would have weights
-            what, fix = (
-                "log or none: PCEN would have weights",
-                "give --compression, or the .gin file",
-            )
-            raise LeafError("convert", "--compression", what, "nothing: no checkpoint tells", fix)
-        return self._without_weights(str(kind))
+        what = "the compression, log or none: the official default, PCEN, would have weights"
+        kind = self.settings.choose("compression", what, ("log", "none"), "none")
+        return self._without_weights(kind)
 
     def _pcen(self) -> Tree:
         channels = self.shape("_compress_fn/alpha")
@@ -275,7 +283,7 @@ class _Frontend:
         if kind != "log":
             got, fix = repr(kind), "PCEN has weights, and there are none of it"
             raise LeafError("convert", "--compression", "log or none", got, fix)
-        offset = self.settings.take("log_offset", 1e-5)
+        offset = self.settings.need("log_offset", "the offset in the logarithm")
         return {"kind": "log_compression", "arguments": {"log_offset": offset}}
 
     def _mel(self) -> Tree:
@@ -289,5 +297,5 @@ class _Frontend:
             "max_freq": "where the last triangle ends, in Hz",
         }
         made = {name: self.settings.need(name, what) for name, what in asked.items()}
-        kind = self.settings.need("compression", "log or none")
+        kind = self.settings.need("compression", "the compression, log or none")
         return {**made, "compression_fn": self._without_weights(kind)}

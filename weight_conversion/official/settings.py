@@ -14,6 +14,7 @@ from typing import Any
 
 from leaf_port.errors import LeafError
 from weight_conversion.formats import gin
+from weight_conversion.official.asked import Asked, not_given
 
 FRONTENDS = {
     "leaf": "Leaf",
@@ -72,13 +73,15 @@ class Settings:
 
     Attributes:
         defaulted: arguments that a default has answered so far.
+        lacking: what was needed and nobody gave, by name.
+        assumed: arguments that the features do not depend on, and nobody gave.
 
     Raises:
         LeafError: a ``.gin`` file that cannot be read, or that binds what is not converted.
     """
 
     command = "convert"
-    elsewhere = ", the .gin file of the training with --gin"
+    elsewhere = "its .gin file with --gin"
 
     def __init__(
         self,
@@ -90,24 +93,43 @@ class Settings:
         self._given = bound | {k: v for k, v in (given or {}).items() if v is not None}
         self._defaults = defaults or gin_file is not None
         self.defaulted: list[str] = []
+        self.lacking: dict[str, Asked] = {}
+        self.assumed: list[str] = []
 
     def need(self, name: str, what: str) -> Any:
         """A value that the features depend on.
 
-        Raises:
-            LeafError: it is not given; names the argument.
+        Where nobody gave it, it is noted as lacking and the official default stands in its place,
+        so that everything that is lacking is found at once: :meth:`check` raises then.
         """
-        if name in self._given:
-            return self._given[name]
-        if self._defaults and name in OFFICIAL:
+        if name not in self._given and self._defaults and name in OFFICIAL:
             self.defaulted.append(name)
             return OFFICIAL[name]
-        option = f"--{name.replace('_', '-')}"
-        fix = f"give {option}{self.elsewhere}, or --defaults"
-        raise LeafError(self.command, option, what, "nothing: no checkpoint tells it", fix)
+        return self._given_or(Asked(name, what, OFFICIAL[name]))
+
+    def choose(self, name: str, what: str, choices: tuple[str, str], likely: str) -> str:
+        """As :meth:`need`, of what no default answers; ``likely`` stands in its place."""
+        return str(self._given_or(Asked(name, what, choices=choices), likely))
+
+    def _given_or(self, asked: Asked, instead: Any = None) -> Any:
+        if asked.name in self._given:
+            return self._given[asked.name]
+        self.lacking[asked.name] = asked
+        return asked.default if instead is None else instead
+
+    def check(self) -> None:
+        """Asks for everything that is lacking.
+
+        Raises:
+            NotGivenError: something is.
+        """
+        if self.lacking:
+            raise not_given(self.command, list(self.lacking.values()), self.elsewhere)
 
     def take(self, name: str, default: Any) -> Any:
         """A value that the features do not depend on."""
+        if name not in self._given and default is not None:
+            self.assumed.append(name)
         return self._given.get(name, default)
 
 

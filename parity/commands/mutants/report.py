@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from rich.table import Table
 from parity.commands.mutants import runner
 from parity.commands.mutants.mutant import Mutant
 from parity.commands.mutants.runner import Outcome
+from parity.report import steps
 
 _COLOURS = {"caught": "green", "healthy": "green"}
 
@@ -28,7 +30,7 @@ def run(mutants: Sequence[Mutant], console: Console, json_file: Path | None = No
         json_file: where to write all of it, if anywhere.
     """
     began = time.monotonic()
-    with Progress(console=console, transient=True) as progress:
+    with steps.bars(console) as progress:
         outcomes = runner.run(mutants, _Bars(progress))
     seconds = time.monotonic() - began
     console.print(table([outcome for outcome in outcomes if not outcome.is_control]))
@@ -42,16 +44,19 @@ def run(mutants: Sequence[Mutant], console: Console, json_file: Path | None = No
 
 
 class _Bars:
-    """One progress bar a kind of step."""
+    """One progress bar a kind of step; a line a step where bars are not seen."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
+        self._done = Counter[str]()
 
     def __call__(self, kind: str, total: int) -> None:
         if kind not in self._tasks:
             self._tasks[kind] = self._progress.add_task(kind, total=total)
         self._progress.advance(self._tasks[kind])
+        self._done[kind] += 1
+        steps.line(self._progress.console, f"{kind}: {self._done[kind]} of {total}")
 
 
 def table(outcomes: Sequence[Outcome]) -> Table:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import torch
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from leaf_port.errors import LeafError
@@ -20,6 +19,7 @@ from parity.commands.ports.foreign import ForeignPort, name_of
 from parity.commands.ports.spec import PORTS, RECORDED, SPECS
 from parity.oracles import recorded
 from parity.port import runner
+from parity.report import steps
 from parity.spec import Case, LayerSpec
 
 FOLDER = recorded.FOLDER / "ports"
@@ -108,9 +108,10 @@ _SAID = (
 def check(spec: LayerSpec, cases: Sequence[Case], ask: Ask, console: Console) -> list[Result]:
     """All four checks of each case, and those of gradients."""
     found: list[Result] = []
-    with Progress(console=console, transient=True) as progress:
+    with steps.bars(console) as progress:
         for each in progress.track(cases, description=spec.name):
             results = case_checks.check(spec, each, ask)
+            steps.line(console, f"{spec.name}: {each.name}")
             found += results
             for failing in (result for result in results if result.failures):
                 again = f"again: python -m parity ports TARGET --case '{each.as_json()}'"

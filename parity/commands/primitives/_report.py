@@ -7,7 +7,6 @@ import functools
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from parity.checks import compare, tightness
@@ -17,6 +16,7 @@ from parity.commands.live import Stop, stopping
 from parity.commands.primitives import _check
 from parity.commands.primitives._common import Primitive
 from parity.oracles.official import NotAnsweredError, NotRunError, Official
+from parity.report import steps
 from parity.spec import Case, LayerSpec
 
 _SIDES = {
@@ -141,7 +141,7 @@ def run(
     With ``tight`` a bound of more than three times what the examples needed is off too.
     """
     tallies = []
-    with Progress(console=console, transient=True) as progress:
+    with steps.bars(console) as progress:
         task = progress.add_task("primitives", total=len(chosen))
         for name, primitive in chosen.items():
             progress.update(task, description=name)
@@ -150,6 +150,7 @@ def run(
             else:
                 tallies.append(one(primitive, official, case))
             progress.advance(task)
+            steps.line(console, f"{name}: {tallies[-1].examples} examples compared")
     for tally in tallies if tight else ():
         loose = [used.message for used in tally.used.values() if used.loose]
         tally.failure = "\n".join([*([tally.failure] if tally.failure else []), *loose])
