@@ -106,15 +106,15 @@ def read_model(folder: Path) -> tuple[nn.Module, dict[str, str]]:
         LeafError: what ``from_pretrained`` refuses, a model of no waveform, or weights that are not
             finite.
     """
-    config = pretrained.read_config(folder)
+    config, data = pretrained.read(folder)  # both of one conversion
     kind = config["kind"]
     if kind not in _CLASSES:
         expected = f"a model of kind {', '.join(_CLASSES)}"
         got, fix = f"{folder}: {kind}", "give a frontend or a classifier"
         raise LeafError("export", "MODEL", expected, got, fix)
-    model: Any = _CLASSES[kind].from_pretrained(folder)
+    pretrained.check_noted(config, data, folder / pretrained.WEIGHTS)
+    model = pretrained.loaded(config, data, folder).eval()
     _refuse_non_finite(model.state_dict())
-    data = (folder / pretrained.WEIGHTS).read_bytes()
     return model, {"weights_sha256": hashlib.sha256(data).hexdigest()}
 
 

@@ -11,8 +11,8 @@ What an operation's result is disturbed by, with the unit roundoff u = 2^-24:
   are within two units in the last place;
 - a sum of n terms, ``y = sum t``: ``u (sum |t| + sqrt(n / 3) |y|)``. Added up one after the other,
   its partial sums are those of a walk from 0 to y: k y / n in the mean, whose roundings amount to
-  ``u sqrt(n / 3) |y|``, and off it by less than ``sum |t|``. Any library adds up in some order, in
-  blocks or one after the other, so no order is farther off in the mean.
+  ``u sqrt(n / 3) |y|``, and off it by less than ``sum |t|``. Blocks are nearer. Only terms that are
+  sorted by falling size are farther off, by at most sqrt(3).
 
 ``parity/checks/monte_carlo.py`` measures the proof's units, whose sums are torch's own, in blocks.
 """
