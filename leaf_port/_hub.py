@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from leaf_port._installation import hint
 from leaf_port._model_folder import CARD, CONFIG, OPTIMIZER, VERIFICATION, WEIGHTS
 from leaf_port.errors import LeafError
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
-_INSTALL = 'pip install "leaf-port[hub]"'
+_INSTALL = hint("hub")
 _FIXES = {  # by the library's classes, whose modules move between its versions
     "GatedRepoError": "ask for access on its page, and give a token: hf auth login",
     "RepositoryNotFoundError": "check the name, or the path; a private one needs hf auth login",

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from leaf_port import _registry
+from leaf_port._installation import hint
 from leaf_port.errors import LeafError
 
 EFFICIENTNET_B0 = "tf_efficientnet_b0"
@@ -64,7 +65,7 @@ def _timm_model(name: str, in_channels: int) -> nn.Module:
     try:
         import timm
     except ImportError as error:
-        fix = 'python -m pip install "leaf-port[timm]"'
+        fix = hint("timm")
         raise LeafError("TimmEncoder", "timm", "timm, installed", "none", fix) from error
     try:
         made: nn.Module = timm.create_model(

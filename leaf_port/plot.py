@@ -19,6 +19,7 @@ import torch
 from leaf_port import _drawing, _quantities
 from leaf_port._drawing import Array, Float64
 from leaf_port._frame_times import frame_times, window_and_stride
+from leaf_port._installation import hint
 from leaf_port._responses import Responses, check_comparable, frontend_of, responses
 from leaf_port.errors import LeafError
 from leaf_port.postprocessing import PCEN, ExponentialMovingAverage, FixedSmoother
@@ -288,7 +289,7 @@ def _pyplot() -> Any:
     try:
         import matplotlib.pyplot as pyplot
     except ModuleNotFoundError as error:
-        fix = 'pip install "leaf-port[cli]"'
+        fix = hint("cli")
         raise LeafError("plot", "matplotlib", "the package", "none", fix) from error
     return pyplot
 

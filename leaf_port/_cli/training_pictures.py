@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from leaf_port import _publish
+from leaf_port._installation import hint
 from leaf_port.errors import LeafError
 from leaf_port.training.measures import Measures
 
@@ -104,7 +105,7 @@ def write_tensorboard(epochs: Sequence[dict[str, Any]], folder: Path) -> None:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        fix = 'python -m pip install "leaf-port[tensorboard]"'
+        fix = hint("tensorboard")
         raise LeafError("train", "--tensorboard", "TensorBoard, installed", "none", fix) from error
     with SummaryWriter(str(folder)) as writer:
         for each in epochs:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from leaf_port._export.capture import OWNER, quietly, told
+from leaf_port._installation import hint
 from leaf_port.errors import LeafError
 
 INPUT = "waveforms"
@@ -31,7 +32,7 @@ def needed(check: bool) -> None:
     names = ("onnx", "onnxscript", *(("onnxruntime",) if check else ()))
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
-        fix = 'pip install "leaf-port[onnx]"'
+        fix = hint("onnx")
         if missing == ["onnxruntime"]:
             fix += ", or export without the check"
         got = f"{' and '.join(missing)} not installed"

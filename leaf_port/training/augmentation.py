@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from leaf_port._installation import hint
 from leaf_port.errors import LeafError
 from leaf_port.training.loop import Augment
 
@@ -22,7 +23,7 @@ def augmentation() -> Augment:
     try:
         import torch_audiomentations as augmentations
     except ImportError as error:
-        fix = 'python -m pip install "leaf-port[augment]"'
+        fix = hint("augment")
         raise LeafError("train", "--augment", "torch-audiomentations", "none", fix) from error
     together = augmentations.Compose(
         [
