@@ -17,6 +17,7 @@ pytest.importorskip("safetensors", reason="weights are kept by safetensors")
 import torch
 
 import leaf_port as lp
+from leaf_port._installation import hint
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ROOT = Path(__file__).resolve().parents[2]
@@ -297,8 +298,7 @@ def test_the_command_takes_a_model_of_the_hub(hub: FakeHub, model: lp.Leaf, tmp_
     import numpy as np
     from _features_command import refused, succeeds, write
 
-    from leaf_port._installation import hint
-from leaf_port._cli.audio import read_clip
+    from leaf_port._cli.audio import read_clip
 
     whole = lp.AudioClassifier(2, model)
     whole.save_pretrained(hub.folder)
