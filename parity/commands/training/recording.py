@@ -199,6 +199,9 @@ def load(model: Model, folder: Path = FOLDER) -> Recording:
             declared.
     """
     path = path_of(model, folder)
+    if not path.is_file():
+        fix = f"restore it, or {RECORD_AGAIN} {model.name}"
+        raise LeafError("training", sealed_file.name_of(path), "a recording", "no file", fix)
     record, arrays = sealed_file.read(path)
     layout = Layout(model)
     declared = {
