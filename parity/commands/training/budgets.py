@@ -1,8 +1,8 @@
 """How far a step of the training may be from the exact one, beside the worst observed.
 
 In units of each element's own rounding, as everywhere in the suite. The official side's bounds are
-wider: its fused batch normalisation adds up in plain float32. That is why, and no guess: the port
-that adds up so is within ``like``.
+wider: its fused batch normalisation adds up in plain float32, and its FFT is less exact. The port
+that adds up so is within ``like``, which shows the first of the two.
 """
 
 from __future__ import annotations
