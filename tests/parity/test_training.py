@@ -239,6 +239,11 @@ def test_a_damaged_recording_is_refused(tmp_path: Path) -> None:
         recording.load(MODELS[MEL], tmp_path)
 
 
+def test_a_missing_recording_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LeafError, match="--record --model mel_filterbanks"):
+        recording.load(MODELS[MEL], tmp_path)
+
+
 def test_a_recording_is_read_as_it_was_written(tmp_path: Path) -> None:
     recording.save(recorded(MEL), tmp_path)
     found = recording.load(MODELS[MEL], tmp_path)

@@ -1,8 +1,8 @@
 """How far a step of the training may be from the exact one, beside the worst observed.
 
 In units of each element's own rounding, as everywhere in the suite. The official side's bounds are
-wider: its fused batch normalisation adds up in plain float32. That is why, and no guess: the port
-that adds up so is within ``like``.
+wider: its fused batch normalisation adds up in plain float32, and its FFT is less exact. The port
+that adds up so is within ``like``, which shows the first of the two.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ class TrainingBudget:
 
 _PLAIN = TrainingBudget(
     spec.Budget(
-        port=spec.Bound(5, 1.93),
+        port=spec.Bound(5.7, 2.87),
         reference=spec.Bound(18, 9.05, FUSED_BATCH_NORMALISATION),
-        port_gradient=spec.Bound(8, 4.12),
+        port_gradient=spec.Bound(8, 4.1),
         reference_gradient=spec.Bound(25, 12.69, FUSED_BATCH_NORMALISATION),
         measured=_MEASURED,
     ),
-    like=spec.Bound(6.4, 3.18),
-    like_gradient=spec.Bound(8.8, 4.39),
+    like=spec.Bound(8.7, 4.39),
+    like_gradient=spec.Bound(6.8, 3.42),
 )
 _MEL = TrainingBudget(
     spec.Budget(

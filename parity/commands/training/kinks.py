@@ -22,6 +22,7 @@ from parity.checks import monte_carlo
 from parity.checks.compare import Rounded
 from parity.spec import Array, LayerSpec, Question
 
+_TINY = 1e-20
 _EQUAL = 1e-12  # of the magnitudes: float64 values that no operation tells apart
 
 
@@ -30,7 +31,12 @@ def _rectified(args: Any) -> Tensor:
 
 
 def _compared(args: Any) -> Tensor:
-    return args[0] - args[1]
+    """Nothing for a threshold that only zero is below: no rounding takes a value there."""
+    bound = args[1]
+    single = not isinstance(bound, Tensor) or bound.ndim == 0
+    if single and 0.0 < abs(float(bound)) < _TINY:
+        return args[0].new_zeros(0)
+    return args[0] - bound
 
 
 def _of_windows(args: Any) -> Tensor:

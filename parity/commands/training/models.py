@@ -140,20 +140,30 @@ _LEAF = _frontend("Leaf", compression_fn=recipes.call("leaf_audio.postprocessing
 _ARITHMETICS = ("complex", "real")
 
 
-def _at_their_bounds(kernel: Array) -> Array:
-    """Gabor filters of which some are within a step of a bound: centre 0, and the widest band."""
+def _near_a_bound(kernel: Array) -> Array:
+    """Gabor filters of which two centres are within a step of 0: constraints move them."""
     made = kernel.copy()
-    made[0, 0] = made[1, 0] = 0.004
+    made[:2, 0] = 0.004
     return made
 
 
-_GABOR = {"_frontend/_complex_conv/kernel": _at_their_bounds}
+def _off_nyquist(kernel: Array) -> Array:
+    """Sinc filters whose last one does not end at half of the sample rate, which is a kink."""
+    made = kernel.copy()
+    made[-1, 1] = 2000.0
+    return made
 
 
-def _plain(name: str, frontend: type[nn.Module]) -> Model:
+_KERNEL = "_frontend/_complex_conv/kernel"
+
+
+def _plain(
+    name: str, frontend: type[nn.Module], start: Callable[[Array], Array] | None = None
+) -> Model:
     """A frontend with the small ConvNet."""
     tree = _official(_frontend(frontend.__name__), recipes.CONV_NET)
-    return Model(name, partial(_classifier, frontend, _conv_net), tree)
+    build = partial(_classifier, frontend, _conv_net)
+    return Model(name, build, tree, starts={_KERNEL: start} if start else {})
 
 
 _ALL = (
@@ -162,11 +172,11 @@ _ALL = (
         partial(_classifier, Leaf, _conv_net),
         _official(_LEAF, recipes.CONV_NET),
         arithmetics=_ARITHMETICS,
-        starts=_GABOR,
+        starts={_KERNEL: _near_a_bound},
     ),
     _plain("time_domain_filterbanks", TimeDomainFilterbanks),
-    _plain("sincnet", SincNet),
-    _plain("sincnet_plus", SincNetPlus),
+    _plain("sincnet", SincNet, _off_nyquist),
+    _plain("sincnet_plus", SincNetPlus, _off_nyquist),
     _plain("mel_filterbanks", MelFilterbanks),
     Model(
         "leaf_instance",

@@ -67,6 +67,7 @@ class Step:
     margin: float
 
 
+START = "start"
 _OF_TRAINED = ("first", "second", "gradients", "first_after", "second_after")
 
 
@@ -97,6 +98,7 @@ class Layout:
     Attributes:
         shapes: of all weights, by official path, in the order of the port's state dict.
         trained: paths of the trained ones.
+        drawn: initial weights that come from a seed, and are not held.
         kept: which elements are held of each that is not held whole.
     """
 
@@ -106,6 +108,7 @@ class Layout:
         named = {name for name, each in built.named_parameters() if each.requires_grad}
         self.shapes = {row.path: row.shape for row in rows}
         self.trained = [row.path for row in rows if row.key in named]
+        self.drawn = model.drawn()
         self.kept = {
             path: Kept(shape, recorded.positions(model.seed, path, math.prod(shape), KEPT))
             for path, shape in self.shapes.items()
@@ -141,11 +144,13 @@ class Layout:
         return {path: part.reshape(shape) for (path, shape), part in pairs}
 
     def _paths(self, kind: str) -> list[str]:
+        if kind == START:
+            return [path for path in self.shapes if path not in self.drawn]
         return self.trained if kind in _OF_TRAINED else list(self.shapes)
 
     def _shape(self, kind: str, path: str) -> tuple[int, ...]:
         shape = self.shapes[path]
-        whole = kind == "before" or path not in self.kept
+        whole = kind in ("before", START) or path not in self.kept
         return shape if whole else (len(self.kept[path].at),)
 
 
@@ -168,8 +173,9 @@ def save(recording: Recording, folder: Path = FOLDER) -> Path:
     layout = Layout(model)
     for number, step in recording.steps.items():
         named = {f"{number}/loss": step.loss, f"{number}/logits": step.logits}
-        for kind in ("before", "after", *_OF_TRAINED):
-            named[f"{number}/{kind}"] = layout.joined(kind, getattr(step, kind))
+        for kind in (_before(number), "after", *_OF_TRAINED):
+            field = "before" if kind == START else kind
+            named[f"{number}/{kind}"] = layout.joined(kind, getattr(step, field))
         named[f"{number}/units"] = np.concatenate([each.ravel() for each in step.units.values()])
         asked = question.question(model, number, step.draw, step.before)
         entries[str(number)] = {
@@ -199,6 +205,9 @@ def load(model: Model, folder: Path = FOLDER) -> Recording:
             declared.
     """
     path = path_of(model, folder)
+    if not path.is_file():
+        fix = f"restore it, or {RECORD_AGAIN} {model.name}"
+        raise LeafError("training", sealed_file.name_of(path), "a recording", "no file", fix)
     record, arrays = sealed_file.read(path)
     layout = Layout(model)
     declared = {
@@ -226,6 +235,11 @@ def load(model: Model, folder: Path = FOLDER) -> Recording:
     return found
 
 
+def _before(number: int) -> str:
+    """The kind of the weights before a step: those before the first are not all held."""
+    return START if number == 1 else "before"
+
+
 def _other(path: Path, expected: str, model: Model) -> LeafError:
     fix = f"{RECORD_AGAIN} {model.name}"
     return LeafError("training", sealed_file.name_of(path), expected, "another", fix)
@@ -236,8 +250,10 @@ def _step(
 ) -> Step:
     parted = {
         kind: layout.parted(kind, arrays[f"{number}/{kind}"])
-        for kind in ("before", "after", *_OF_TRAINED)
+        for kind in (_before(number), "after", *_OF_TRAINED)
     }
+    if START in parted:
+        parted["before"] = parted.pop(START) | layout.drawn
     loss, logits = arrays[f"{number}/loss"], arrays[f"{number}/logits"]
     made = Step(
         number, entry["draw"], loss=loss, logits=logits, units={}, margin=entry["margin"], **parted

@@ -6,7 +6,7 @@ From the recorded weights and the batch, forward, loss, gradients and moving sta
 2. the official ones are within theirs;
 3. the port's are within the sum of both of the official ones;
 4. the port in float64, but for sums as TensorFlow's fused batch normalisation adds them up, is
-   nearer to them.
+   within narrower bounds of them.
 
 From the official gradients and the moments before the step, weights and moments after it: within
 what is derived (``optimizer``).
