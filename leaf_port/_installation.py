@@ -22,10 +22,7 @@ def hint(extra: str) -> str:
 
 def _is_installed() -> bool:
     """Whether pip has installed it; what setuptools leaves in a checkout has no METADATA."""
-    try:
-        return metadata.distribution(_NAME).read_text("METADATA") is not None
-    except metadata.PackageNotFoundError:
-        return False
+    return any(each.read_text("METADATA") for each in metadata.distributions(name=_NAME))
 
 
 def start(package: str, script: str, extras: Mapping[str, str], run: Callable[[str], None]) -> None:

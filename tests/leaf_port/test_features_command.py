@@ -180,7 +180,7 @@ def test_weights_are_used(clip: Path, tmp_path: Path) -> None:
 
 def test_wrong_weights_are_named_all_at_once(clip: Path, tmp_path: Path) -> None:
     weights = saved(
-        leaf_port.Leaf(sample_rate=RATE),
+        leaf_port.Leaf.for_sample_rate(RATE),
         tmp_path / "leaf.safetensors",
         pooling__kernel=None,
         compress_fn__alpha=None,

@@ -61,7 +61,7 @@ def test_the_hint_of_an_installation(monkeypatch: pytest.MonkeyPatch) -> None:
         def read_text(self, name: str) -> str | None:
             return "Name: leaf-port" if name == "METADATA" else None
 
-    monkeypatch.setattr(metadata, "distribution", lambda _: Installed())
+    monkeypatch.setattr(metadata, "distributions", lambda name: [Installed()])
     assert _installation.hint("cli") == 'pip install "leaf-port[cli]"'
 
 
@@ -73,12 +73,8 @@ def test_the_hint_of_a_checkout(egg_info: bool, monkeypatch: pytest.MonkeyPatch)
         def read_text(self, name: str) -> str | None:
             return "Name: leaf-port" if name == "PKG-INFO" else None
 
-    def distribution(name: str) -> OfSetuptools:
-        if not egg_info:
-            raise metadata.PackageNotFoundError(name)
-        return OfSetuptools()
-
-    monkeypatch.setattr(metadata, "distribution", distribution)
+    found = [OfSetuptools()] if egg_info else []
+    monkeypatch.setattr(metadata, "distributions", lambda name: found)
     assert _installation.hint("cli") == f'pip install "{ROOT}[cli]"'
 
 

@@ -11,7 +11,6 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from leaf_port import _installation
 from leaf_port.errors import LeafError
 from parity.checks import case_checks, expected_capture_failures
 from parity.checks.compare import Difference
@@ -124,7 +123,7 @@ def test_a_graph_of_one_length_is_no_graph_of_another() -> None:
 def test_missing_packages_are_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     there: Callable[[str], object] = lambda name: None if name == "onnxruntime" else object()  # noqa: E731
     monkeypatch.setattr(graph_capture.importlib.util, "find_spec", there)
-    told = f"onnxruntime is not installed ({_installation.hint('onnx')})"
+    told = "onnxruntime is not installed (pip install leaf-port[onnx])"
     assert backends.ONNX.missing() == told
 
 

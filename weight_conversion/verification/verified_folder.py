@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from leaf_port import _installation, pretrained
+from leaf_port import pretrained
 from leaf_port.errors import LeafError
 from weight_conversion.official.convert import VERIFICATION
 from weight_conversion.official.folder import sample_rate
@@ -90,7 +90,8 @@ def joined() -> Joined:
             missing = (error.name or "").partition(".")[0]
             if missing not in _PARITY:
                 raise
-            joined.not_run[name] = f"{missing} is not installed: {_installation.hint('parity')}"
+            # Not the checkout's folder: it is written to verification.json.
+            joined.not_run[name] = f'{missing} is not installed: pip install "leaf-port[parity]"'
 
     attempt("exact", lambda: joined.oracles.append(_exact()))
     attempt("bounds", lambda: setattr(joined, "judge", _bounds()))

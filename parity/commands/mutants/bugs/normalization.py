@@ -87,9 +87,9 @@ MUTANTS = [
         "slip",
         "batch_normalization",
         "normalization.py",
-        "            self._move(mean, variance, inputs)",
+        "            self._move(mean, variance, inputs, count)",
         "            variance = inputs.square().mean(others)\n"
-        "            self._move(mean, variance, inputs)",
+        "            self._move(mean, variance, inputs, count)",
     ),
     Mutant(
         "epsilon of the layer 1e-5",
