@@ -199,14 +199,14 @@ def test_wrong_weights_are_named_all_at_once(clip: Path, tmp_path: Path) -> None
 def test_weights_that_are_not_finite_are_refused(clip: Path, tmp_path: Path) -> None:
     broken = torch.full((40,), torch.nan)
     path = tmp_path / "leaf.safetensors"
-    weights = saved(leaf_port.Leaf(sample_rate=RATE), path, compress_fn__alpha=broken)
+    weights = saved(leaf_port.Leaf.for_sample_rate(RATE), path, compress_fn__alpha=broken)
     assert "NaN or infinity in compress_fn.alpha" in refused(tmp_path, clip, "--weights", weights)
 
 
 def test_features_that_are_not_finite_are_refused(clip: Path, tmp_path: Path) -> None:
     negative = torch.full((40,), -100.0)  # the root of a negative number
     path = tmp_path / "leaf.safetensors"
-    weights = saved(leaf_port.Leaf(sample_rate=RATE), path, compress_fn__delta=negative)
+    weights = saved(leaf_port.Leaf.for_sample_rate(RATE), path, compress_fn__delta=negative)
     line = refused(tmp_path, clip, "--weights", weights, "--out", tmp_path / "features.npy")
     assert "expected finite features" in line
 
@@ -273,7 +273,7 @@ def test_the_help_says_how_samples_are_scaled() -> None:
 
 @pytest.mark.parametrize("package", ["typer", "rich", "soundfile", "matplotlib", "safetensors"])
 def test_a_missing_package_is_named_in_one_line(package: str, clip: Path, tmp_path: Path) -> None:
-    weights = saved(leaf_port.Leaf(sample_rate=RATE), tmp_path / "leaf.safetensors")
+    weights = saved(leaf_port.Leaf.for_sample_rate(RATE), tmp_path / "leaf.safetensors")
     options = ["--weights", str(weights), "--plot", str(tmp_path / "picture.png")]
     code = (
         f"import sys; sys.modules['{package}'] = None;from leaf_port.__main__ import main; main()"

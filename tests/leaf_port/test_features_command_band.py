@@ -92,7 +92,7 @@ def test_a_bad_band_is_refused_in_one_line(kind: str, clip: Path, tmp_path: Path
 
 @pytest.mark.parametrize("option", ["--min-freq", "--max-freq"])
 def test_a_band_beside_weights_is_refused(option: str, clip: Path, tmp_path: Path) -> None:
-    weights = saved(lp.Leaf(sample_rate=RATE), tmp_path / "leaf.safetensors")
+    weights = saved(lp.Leaf.for_sample_rate(RATE), tmp_path / "leaf.safetensors")
     line = refused(tmp_path, clip, "--weights", weights, option, 100)
     assert f"{option}: expected no band beside --weights" in line
 

@@ -178,7 +178,7 @@ def test_weights_without_a_rate_are_of_the_first_clips_rate_in_every_part(tmp_pa
     """The second part's own first clip would tell another."""
     for k, rate in enumerate((8000, 16000, 8000, 16000)):
         write(tmp_path / "corpus" / f"{k}.wav", rate=rate)
-    weights = saved(leaf_port.Leaf(sample_rate=8000), tmp_path / "leaf.safetensors")
+    weights = saved(leaf_port.Leaf.for_sample_rate(8000), tmp_path / "leaf.safetensors")
     options = ("--weights", weights, "--shard", "1/2")
     line = refused(tmp_path, tmp_path / "corpus", *options)
     assert "1.wav: expected 8000 Hz, as the clips before it, got 16000 Hz" in line

@@ -67,7 +67,9 @@ def test_the_files_hold_what_npy_files_do(corpus: Path, tmp_path: Path) -> None:
 
 
 def test_the_index_tells_of_the_run(corpus: Path, tmp_path: Path) -> None:
-    weights = saved(leaf_port.Leaf(n_filters=5, sample_rate=8000), tmp_path / "leaf.safetensors")
+    weights = saved(
+        leaf_port.Leaf.for_sample_rate(8000, n_filters=5), tmp_path / "leaf.safetensors"
+    )
     options = ("--weights", weights, "--sample-rate", 8000)
     assert run(corpus, *SMALL, *options, "--out", tmp_path / "out").exit_code == 0
     told = load_features(tmp_path / "out").run
