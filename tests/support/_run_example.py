@@ -1,0 +1,43 @@
+"""Runs an example as ``python EXAMPLE`` does; a notebook cell by cell. No tests in here.
+
+    python _run_example.py EXAMPLE
+
+torchaudio, which SpeechBrain and transformers import, may have a native library that does not load
+beside a CPU torch. None of the examples needs it.
+"""
+
+import runpy
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 300
+
+
+def main() -> None:
+    """Runs it."""
+    path = Path(sys.argv[1])
+    sys.path.insert(0, str(ROOT))
+    if path.suffix == ".ipynb":
+        run_notebook(path)
+        return
+    from parity.commands.audit.foreign import _without_native_code
+
+    _without_native_code()
+    sys.argv = [str(path)]
+    runpy.run_path(str(path), run_name="__main__")
+
+
+def run_notebook(path: Path) -> None:
+    """Executes all cells, and prints how many pictures they show."""
+    import nbclient
+    import nbformat
+
+    notebook = nbformat.read(path, as_version=4)
+    nbclient.NotebookClient(notebook, timeout=SECONDS, kernel_name="python3").execute()
+    outputs = [each for cell in notebook.cells for each in cell.get("outputs", [])]
+    print(sum("image/png" in each.get("data", {}) for each in outputs), "pictures")
+
+
+if __name__ == "__main__":
+    main()
