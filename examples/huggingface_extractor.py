@@ -3,7 +3,7 @@
     python examples/huggingface_extractor.py
 
 The model is a small Audio Spectrogram Transformer with new weights. Only the classifier behind the
-features is trained here; a frontend that is trained too stands in the model and takes the waveforms.
+features is trained here; a frontend that is to be trained stands in the model, before it.
 It needs transformers: pip install transformers.
 """
 

@@ -48,7 +48,8 @@ class Features(UserDict[str, Any]):
         """Moves the tensors to a device, and casts those of features to a dtype; returns itself.
 
         Args:
-            *args, **kwargs: of :meth:`torch.Tensor.to`.
+            *args: of :meth:`torch.Tensor.to`.
+            **kwargs: the same.
 
         Raises:
             LeafError: an entry that is no tensor.
@@ -159,8 +160,10 @@ class LeafFeatureExtractor:
         clips = [each.to(where, self._dtype) for each in _clips(raw_speech)]
         values, frames = self._features(clips, where)
         masks = inside(frames, values[..., 0]).int()
-        wanted = self.return_attention_mask if return_attention_mask is None else bool(
-            return_attention_mask
+        wanted = (
+            self.return_attention_mask
+            if return_attention_mask is None
+            else bool(return_attention_mask)
         )
         made = {"input_values": values, "attention_mask": masks}
         if not wanted:
@@ -241,8 +244,11 @@ class LeafFeatureExtractor:
         ``preprocessor_config.json`` may be missing: it says nothing that the frontend does not.
 
         Args:
-            folder, revision, cache_dir, token, local_files_only: as of
-                :meth:`Leaf.from_pretrained`.
+            folder: of the model, or ``"owner/name"`` on the Hub.
+            revision: branch, tag or commit on the Hub.
+            cache_dir: where downloads are kept; the Hub's own cache by default.
+            token: of the Hub, for private models; the stored one by default.
+            local_files_only: whether only what was downloaded before may be taken.
 
         Raises:
             LeafError: what :meth:`Leaf.from_pretrained` refuses, a model without a frontend, or a

@@ -78,7 +78,9 @@ def test_each_way_to_give_clips(extractor: LeafFeatureExtractor) -> None:
         [torch.from_numpy(first), second],
         (first.astype(np.float64), second),
     ):
-        np.testing.assert_array_equal(extractor(given, RATE, return_tensors="np").input_values, both)
+        np.testing.assert_array_equal(
+            extractor(given, RATE, return_tensors="np").input_values, both
+        )
     for one in (first, torch.from_numpy(first), first.tolist()):
         found = extractor(one, RATE, return_tensors="np").input_values
         np.testing.assert_allclose(found, both[:1], rtol=1e-5)
@@ -167,9 +169,9 @@ def test_bad_clips(extractor: LeafFeatureExtractor, wrong: Any, got: str) -> Non
 
 
 def test_something_else_than_a_frontend() -> None:
-    with pytest.raises(LeafError, match="expected a Leaf, .* got Linear"):
+    with pytest.raises(LeafError, match=r"expected a Leaf, .* got Linear"):
         LeafFeatureExtractor(nn.Linear(1, 1))
-    with pytest.raises(LeafError, match="give its .frontend"):
+    with pytest.raises(LeafError, match=r"give its .frontend"):
         LeafFeatureExtractor(lp.AudioClassifier(2, new(), lp.ConvNet([2])))
 
 
@@ -217,7 +219,7 @@ def test_folders_are_replaced_if_asked(tmp_path: Path, extractor: LeafFeatureExt
     other.save_pretrained(place, overwrite=True)
     assert LeafFeatureExtractor.from_pretrained(place).feature_size == 4
     (place / "preprocessor_config.json").write_text('{"mine": 1}')
-    with pytest.raises(LeafError, match="got a preprocessor_config.json of yours"):
+    with pytest.raises(LeafError, match=r"got a preprocessor_config.json of yours"):
         extractor.save_pretrained(place, overwrite=True)
     with pytest.raises(LeafError, match="expected none, or this extractor's, got another"):
         other.save_pretrained(place)
@@ -252,7 +254,7 @@ def test_a_folder_without_the_file_and_without_a_frontend(tmp_path: Path) -> Non
     lp.AudioClassifier(2, None, lp.ConvNet([2])).save_pretrained(tmp_path / "bare")
     with pytest.raises(LeafError, match="got a classifier of waveforms"):
         LeafFeatureExtractor.from_pretrained(tmp_path / "bare")
-    with pytest.raises(LeafError, match="config.json"):
+    with pytest.raises(LeafError, match=r"config.json"):
         LeafFeatureExtractor.from_pretrained(tmp_path)
 
 

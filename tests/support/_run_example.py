@@ -29,13 +29,14 @@ def main() -> None:
 
 
 def run_notebook(path: Path) -> None:
-    """Executes all cells, and prints how many pictures they show."""
+    """Executes all cells; prints what they print, and how many pictures they show."""
     import nbclient
     import nbformat
 
     notebook = nbformat.read(path, as_version=4)
     nbclient.NotebookClient(notebook, timeout=SECONDS, kernel_name="python3").execute()
     outputs = [each for cell in notebook.cells for each in cell.get("outputs", [])]
+    print(*(each["text"] for each in outputs if each.get("name") == "stdout"))
     print(sum("image/png" in each.get("data", {}) for each in outputs), "pictures")
 
 
