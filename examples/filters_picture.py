@@ -51,13 +51,14 @@ def picture(leaf: Leaf, before: Leaf) -> Figure:
 def main() -> None:
     """Trains, draws and writes."""
     path = Path(sys.argv[1] if len(sys.argv) > 1 else "filters.png")
+    if path.exists():
+        raise SystemExit(f"{path} exists: give another name")
     torch.manual_seed(0)
     leaf = Leaf()
     before = copy.deepcopy(leaf)
     train(leaf)
     figure = picture(leaf, before)
-    with path.open("xb") as file:  # "x": a file that exists is an error
-        figure.savefig(file, dpi=100)
+    figure.savefig(path, dpi=100)
     moved = (leaf.center_frequencies() - before.center_frequencies()).abs().max()
     print(f"{path}: centres moved by up to {moved:.0f} Hz")
 

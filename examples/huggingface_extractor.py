@@ -54,12 +54,14 @@ def main() -> None:
     inputs = feature_extractor(clips, sampling_rate=RATE, return_tensors="pt")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     inputs = inputs.to(device)
-    print("input_values:", tuple(inputs["input_values"].shape))
-    model = new_model(feature_extractor, inputs["input_values"].shape[1]).to(device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    values = inputs["input_values"]
+    print("input_values:", tuple(values.shape))
+    values = (values - values.mean()) / values.std()  # as the model wants its maps
+    model = new_model(feature_extractor, values.shape[1]).to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     for step in range(12):
         # Clips are of one length here; a model that takes an attention_mask gets **inputs.
-        output = model(input_values=inputs["input_values"], labels=labels.to(device))
+        output = model(input_values=values, labels=labels.to(device))
         optimizer.zero_grad()
         output.loss.backward()
         optimizer.step()

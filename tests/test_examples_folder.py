@@ -59,6 +59,8 @@ def run(name: str, folder: Path, *, needs: tuple[str, ...] = ()) -> str:
         text=True,
         timeout=SECONDS,
     )
+    if "operator torchvision::" in done.stderr:
+        pytest.skip("needs the torchvision of this torch")
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 
@@ -102,6 +104,6 @@ def test_notebooks_hold_no_outputs(path: Path) -> None:
 
 def test_a_picture_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "filters.png").write_bytes(b"mine")
-    with pytest.raises(AssertionError, match="FileExistsError"):
+    with pytest.raises(AssertionError, match=r"filters.png exists"):
         run("filters_picture.py", tmp_path)
     assert (tmp_path / "filters.png").read_bytes() == b"mine"

@@ -258,9 +258,20 @@ def test_a_folder_without_the_file_and_without_a_frontend(tmp_path: Path) -> Non
         LeafFeatureExtractor.from_pretrained(tmp_path)
 
 
-def test_features_are_used_as_those_of_transformers(extractor: LeafFeatureExtractor) -> None:
+@pytest.fixture(scope="module")
+def transformers() -> Any:
+    """The package; it imports torchaudio, which may be one of another torch."""
+    from parity.commands.audit.foreign import _without_native_code
+
+    found = pytest.importorskip("transformers", reason="needs pip install transformers")
+    _without_native_code()
+    return found
+
+
+def test_features_are_used_as_those_of_transformers(
+    extractor: LeafFeatureExtractor, transformers: Any
+) -> None:
     """Entries, attributes, ``to`` and a model's call, beside transformers' own class."""
-    transformers = pytest.importorskip("transformers", reason="needs pip install transformers")
     made = extractor(clips(), RATE, return_tensors="pt")
     twin = transformers.BatchFeature(dict(made))
     assert type(twin).__mro__[1] is type(made).__mro__[1]
@@ -276,9 +287,11 @@ def test_features_are_used_as_those_of_transformers(extractor: LeafFeatureExtrac
     assert isinstance(made, Features)
 
 
-def test_names_are_those_of_transformers(extractor: LeafFeatureExtractor) -> None:
-    transformers = pytest.importorskip("transformers", reason="needs pip install transformers")
+def test_names_are_those_of_transformers(
+    extractor: LeafFeatureExtractor, transformers: Any
+) -> None:
     theirs = transformers.SequenceFeatureExtractor(5, RATE, 0.0)
+    theirs.model_input_names = list(extractor.model_input_names)
     for name in ("feature_size", "sampling_rate", "padding_value", "return_attention_mask"):
         assert getattr(extractor, name) == getattr(theirs, name)
     bare = extractor(clips(), RATE, padding=False)
