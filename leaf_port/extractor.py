@@ -13,7 +13,7 @@ import os
 from collections import UserDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self, TypeAlias, cast
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -340,7 +340,7 @@ def _returned(values: Tensor, frames: list[int] | None, kind: str | None) -> Any
         raise LeafError(EXTRACTOR, "padding", "clips of one number of frames", got, fix)
     if kind == "pt":
         return values
-    array = cast("npt.NDArray[Any]", values.cpu().numpy())
+    array = values.cpu().numpy()
     if kind == "np":
         return array
     return list(array) if frames is None else [a[:n] for a, n in zip(array, frames, strict=True)]
