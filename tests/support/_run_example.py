@@ -1,14 +1,17 @@
 """Runs an example as ``python EXAMPLE`` does; a notebook cell by cell. No tests in here.
 
-    python _run_example.py EXAMPLE
+    python _run_example.py EXAMPLE [PACKAGE ...]
 
-torchaudio, which SpeechBrain and transformers import, may have a native library that does not load
-beside a CPU torch. None of the examples needs it.
+SpeechBrain, timm and transformers import torchaudio or torchvision, whose native libraries may not
+load beside a CPU torch. None of the examples needs these libraries.
 """
 
+import contextlib
+import importlib
 import runpy
 import sys
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 300
@@ -21,11 +24,25 @@ def main() -> None:
     if path.suffix == ".ipynb":
         run_notebook(path)
         return
-    from parity.commands.audit.foreign import _without_native_code
+    if {"speechbrain", "transformers"} & {*sys.argv[2:]}:
+        from parity.commands.audit.foreign import _without_native_code
 
-    _without_native_code()
+        _without_native_code()
+    if {"timm", "transformers"} & {*sys.argv[2:]}:
+        without_operators("torchvision")
     sys.argv = [str(path)]
     runpy.run_path(str(path), run_name="__main__")
+
+
+def without_operators(name: str) -> None:
+    """Lets torchvision be imported where its operators are missing: no shapes of them are declared."""
+    with contextlib.suppress(RuntimeError, ModuleNotFoundError):
+        importlib.import_module(name)
+        return
+    for each in [each for each in sys.modules if each.partition(".")[0] == name]:
+        del sys.modules[each]
+    declarations = f"{name}._meta_registrations"
+    sys.modules[declarations] = ModuleType(declarations)
 
 
 def run_notebook(path: Path) -> None:
