@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import pickle
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -176,7 +179,7 @@ def test_something_else_than_a_frontend() -> None:
 
 
 needs_safetensors = pytest.mark.skipif(
-    not __import__("importlib.util").util.find_spec("safetensors"),
+    importlib.util.find_spec("safetensors") is None,
     reason="weights are kept by safetensors",
 )
 
@@ -256,6 +259,25 @@ def test_a_folder_without_the_file_and_without_a_frontend(tmp_path: Path) -> Non
         LeafFeatureExtractor.from_pretrained(tmp_path / "bare")
     with pytest.raises(LeafError, match=r"config.json"):
         LeafFeatureExtractor.from_pretrained(tmp_path)
+
+
+@needs_safetensors
+def test_of_the_hub(
+    tmp_path: Path, extractor: LeafFeatureExtractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def snapshot_download(name: str, **options: Any) -> str:
+        asked.append((name, options["revision"], options["allow_patterns"]))
+        return str(tmp_path / "leaf")
+
+    extractor.save_pretrained(tmp_path / "leaf")
+    library = SimpleNamespace(snapshot_download=snapshot_download)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", library)
+    found = LeafFeatureExtractor.from_pretrained("owner/leaf", revision="v1")
+    assert found.feature_size == 5
+    files = ["config.json", "model.safetensors", "preprocessor_config.json"]
+    assert asked == [("owner/leaf", "v1", files)]
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def without_operators(name: str) -> None:
-    """Lets torchvision be imported where its operators are missing: no shapes of them are declared."""
+    """Lets torchvision be imported where its operators, whose shapes it declares, are missing."""
     with contextlib.suppress(RuntimeError, ModuleNotFoundError):
         importlib.import_module(name)
         return
