@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from leaf_port._installation import hint
-from leaf_port._model_folder import CARD, CONFIG, OPTIMIZER, VERIFICATION, WEIGHTS
+from leaf_port._model_folder import CARD, CONFIG, OPTIMIZER, PREPROCESSOR, VERIFICATION, WEIGHTS
 from leaf_port.errors import LeafError
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -41,8 +41,12 @@ class Hub:
     token: str | bool | None = None
     local_files_only: bool = False
 
-    def located(self, given: str | os.PathLike[str]) -> Path:
+    def located(self, given: str | os.PathLike[str], *others: str) -> Path:
         """The folder that is meant: a local one, or the download of a model.
+
+        Args:
+            given: a path or ``"owner/name"``.
+            *others: files to download beside the model's two, where they are there.
 
         Raises:
             LeafError: a revision of a local folder; a model that cannot be downloaded.
@@ -52,9 +56,9 @@ class Hub:
                 got, fix = f"{str(given)!r:.200}, a folder", "leave it out"
                 raise _refusal("from_pretrained", "revision", "a Hub id, owner/name", got, fix)
             return Path(given)
-        return self._downloaded(str(given))
+        return self._downloaded(str(given), *others)
 
-    def _downloaded(self, name: str) -> Path:
+    def _downloaded(self, name: str, *others: str) -> Path:
         """All files of one commit lie in one folder."""
         download = _library("from_pretrained", name).snapshot_download
         expected = "a folder, or a model on the Hugging Face Hub that can be downloaded"
@@ -69,7 +73,7 @@ class Hub:
                     cache_dir=self.cache_dir,
                     token=self.token,
                     local_files_only=self.local_files_only,
-                    allow_patterns=[CONFIG, WEIGHTS],
+                    allow_patterns=[CONFIG, WEIGHTS, *others],
                     library_name="leaf-port",
                 ),
             )
@@ -132,7 +136,7 @@ def push(
             commit_message=message,
             create_pr=create_pr,
             # They would be of other weights.
-            delete_patterns=[OPTIMIZER, VERIFICATION],
+            delete_patterns=[OPTIMIZER, VERIFICATION, PREPROCESSOR],
         )
         return str(done.commit_url)
 

@@ -20,9 +20,11 @@ WEIGHTS = "model.safetensors"
 OPTIMIZER = "optimizer.safetensors"
 VERIFICATION = "verification.json"
 CARD = "README.md"
+PREPROCESSOR = "preprocessor_config.json"
+EXTRACTOR = "LeafFeatureExtractor"
 FORMAT_VERSION = 1
 
-_FILES = frozenset({CONFIG, WEIGHTS, OPTIMIZER, VERIFICATION, CARD})
+_FILES = frozenset({CONFIG, WEIGHTS, OPTIMIZER, VERIFICATION, CARD, PREPROCESSOR})
 # What a run that was killed may leave in its own folder: our files, and what was to become one.
 _PARTS = re.compile(r"\.[A-Za-z.]+\.[0-9a-f]{8}\.leaf-tmp")
 _LIMIT = 1 << 20
@@ -117,6 +119,30 @@ def is_sealed(path: Path) -> bool:
     return text == sealed(card)
 
 
+def preprocessor(sampling_rate: int, feature_size: int) -> str:
+    """The ``preprocessor_config.json`` of a frontend's extractor; see ``leaf_port/extractor.py``.
+
+    Args:
+        sampling_rate: in Hz.
+        feature_size: number of filters.
+    """
+    told = {
+        "feature_extractor_type": EXTRACTOR,
+        "feature_size": feature_size,
+        "padding_value": 0.0,
+        "return_attention_mask": True,
+        "sampling_rate": sampling_rate,
+    }
+    return f"{json.dumps(told, indent=1)}\n"
+
+
+def _is_preprocessor(path: Path) -> bool:
+    """Whether a ``preprocessor_config.json`` is as it was written."""
+    found = _json(path)
+    text = preprocessor(found.get("sampling_rate", 0), found.get("feature_size", 0))
+    return path.read_bytes() == text.encode()
+
+
 def _why_not_ours(folder: Path) -> str:
     """Why a folder is not one that this project wrote; empty where it is."""
     if folder.is_symlink() or not folder.is_dir():
@@ -125,7 +151,7 @@ def _why_not_ours(folder: Path) -> str:
         return "something else: a folder with other files"
     if not (folder / CONFIG).is_file():
         return f"something else: no {CONFIG}"
-    config = _config(folder / CONFIG)
+    config = _json(folder / CONFIG)
     noted = config.get("weights")
     if not (isinstance(noted, dict) and WEIGHTS in noted and "versions" in config):
         return f"something else: its {CONFIG} is none of this project's"
@@ -136,10 +162,12 @@ def _why_not_ours(folder: Path) -> str:
             return f"other weights in {name} than were written"
     if (folder / CARD).exists() and not is_sealed(folder / CARD):
         return f"a {CARD} of yours"
+    if (folder / PREPROCESSOR).exists() and not _is_preprocessor(folder / PREPROCESSOR):
+        return f"a {PREPROCESSOR} of yours"
     return ""
 
 
-def _config(path: Path) -> dict[str, Any]:
+def _json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _LIMIT:
             return {}

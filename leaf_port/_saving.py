@@ -29,7 +29,12 @@ Load = Callable[[Path], Any]
 
 
 def save(
-    model: nn.Module, folder: Path, overwrite: bool, load: Load, name: str | None = None
+    model: nn.Module,
+    folder: Path,
+    overwrite: bool,
+    load: Load,
+    name: str | None = None,
+    others: Mapping[str, str] | None = None,
 ) -> None:
     """Writes a folder.
 
@@ -39,6 +44,7 @@ def save(
         overwrite: whether an earlier one is replaced.
         load: what ``from_pretrained`` does.
         name: by which the card says that it is loaded; the folder's by default.
+        others: further files, their text by name.
 
     Raises:
         LeafError: a model that cannot be written so that it is loaded the same, or a place that is
@@ -53,6 +59,8 @@ def save(
         config["weights"] = {WEIGHTS: sha256(made / WEIGHTS)}
         text = json.dumps(config, indent=1)
         (made / CONFIG).write_text(f"{text}\n", encoding="utf-8")
+        for other, content in (others or {}).items():
+            (made / other).write_text(content, encoding="utf-8")
         (made / CARD).write_text(_card.card(config, name or folder.name), encoding="utf-8")
         _compare(model, made, load)
 

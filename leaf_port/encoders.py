@@ -62,11 +62,7 @@ class TimmEncoder(nn.Module):
 
 
 def _timm_model(name: str, in_channels: int) -> nn.Module:
-    try:
-        import timm
-    except ImportError as error:
-        fix = hint("timm")
-        raise LeafError("TimmEncoder", "timm", "timm, installed", "none", fix) from error
+    timm = _timm()
     try:
         made: nn.Module = timm.create_model(
             name, pretrained=False, in_chans=in_channels, num_classes=0, global_pool=""
@@ -75,3 +71,17 @@ def _timm_model(name: str, in_channels: int) -> nn.Module:
         fix = "timm.list_models() lists the names"
         raise LeafError("TimmEncoder", "name", "a model of timm", repr(name), fix) from error
     return made
+
+
+def _timm() -> Any:
+    try:
+        import timm
+    except ModuleNotFoundError as error:
+        got = f"no {error.name}"
+        raise LeafError("TimmEncoder", "timm", "timm, installed", got, hint("timm")) from error
+    except (ImportError, OSError, RuntimeError) as error:  # torchvision, of another torch
+        told = " ".join(str(error).split())[:200]
+        fix = "install torch and torchvision together: https://pytorch.org/get-started/locally/"
+        expected, got = "timm that can be imported", f"{type(error).__name__}: {told}"
+        raise LeafError("TimmEncoder", "timm", expected, got, fix) from error
+    return timm

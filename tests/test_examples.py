@@ -7,11 +7,12 @@ from types import ModuleType
 
 import pytest
 
-from leaf_port import convolution, frontend, plot, postprocessing
+from leaf_port import convolution, extractor, frontend, plot, postprocessing
 
 EXAMPLES = [
     (frontend, {"Leaf", "MelFilterbanks"}),
     (convolution, {"GaborConv1d"}),
+    (extractor, {"LeafFeatureExtractor"}),
     (plot, {"features"}),
     (postprocessing, {"PCEN", "SpecAugment"}),
 ]
