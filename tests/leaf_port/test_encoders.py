@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from leaf_port._installation import hint
 from leaf_port.encoders import TimmEncoder
 from leaf_port.errors import LeafError
 
 
 def test_no_timm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(LeafError, match=r'no timm; python -m pip install "leaf-port\[timm\]"'):
+    with pytest.raises(LeafError, match=re.escape(f"no timm; {hint('timm')}")):
         TimmEncoder("resnet18")
 
 
