@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from leaf_port import LeafError, normalization
 from leaf_port import optim as leaf_optim
-from parity.__main__ import app
 from parity.checks.compare import REFERENCE
+from parity.commands.app import app
 from parity.commands.training import (
     ask_official,
     free_run,
