@@ -37,13 +37,13 @@ _NO_VECTORS = ("DEFAULT", "NO AVX")
 
 def no_compiler() -> str:
     """Why inductor cannot compile here; empty where it can."""
+    named = os.environ.get("CXX")
+    if not (shutil.which(named) if named else shutil.which("g++") or shutil.which("clang++")):
+        return "inductor finds no C++ compiler: install g++ or clang++, or name one in CXX"
     if platform.machine() in _X86 and torch.backends.cpu.get_cpu_capability() in _NO_VECTORS:
         # It calls transpose_mxn, which it does not declare (torch 2.13).
         return "inductor writes code that does not compile for a processor without vectors"
-    named = os.environ.get("CXX")
-    if shutil.which(named) if named else shutil.which("g++") or shutil.which("clang++"):
-        return ""
-    return "inductor finds no C++ compiler: install g++ or clang++, or name one in CXX"
+    return ""
 
 
 def no_onnx() -> str:

@@ -149,9 +149,10 @@ def notes(rows: Sequence[Row]) -> list[str]:
     return [
         "units: one unit is the rounding error of that very element in float32 "
         f"(parity/checks/monte_carlo.py). The official answers are recorded: {_versions(rows)}.",
-        f"How well a unit is known: from {monte_carlo.RUNS} runs to "
+        f"How well a unit is known: {monte_carlo.RUNS} runs tell it to "
         f"{confidence.of(monte_carlo.RUNS)}. What exceeds its bound is judged again by "
-        f"{monte_carlo.STURDY_RUNS} runs: {confidence.of(monte_carlo.STURDY_RUNS)}.",
+        f"{monte_carlo.STURDY_RUNS} runs, which tell it to "
+        f"{confidence.of(monte_carlo.STURDY_RUNS)}.",
         "above limit, by rounding: so many arrays are left out of the relative columns. Their "
         "relative difference is above the limit (1e-6, gradients 1e-5, unless declared) because "
         "they are ill-conditioned: its norm is at most "

@@ -71,8 +71,8 @@ def test_units_of_few_runs_are_within_it_of_those_of_many() -> None:
 def test_the_table_says_it() -> None:
     """For both numbers of runs."""
     text = " ".join(table.notes([]))
-    assert "12 runs: known to -28 % to +65 % (95 % confidence)" in text
-    assert "100 runs: -12 % to +16 % (95 % confidence)" in text
+    assert "12 runs tell it to -28 % to +65 % (95 % confidence)" in text
+    assert "100 runs, which tell it to -12 % to +16 % (95 % confidence)" in text
 
 
 @pytest.fixture

@@ -132,7 +132,15 @@ def test_a_missing_compiler_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(graph_capture.shutil, "which", lambda _: None)
     assert backends.COMPILED.missing().startswith("inductor finds no C++ compiler")
     monkeypatch.setattr(graph_capture.shutil, "which", lambda name: name)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
     assert backends.COMPILED.missing() == ""
+
+
+def test_a_processor_without_vectors_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph_capture.shutil, "which", lambda name: name)
+    monkeypatch.setattr(graph_capture.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
+    assert "without vectors" in backends.COMPILED.missing()
 
 
 def test_of_those_asked_for_the_others_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from _conversion import converted, settings
 from _rewritten import Graph, Object, graph
 
 from leaf_port import AudioClassifier, LeafError
+from leaf_port.optim import KerasAdamW
 from weight_conversion.official import adam
 from weight_conversion.official.convert import Converted, convert
 from weight_conversion.reference.record import RECORDINGS
@@ -186,7 +187,7 @@ def test_adamw_is_restored_as_adamw(tmp_path: Path) -> None:
     with pytest.raises(LeafError, match="weight_decay"):
         adam.restore(tmp_path / "made", model)
     optimizer = adam.restore(tmp_path / "made", model, weight_decay=0.05)
-    assert isinstance(optimizer, torch.optim.AdamW)
+    assert isinstance(optimizer, KerasAdamW)
     assert optimizer.param_groups[0]["weight_decay"] == 0.05
 
 
