@@ -297,8 +297,44 @@ def mutants(
         list[str] | None, typer.Option(help="Only the bug of this name; may be given several times")
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write everything to this file too.")] = None,
+    automatic: Annotated[
+        bool,
+        typer.Option("--automatic", help="Small edits of all of the port instead of known bugs."),
+    ] = False,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="With --automatic: draw so many edits.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="With --automatic: of the draw.")] = 0,
+    since: Annotated[
+        str | None,
+        typer.Option(help="With --automatic: only edits of lines that differ from this revision."),
+    ] = None,
+    file: Annotated[
+        list[str] | None,
+        typer.Option(help="With --automatic: only files that begin so, as leaf_port/pooling."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="With --automatic: a folder for what is found; a rerun goes on there."),
+    ] = None,
 ) -> None:
-    """Plant known bugs in the port, one at a time; exit code 1 if the checks miss any of them."""
+    """Plant known bugs in the port, one at a time; exit code 1 if the checks miss any of them.
+
+    With --automatic it tries edits that nobody thought of: another operator, a dropped argument,
+    a default that is another one.
+    """
+    if automatic:
+        if out is None:
+            fix = "name one; it may be new"
+            raise LeafError("parity", "--out", "a folder for what is found", out, fix)
+        from parity.commands.mutants.automatic import report as automatic_report
+
+        chosen_edits = automatic_report.Chosen(sample, seed, since, file or ())
+        ok = automatic_report.run(out, chosen_edits, report.console())
+        raise typer.Exit(0 if ok else 1)
+    if sample is not None or since is not None or file or out is not None:
+        got, fix = "--sample, --since, --file or --out", "give --automatic too"
+        raise LeafError("parity", "mutants", "--automatic beside it", got, fix)
     table = all_mutants()
     for name in only or ():
         if name not in {mutant.name for mutant in table}:

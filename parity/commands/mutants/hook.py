@@ -10,14 +10,30 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Protocol
 
 from parity.commands.mutants.mutant import Mutant
+
+
+class Planting(Protocol):
+    """A bug: which module it is in, and the module's source with it."""
+
+    @property
+    def package(self) -> str:
+        """The package that must not have been imported before, with slashes."""
+
+    @property
+    def module(self) -> str:
+        """The dotted name."""
+
+    def applied(self, source: str) -> str:
+        """The source with the bug."""
 
 
 class _Loader(SourceFileLoader):
     """Compiles the edited source; neither reads nor writes cached bytecode."""
 
-    def __init__(self, name: str, path: str, mutant: Mutant) -> None:
+    def __init__(self, name: str, path: str, mutant: Planting) -> None:
         super().__init__(name, path)
         self._mutant = mutant
 
@@ -34,7 +50,7 @@ class Planted(MetaPathFinder):
         found: whether it was imported, so that a mutant that nobody loads cannot pass for one.
     """
 
-    def __init__(self, mutant: Mutant) -> None:
+    def __init__(self, mutant: Planting) -> None:
         self._mutant = mutant
         package = mutant.module.removesuffix(".__init__")
         self._name = package
@@ -67,7 +83,7 @@ def damaged(mutant: Mutant) -> Iterator[Path]:
         yield Path(folder)
 
 
-def plant(mutant: Mutant) -> Planted:
+def plant(mutant: Planting) -> Planted:
     """Puts the bug in; from here on this process has it.
 
     Raises:

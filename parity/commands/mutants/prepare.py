@@ -38,7 +38,10 @@ def file_of(folder: Path, layer: str, index: int) -> Path:
 
 
 def prepare(layer: str, index: int, folder: str) -> Prepared:
-    """Computes and keeps what float64 says of a case; its process has the healthy port."""
+    """Computes and keeps what float64 says of a case; its process has the healthy port.
+
+    Declared cases come before drawn ones.
+    """
     from parity.checks import case_checks
     from parity.layers import all_specs
     from parity.oracles import recorded
@@ -46,7 +49,7 @@ def prepare(layer: str, index: int, folder: str) -> Prepared:
 
     processor.prepare()
     spec = all_specs()[layer]
-    case = spec.cases()[index]
+    case = recorded.cases(spec)[index]
     question, rounded = case_checks.ready(spec, case, recorded.load(spec))
     path = file_of(Path(folder), layer, index)
     safetensors.numpy.save_file(_flat(rounded), path)

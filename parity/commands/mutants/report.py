@@ -31,7 +31,7 @@ def run(mutants: Sequence[Mutant], console: Console, json_file: Path | None = No
     """
     began = time.monotonic()
     with steps.bars(console) as progress:
-        outcomes = runner.run(mutants, _Bars(progress))
+        outcomes = runner.run(mutants, Bars(progress))
     seconds = time.monotonic() - began
     console.print(table([outcome for outcome in outcomes if not outcome.is_control]))
     for outcome in outcomes:
@@ -43,7 +43,7 @@ def run(mutants: Sequence[Mutant], console: Console, json_file: Path | None = No
     return all(outcome.ok for outcome in outcomes)
 
 
-class _Bars:
+class Bars:
     """One progress bar a kind of step; a line a step where bars are not seen."""
 
     def __init__(self, progress: Progress) -> None:
@@ -52,6 +52,7 @@ class _Bars:
         self._done = Counter[str]()
 
     def __call__(self, kind: str, total: int) -> None:
+        """One more of a kind is done."""
         if kind not in self._tasks:
             self._tasks[kind] = self._progress.add_task(kind, total=total)
         self._progress.advance(self._tasks[kind])

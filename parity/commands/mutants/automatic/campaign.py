@@ -1,0 +1,220 @@
+"""All edits, tried one after another, with what came of each kept in a folder.
+
+A campaign that is started again with its folder goes on where it stopped. What is kept belongs to
+the sources of the port and of the suite: after a change of either, the folder is refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from leaf_port.errors import LeafError
+from parity.checks import kept_units
+from parity.commands.mutants import prepare, runner
+from parity.commands.mutants.automatic import sources, traced, worker
+from parity.commands.mutants.automatic.asked import Asked
+from parity.commands.mutants.automatic.edit import Edit
+from parity.commands.mutants.automatic.selection import Selection, Traced
+from parity.commands.mutants.automatic.worker import Tried
+
+CAUGHT, SURVIVED, NOT_RUN = "caught", "survived", "not executed"
+SPARE, TIMES = 20.0, 10.0
+"""An edit's process may take so many seconds of the processor, and times what its checks take."""
+SILENT = 900.0  # of a clock, for one check: on a busy machine a process waits
+ASIDE = ("leaf_port/_cli/", "parity/commands/", "parity/report/")
+"""Folders of which neither answers nor checks depend."""
+WITHOUT_KERNEL = ("leaf", "audio_classifier")
+"""The layers that CI runs with ``LEAF_PORT_KERNEL=off`` too."""
+
+Advance = Callable[[str, int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """An edit, told, and what came of it."""
+
+    key: str
+    file: str
+    line: int
+    operator: str
+    diff: str
+    verdict: str
+    caught: str = ""
+    problem: str = ""
+    checks: int = 0
+    seconds: float = 0.0
+
+
+class Folder:
+    """Where a campaign keeps what it has: exact answers, lines, results.
+
+    Raises:
+        LeafError: it is of other sources.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.prepared = path / "prepared"
+        self._traced, self._results = path / "traced.json", path / "results.jsonl"
+        self.prepared.mkdir(parents=True, exist_ok=True)
+        told, now = path / "sources", kept_units.source(*ASIDE)
+        if told.exists() and told.read_text() != now:
+            fix = "name another folder, or delete this one"
+            expected = "a folder of the sources as they are"
+            raise LeafError("parity", "--out", expected, f"{path} of other sources", fix)
+        told.write_text(now)
+
+    def traced(self, advance: Advance) -> list[Traced]:
+        """The lines of each check; computed where they are not kept."""
+        if not self._traced.exists():
+            _prepare(self.prepared, advance)
+            found = _trace(self.prepared, advance)
+            partial = self._traced.with_suffix(".part")
+            partial.write_text(json.dumps(found))
+            partial.replace(self._traced)
+        return [Traced.read(each) for each in json.loads(self._traced.read_text())]
+
+    def results(self) -> dict[str, Result]:
+        """What is known, by the keys of the edits."""
+        if not self._results.exists():
+            return {}
+        lines = self._results.read_text().splitlines(keepends=True)
+        told = [json.loads(each) for each in lines if each.endswith("\n")]
+        return {each["key"]: Result(**each) for each in told}
+
+    def keep(self, result: Result) -> None:
+        """Adds a result; a line that a killed run left half done is ended first."""
+        whole = not self._results.exists() or self._results.read_bytes()[-1:] in (b"\n", b"")
+        with self._results.open("a") as file:
+            file.write(("" if whole else "\n") + json.dumps(dataclasses.asdict(result)) + "\n")
+
+
+def _prepare(folder: Path, advance: Advance) -> None:
+    """Exact answers and units of every case that has none in the folder."""
+    from parity.layers import all_specs
+    from parity.oracles import recorded
+
+    asked = [
+        (name, index)
+        for name, spec in all_specs().items()
+        for index in range(len(recorded.cases(spec)))
+        if not prepare.file_of(folder, name, index).exists()
+    ]
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count() or 1, spawn) as pool:
+        futures = [pool.submit(prepare.prepare, *each, str(folder)) for each in asked]
+        for future in as_completed(futures):
+            future.result()
+            advance("units of the healthy port", len(asked))
+
+
+def _trace(folder: Path, advance: Advance) -> list[dict[str, Any]]:
+    """The lines of each check of each layer, each layer in a process of its own."""
+    from parity.layers import all_specs
+
+    asked = [(name, "") for name in all_specs()] + [(name, "off") for name in WITHOUT_KERNEL]
+    spawn, found = multiprocessing.get_context("spawn"), list[dict[str, Any]]()
+    with ProcessPoolExecutor(os.cpu_count() or 1, spawn, max_tasks_per_child=1) as pool:
+        futures = [
+            pool.submit(traced.of_layer, name, str(folder), kernel, sources.PACKAGES)
+            for name, kernel in asked
+        ]
+        for future in as_completed(futures):
+            found += future.result()
+            advance("lines of each layer", len(asked))
+    return found
+
+
+def run(edits: Sequence[Edit], folder: Folder, advance: Advance) -> list[Result]:
+    """Tries every edit of which nothing is known; all results, in the order of the edits."""
+    selection, known, keyed = Selection(folder.traced(advance)), folder.results(), keys(edits)
+    todo = [(key, each) for key, each in keyed.items() if key not in known]
+    started = runner.context()
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        futures: list[Future[Result]] = [
+            pool.submit(_result, key, each, selection, folder, started) for key, each in todo
+        ]
+        try:
+            for future in as_completed(futures):
+                folder.keep(future.result())
+                known[future.result().key] = future.result()
+                advance("mutants", len(todo))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [known[key] for key in keyed]
+
+
+def keys(edits: Sequence[Edit]) -> dict[str, Edit]:
+    """The edits by their keys; of those that read alike in a scope the later ones have a number."""
+    found: dict[str, Edit] = {}
+    for edit in edits:
+        key = alone = edit.key(sources.source(edit.file))
+        number = 1
+        while key in found:
+            number += 1
+            key = f"{alone}-{number}"
+        found[key] = edit
+    return found
+
+
+def _result(key: str, edit: Edit, selection: Selection, folder: Folder, started: Any) -> Result:
+    checks, text = selection.of(edit), sources.source(edit.file)
+    told = Result(key, edit.file, edit.first, edit.operator, edit.diff(text), NOT_RUN)
+    if not checks:
+        return told
+    tried = Tried()
+    for _, group in groupby(sorted(checks, key=lambda each: each.kernel), lambda each: each.kernel):
+        asked = list(group)
+        limit = SPARE + TIMES * selection.seconds(asked)
+        tried = _in_its_process(edit, asked, str(folder.prepared), limit, started)
+        if tried.caught:
+            break
+    verdict = CAUGHT if tried.caught else SURVIVED
+    return dataclasses.replace(told, verdict=verdict, **dataclasses.asdict(tried))
+
+
+def _in_its_process(
+    edit: Edit, checks: Sequence[Asked], prepared: str, limit: float, started: Any
+) -> Tried:
+    """What became of an edit in a process that has never seen the healthy port."""
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    process = started.Process(target=worker.run, args=(edit, checks, prepared, limit, theirs))
+    process.start()
+    theirs.close()
+    at = worker.IMPORT
+    try:
+        for told in _told(ours):
+            if isinstance(told, Tried):
+                return told
+            at = told
+        return Tried(at, f"no answer within {SILENT:.0f} s")
+    except EOFError:
+        process.join()
+        return Tried(at, f"its process ended with exit code {process.exitcode}")
+    finally:
+        process.kill()  # it has answered, has died, or never will
+        process.join()
+        ours.close()
+
+
+def _told(ours: Any) -> Iterator[str | Tried]:
+    """What a process tells, until it has nothing to say for long."""
+    while ours.poll(SILENT):
+        yield ours.recv()
+
+
+def counted(results: Sequence[Result], by: str) -> Mapping[str, dict[str, int]]:
+    """How many of each verdict, by an attribute of the results."""
+    found: dict[str, dict[str, int]] = {}
+    for each in results:
+        of = found.setdefault(str(getattr(each, by)), dict.fromkeys((CAUGHT, SURVIVED, NOT_RUN), 0))
+        of[each.verdict] += 1
+    return found

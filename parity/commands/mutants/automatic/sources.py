@@ -1,0 +1,80 @@
+"""Which files are edited, and which of their edits are tried."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+from collections.abc import Callable, Sequence
+
+from leaf_port.errors import LeafError
+from parity.commands.mutants.automatic import statements
+from parity.commands.mutants.automatic.edit import ROOT, Edit
+
+PACKAGES = ("leaf_port",)
+LEFT_OUT = ("leaf_port/_cli/", "leaf_port/__main__.py")
+_HUNK = re.compile(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@")
+
+
+def files() -> list[str]:
+    """The port's modules but for the command line, below the project's folder."""
+    found = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    names = [path.relative_to(ROOT).as_posix() for path in found]
+    return [name for name in names if not name.startswith(LEFT_OUT)]
+
+
+def source(file: str) -> str:
+    """A file's text."""
+    return (ROOT / file).read_text(encoding="utf-8")
+
+
+def all_edits(advance: Callable[[int], None] = lambda _: None) -> list[Edit]:
+    """Every edit of every file; ``advance`` is told after each how many files there are."""
+    names, found = files(), list[Edit]()
+    for name in names:
+        found += statements.edits(name, source(name))
+        advance(len(names))
+    return found
+
+
+def sample(edits: Sequence[Edit], count: int | None, seed: int) -> list[Edit]:
+    """So many edits drawn by a seed, in a drawn order; all of them without ``count``."""
+
+    def place(edit: Edit) -> bytes:
+        told = f"{seed}|{edit.file}|{edit.begin}|{edit.end}|{edit.new}"
+        return hashlib.sha256(told.encode()).digest()
+
+    return sorted(edits, key=place)[:count]
+
+
+def since(edits: Sequence[Edit], revision: str) -> list[Edit]:
+    """The edits of lines that differ from a revision's.
+
+    Raises:
+        LeafError: git knows no such revision, or this is no checkout.
+    """
+    asked = ["git", "diff", "--unified=0", "--no-color", revision, "--", *PACKAGES]
+    told = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    if told.returncode:
+        fix = "name a commit of this checkout"
+        got = f"{revision} ({told.stderr.strip().splitlines()[0]})"
+        raise LeafError("parity", "--since", "a revision that git knows", got, fix)
+    changed = _changed(told.stdout)
+    return [
+        each
+        for each in edits
+        if not changed.get(each.file, set()).isdisjoint(range(each.first, each.last + 1))
+    ]
+
+
+def _changed(diff: str) -> dict[str, set[int]]:
+    """The new lines of each file in a diff without context."""
+    found: dict[str, set[int]] = {}
+    lines = set[int]()
+    for line in diff.splitlines():
+        if line.startswith("+++ "):
+            lines = found.setdefault(line.removeprefix("+++ b/"), set())
+        elif hunk := _HUNK.match(line):
+            first, count = int(hunk[1]), int(hunk[2] or 1)
+            lines |= set(range(first, first + count))
+    return found
