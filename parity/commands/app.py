@@ -317,11 +317,12 @@ def mutants(
         Path | None,
         typer.Option(help="With --automatic: a folder for what is found; a rerun goes on there."),
     ] = None,
+    layer: Layers = None,
 ) -> None:
     """Plant known bugs in the port, one at a time; exit code 1 if the checks miss any of them.
 
     With --automatic it tries edits that nobody thought of: another operator, a dropped argument,
-    a default that is another one.
+    a default that is another one. --layer is of the checks that are run then.
     """
     if automatic:
         if out is None:
@@ -329,11 +330,12 @@ def mutants(
             raise LeafError("parity", "--out", "a folder for what is found", out, fix)
         from parity.commands.mutants.automatic import report as automatic_report
 
-        chosen_edits = automatic_report.Chosen(sample, seed, since, file or ())
+        layers = [spec.name for spec in _chosen(layer)]
+        chosen_edits = automatic_report.Chosen(sample, seed, since, file or (), layers)
         ok = automatic_report.run(out, chosen_edits, report.console())
         raise typer.Exit(0 if ok else 1)
-    if sample is not None or since is not None or file or out is not None:
-        got, fix = "--sample, --since, --file or --out", "give --automatic too"
+    if sample is not None or since is not None or file or layer or out is not None:
+        got, fix = "--sample, --since, --file, --layer or --out", "give --automatic too"
         raise LeafError("parity", "mutants", "--automatic beside it", got, fix)
     table = all_mutants()
     for name in only or ():

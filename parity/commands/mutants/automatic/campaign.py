@@ -6,6 +6,7 @@ the sources of the port and of the suite: after a change of either, the folder i
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import multiprocessing
@@ -56,26 +57,30 @@ class Result:
 class Folder:
     """Where a campaign keeps what it has: exact answers, lines, results.
 
+    Args:
+        path: of the folder; it may be new.
+        layers: whose checks are run.
+
     Raises:
-        LeafError: it is of other sources.
+        LeafError: it is of other sources or layers.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.prepared = path / "prepared"
+    def __init__(self, path: Path, layers: Sequence[str]) -> None:
+        self.prepared, self._layers = path / "prepared", layers
         self._traced, self._results = path / "traced.json", path / "results.jsonl"
         self.prepared.mkdir(parents=True, exist_ok=True)
-        told, now = path / "sources", kept_units.source(*ASIDE)
+        told, now = path / "sources", " ".join([kept_units.source(*ASIDE), *layers])
         if told.exists() and told.read_text() != now:
             fix = "name another folder, or delete this one"
-            expected = "a folder of the sources as they are"
-            raise LeafError("parity", "--out", expected, f"{path} of other sources", fix)
+            expected = "a folder of these layers, and of the sources as they are"
+            raise LeafError("parity", "--out", expected, f"{path}, which is of others", fix)
         told.write_text(now)
 
     def traced(self, advance: Advance) -> list[Traced]:
         """The lines of each check; computed where they are not kept."""
         if not self._traced.exists():
-            _prepare(self.prepared, advance)
-            found = _trace(self.prepared, advance)
+            _prepare(self._layers, self.prepared, advance)
+            found = _trace(self._layers, self.prepared, advance)
             partial = self._traced.with_suffix(".part")
             partial.write_text(json.dumps(found))
             partial.replace(self._traced)
@@ -85,26 +90,32 @@ class Folder:
         """What is known, by the keys of the edits."""
         if not self._results.exists():
             return {}
-        lines = self._results.read_text().splitlines(keepends=True)
-        told = [json.loads(each) for each in lines if each.endswith("\n")]
-        return {each["key"]: Result(**each) for each in told}
+        told = map(_told_result, self._results.read_text().splitlines())
+        return {each.key: each for each in told if each is not None}
 
     def keep(self, result: Result) -> None:
-        """Adds a result; a line that a killed run left half done is ended first."""
-        whole = not self._results.exists() or self._results.read_bytes()[-1:] in (b"\n", b"")
+        """Adds a result."""
         with self._results.open("a") as file:
-            file.write(("" if whole else "\n") + json.dumps(dataclasses.asdict(result)) + "\n")
+            file.write("\n" + json.dumps(dataclasses.asdict(result)))
 
 
-def _prepare(folder: Path, advance: Advance) -> None:
+def _told_result(line: str) -> Result | None:
+    """A line's result; None where a run was killed while it wrote, and between lines."""
+    with contextlib.suppress(ValueError, TypeError):
+        return Result(**json.loads(line))
+    return None
+
+
+def _prepare(layers: Sequence[str], folder: Path, advance: Advance) -> None:
     """Exact answers and units of every case that has none in the folder."""
     from parity.layers import all_specs
     from parity.oracles import recorded
 
+    specs = all_specs()
     asked = [
         (name, index)
-        for name, spec in all_specs().items()
-        for index in range(len(recorded.cases(spec)))
+        for name in layers
+        for index in range(len(recorded.cases(specs[name])))
         if not prepare.file_of(folder, name, index).exists()
     ]
     spawn = multiprocessing.get_context("spawn")
@@ -115,11 +126,10 @@ def _prepare(folder: Path, advance: Advance) -> None:
             advance("units of the healthy port", len(asked))
 
 
-def _trace(folder: Path, advance: Advance) -> list[dict[str, Any]]:
+def _trace(layers: Sequence[str], folder: Path, advance: Advance) -> list[dict[str, Any]]:
     """The lines of each check of each layer, each layer in a process of its own."""
-    from parity.layers import all_specs
-
-    asked = [(name, "") for name in all_specs()] + [(name, "off") for name in WITHOUT_KERNEL]
+    without = [(name, "off") for name in WITHOUT_KERNEL if name in layers]
+    asked = [*((name, "") for name in layers), *without]
     spawn, found = multiprocessing.get_context("spawn"), list[dict[str, Any]]()
     with ProcessPoolExecutor(os.cpu_count() or 1, spawn, max_tasks_per_child=1) as pool:
         futures = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 from pathlib import Path
 
@@ -58,9 +57,14 @@ class Edit:
 
     def diff(self, source: str) -> str:
         """The changed lines, ``-`` before and ``+`` after."""
-        before, after = source.splitlines(), self.applied(source).splitlines()
-        lines = list(difflib.unified_diff(before, after, lineterm="", n=0))[3:]
-        return "\n".join(lines)
+        data = source.encode()
+        first = data.rfind(b"\n", 0, self.begin) + 1
+        last = data.find(b"\n", self.end)
+        last = last if last >= 0 else len(data)
+        head, tail = data[first : self.begin], data[self.end : last]
+        before, after = data[first:last], head + self.new.encode() + tail
+        lines = {"-": before.decode().splitlines(), "+": after.decode().splitlines()}
+        return "\n".join(f"{sign}{each}" for sign, of in lines.items() for each in of)
 
     def key(self, source: str) -> str:
         """A hash of the edit and the lines that it changes, wherever in the scope they stand.

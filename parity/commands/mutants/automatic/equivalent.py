@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import tomllib
 from pathlib import Path
+from typing import Any
 
 FILE = Path(__file__).with_name("equivalent.toml")
 
@@ -15,6 +16,11 @@ def reasons() -> dict[str, str]:
 
     An entry whose lines have changed has another key, so that the edit is asked again.
     """
+    return {key: entry["reason"] for entry in entries() for key in entry["keys"]}
+
+
+def entries() -> list[dict[str, Any]]:
+    """The table: each entry's file, keys and reason."""
     with FILE.open("rb") as file:
-        entries = tomllib.load(file).get("equivalent", [])
-    return {key: entry["reason"] for entry in entries for key in entry["keys"]}
+        found: list[dict[str, Any]] = tomllib.load(file).get("equivalent", [])
+    return found

@@ -70,11 +70,11 @@ class Text:
         lines = self.data.splitlines(keepends=True)
         self._starts = [0, *itertools.accumulate(map(len, lines))]
 
-    def begin(self, node: ast.expr | ast.stmt) -> int:
+    def begin(self, node: ast.expr | ast.stmt | ast.keyword) -> int:
         """Where a node begins."""
         return self._starts[node.lineno - 1] + node.col_offset
 
-    def end(self, node: ast.expr | ast.stmt) -> int:
+    def end(self, node: ast.expr | ast.stmt | ast.keyword) -> int:
         """The byte behind a node."""
         return self._starts[(node.end_lineno or 0) - 1] + (node.end_col_offset or 0)
 
@@ -172,24 +172,20 @@ def call(node: ast.Call, text: Text) -> Iterator[Replaced]:
 
 def _dropped(node: ast.Call, text: Text) -> Iterator[Replaced]:
     """A call without one of its arguments: the last by position, each by name."""
-    positional = [each for each in node.args if not isinstance(each, ast.Starred)]
-    whole = [*node.args, *(each.value for each in node.keywords)]
-    named = [each.value for each in node.keywords if each.arg]
-    dropped = [*(positional[-1:] if len(node.args) > 1 else []), *named]
-    for each in dropped:
+    whole: list[ast.expr | ast.keyword] = [*node.args, *node.keywords]
+    last = node.args[-1:] if len(node.args) > 1 else []
+    for each in [*last, *(each for each in node.keywords if each.arg)]:
+        if isinstance(each, ast.Starred):
+            continue
         index = whole.index(each)
-        if index:
+        if index:  # with the comma before it
             begin = text.end(whole[index - 1])
-            # a parenthesis around the argument before stays; so does what closes this one
-            gap = text.data[begin : text.begin(each)].decode("latin-1")
-            yield begin + gap.index(","), text.end(each), "", "dropped argument"
-        elif len(whole) > 1:
-            begin = text.data.rindex(b"(", 0, text.begin(each)) + 1
-            tail = text.data[text.end(each) :].index(b",") + 1
-            yield begin, text.end(each) + tail, "", "dropped argument"
-        else:
-            begin = text.data.rindex(b"(", 0, text.begin(each)) + 1
-            yield begin, text.end(each), "", "dropped argument"
+            gap = text.data[begin : text.begin(each)]
+            yield begin + gap.index(b","), text.end(each), "", "dropped argument"
+        else:  # with the comma behind it
+            begin = text.data.index(b"(", text.end(node.func)) + 1
+            behind = text.begin(whole[1]) if len(whole) > 1 else text.end(each)
+            yield begin, behind, "", "dropped argument"
 
 
 OPERATORS: dict[type[ast.expr], Callable[..., Iterator[Replaced]]] = {

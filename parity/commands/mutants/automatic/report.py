@@ -26,12 +26,14 @@ class Chosen:
         seed: of the draw.
         since: only those of lines that differ from this revision's.
         files: only those of files whose names begin so; of all if empty.
+        layers: whose checks are run.
     """
 
     count: int | None = None
     seed: int = 0
     since: str | None = None
     files: Sequence[str] = ()
+    layers: Sequence[str] = ()
 
     def of(self, edits: Sequence[Edit]) -> list[Edit]:
         """The chosen ones, in a drawn order."""
@@ -46,7 +48,7 @@ def run(out: Path, chosen: Chosen, console: Console) -> bool:
     with steps.bars(console) as progress:
         bars = Bars(progress)
         edits = sources.all_edits(lambda total: bars("files", total))
-        results = campaign.run(chosen.of(edits), campaign.Folder(out), bars)
+        results = campaign.run(chosen.of(edits), campaign.Folder(out, chosen.layers), bars)
     for by in ("operator", "file"):
         console.print(table(results, by))
     open_ = survivors(results)

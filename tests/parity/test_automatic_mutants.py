@@ -1,0 +1,258 @@
+"""python -m parity mutants --automatic: the edits, the checks that they concern, the verdicts."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from leaf_port.errors import LeafError
+from parity.commands import app as command
+from parity.commands.mutants.automatic import campaign, equivalent, report, sources, statements
+from parity.commands.mutants.automatic.asked import CASE, DERIVATIVES, LAW, REFUSAL, Asked, Layer
+from parity.commands.mutants.automatic.edit import Edit
+from parity.commands.mutants.automatic.selection import Selection, Traced
+
+LAYER, FILE = "log_compression", "leaf_port/postprocessing.py"
+
+
+def edited(source: str, operator: str) -> list[str]:
+    """What a source becomes by edits of a kind, in their order."""
+    return [e.applied(source) for e in statements.edits("x.py", source) if e.operator == operator]
+
+
+@pytest.mark.parametrize(
+    ("source", "operator", "expected"),
+    [
+        ("a = b + c", "operator", ["a = b - c"]),
+        ("a = (b) ** (c)", "operator", ["a = (b) * (c)"]),
+        ("a = b @ c", "operator", ["a = b * c"]),
+        ("a = b < c", "comparison", ["a = b <= c", "a = b >= c"]),
+        ("a = b is not c", "comparison", ["a = b is c"]),
+        ("a = b not in c", "comparison", ["a = b in c"]),
+        ("a = b and c", "boolean", ["a = b or c"]),
+        ("a = -b", "sign", ["a = (b)"]),
+        ("a = not b", "sign", ["a = (b)"]),
+        ("a = 3", "constant", ["a = 4"]),
+        ("a = 0.5", "constant", ["a = 1.0"]),
+        ("a = 0.0", "constant", ["a = 1.0"]),
+        ("a = True", "constant", ["a = False"]),
+        ("a = b if c else d", "choice", ["a = (b)", "a = (d)"]),
+        ("a = b[c:d]", "slice", ["a = b[:d]", "a = b[c:]"]),
+        ("a = b == 'c'", "word", ["a = b == 'c_'"]),
+        ("a = f(b, c)", "dropped argument", ["a = f(b)"]),
+        ("a = f(b=(c), d=e)", "dropped argument", ["a = f(d=e)", "a = f(b=(c))"]),
+        ("a = f(b)", "dropped argument", []),
+        ("a = f(b=c)", "dropped argument", ["a = f()"]),
+        ("a = f(b, c)", "exchanged arguments", ["a = f(c, b)"]),
+        ("a = b.detach()", "call", ["a = (b)"]),
+        ("a = torch.abs(b)", "call", []),
+        ("a = torch.min(b)", "namesake", ["a = torch.max(b)"]),
+        ("f(b)", "dropped statement", ["pass"]),
+        ("a += b", "dropped statement", ["pass"]),
+        ("if a:\n    b()", "condition", ["if True:\n    b()", "if False:\n    b()"]),
+        ("raise E", "dropped raise", ["pass"]),
+        ("for a in b:\n    break", "dropped jump", ["for a in b:\n    pass"]),
+        ("with a():\n    b()", "dropped context", ["if True:\n    b()"]),
+        ("with a() as c:\n    b()", "dropped context", []),
+        ("self.a = b", "dropped attribute", ["pass"]),
+        ("def f():\n    return a", "returned", ["def f():\n    return None"]),
+        (
+            "def f(a=1, *, b=2.0):\n    g()",
+            "default",
+            ["def f(a=2, *, b=2.0):\n    g()", "def f(a=1, *, b=4.0):\n    g()"],
+        ),
+        ("def f(a='b'):\n    g()", "default", ["def f(a='b_'):\n    g()"]),
+        ("@a\ndef f():\n    g()", "decorator", ["\ndef f():\n    g()"]),
+        ("@property\ndef f():\n    g()", "decorator", []),
+        ("a = 'ä' + b", "operator", ["a = 'ä' - b"]),
+    ],
+)
+def test_edit(source: str, operator: str, expected: list[str]) -> None:
+    """Each kind, by what the source becomes."""
+    assert edited(source, operator) == expected
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '"""A text."""',
+        "import torch",
+        "from a import b",
+        "__all__ = ['a', 'b']",
+        "A = Callable[[int], int]",
+        "if TYPE_CHECKING:\n    a = 1",
+        "a: Literal[1]",
+        "assert a == 1",
+        "@overload\ndef f(a: int = 1) -> int: ...",
+    ],
+)
+def test_what_nothing_computes_is_left(source: str) -> None:
+    """Texts, imports, types."""
+    assert statements.edits("x.py", source) == []
+
+
+def test_edits_of_a_module() -> None:
+    """Each compiles, is another program, and says where it stands."""
+    source = sources.source(FILE)
+    found = statements.edits(FILE, source)
+    assert len(found) > 100
+    before = ast.dump(ast.parse(source))
+    for each in found[::7]:
+        assert ast.dump(ast.parse(each.applied(source))) != before
+        assert each.begin < len(source.encode())
+        assert each.first <= each.last
+    assert {each.scope for each in found} >= {"log_compression", "PCEN.__init__", "PCEN.forward"}
+
+
+def test_a_key_is_of_the_changed_lines() -> None:
+    """Lines added elsewhere leave it; a change of the line does not."""
+    source = "def f():\n    a = b + c\n    return a\n"
+    key = statements.edits("x.py", source)[0].key(source)
+    moved = f"import d\n\n{source}"
+    assert statements.edits("x.py", moved)[0].key(moved) == key
+    other = source.replace("b + c", "b + d")
+    assert statements.edits("x.py", other)[0].key(other) != key
+
+
+def test_edits_that_read_alike_have_two_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same line twice in a function is two edits."""
+    source = "def f():\n    a.b()\n    a.b()\n"
+    monkeypatch.setattr(sources, "source", lambda _: source)
+    found = [e for e in statements.edits("x.py", source) if e.operator == "dropped statement"]
+    assert len(campaign.keys(found)) == 2
+
+
+def test_a_sample_is_of_a_seed() -> None:
+    """The same edits for a seed, others for another; a greater sample begins with a smaller."""
+    found = statements.edits(FILE, sources.source(FILE))
+    ten = sources.sample(found, 10, 0)
+    assert sources.sample(found[::-1], 10, 0) == ten
+    assert sources.sample(found, 20, 0)[:10] == ten
+    assert sources.sample(found, 10, 1) != ten
+    assert len(sources.sample(found, None, 0)) == len(found)
+
+
+def test_changed_lines_of_a_diff() -> None:
+    """As git tells them, of two files."""
+    diff = "+++ b/a.py\n@@ -1 +2,2 @@\n-x\n+y\n+z\n@@ -9,2 +9,0 @@\n+++ b/c.py\n@@ -1 +1 @@\n"
+    assert sources._changed(diff) == {"a.py": {2, 3}, "c.py": {1}}
+
+
+def test_since_a_revision_that_is_not_there() -> None:
+    """One error that names it."""
+    with pytest.raises(LeafError, match="no-such-revision"):
+        sources.since([], "no-such-revision")
+
+
+def traced(name: str, seconds: float, *lines: int) -> Traced:
+    return Traced(Asked(name, CASE, "c"), seconds, {"leaf_port/utils.py": frozenset(lines)})
+
+
+def test_selection_is_by_executed_lines() -> None:
+    """Cheapest first; what does not execute the line is not asked."""
+    checks = [traced("slow", 2.0, 5), traced("fast", 1.0, 4, 5), traced("other", 0.1, 9)]
+    edit = Edit("leaf_port/utils.py", 0, 0, "", "operator", "f", 5, 6, imported=False)
+    assert [each.layer for each in Selection(checks).of(edit)] == ["fast", "slow"]
+
+
+def test_a_default_concerns_whoever_runs_the_function() -> None:
+    """The line of the head is executed when the module is imported."""
+    found = statements.edits(FILE, sources.source(FILE))
+    edit = next(e for e in found if e.operator == "default" and e.scope == "log_compression")
+    inside = edit.last + 1
+    body = max(e.last for e in found if e.scope == "log_compression")
+    check = Traced(Asked("a", CASE, "c"), 1.0, {FILE: frozenset(range(inside, body + 1))})
+    other = Traced(Asked("b", CASE, "c"), 1.0, {FILE: frozenset([1])})
+    assert [each.layer for each in Selection([check, other]).of(edit)] == ["a"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> campaign.Folder:
+    """A campaign's folder for one cheap layer, with exact answers and lines."""
+    made = campaign.Folder(tmp_path_factory.mktemp("campaign"), [LAYER])
+    made.traced(lambda *_: None)
+    return made
+
+
+def test_every_check_of_a_layer_is_traced(folder: campaign.Folder) -> None:
+    """All four kinds, each with lines of the layer's module."""
+    found = folder.traced(lambda *_: None)
+    assert {each.asked.kind for each in found} == {CASE, REFUSAL, LAW, DERIVATIVES}
+    assert {each.asked for each in found} == set(Layer(LAYER, folder.prepared).all())
+    assert all(each.lines.get(FILE) for each in found if each.asked.kind == CASE)
+
+
+def test_verdicts(folder: campaign.Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Caught by a case, at import, by its hang; survived; not executed. What is known is kept."""
+    monkeypatch.setattr(campaign, "SPARE", 4.0)
+    source = sources.source(FILE)
+    found = statements.edits(FILE, source)
+    of_it = [each for each in found if each.scope == "log_compression"]
+    sum_ = next(each for each in of_it if each.operator == "operator")
+    line = source[: source.index("inputs + log_offset")].count("\n") + 1
+    place = "log_compression", line, line, False
+    begin = source.encode().index(b"return torch.log(inputs + log_offset)")
+    same = Edit(FILE, begin, begin, "1; ", "nothing", *place)
+    hang = Edit(FILE, begin, begin, "while True: pass\n    ", "hang", *place)
+    elsewhere = next(each for each in found if each.scope == "PCEN.forward")
+    at_import = Edit(FILE, 0, 0, "import no_such_module\n", "import", *place)
+    asked = [sum_, same, hang, elsewhere, at_import]
+    results = campaign.run(asked, folder, lambda *_: None)
+    assert [each.verdict for each in results] == [
+        campaign.CAUGHT,
+        campaign.SURVIVED,
+        campaign.CAUGHT,
+        campaign.NOT_RUN,
+        campaign.CAUGHT,
+    ]
+    assert results[0].caught.startswith(f"{LAYER}: case")
+    assert "exit code" in results[2].problem
+    assert results[4].caught == "import"
+    assert report.survivors(results) == [results[1]]
+    again = campaign.run(asked, folder, lambda *_: pytest.fail("known already"))
+    assert again == results
+
+
+def test_folder_of_other_layers_is_refused(folder: campaign.Folder) -> None:
+    """Nothing of it would be right."""
+    with pytest.raises(LeafError, match="of others"):
+        campaign.Folder(folder.prepared.parent, ["pcen"])
+
+
+def test_a_result_cut_off_is_found_again(tmp_path: Path) -> None:
+    """A run that was killed while it wrote."""
+    folder = campaign.Folder(tmp_path, [LAYER])
+    result = campaign.Result("k", FILE, 1, "operator", "- a\n+ b", campaign.CAUGHT)
+    folder.keep(result)
+    with (tmp_path / "results.jsonl").open("a") as file:
+        file.write("\n" + json.dumps({"key": "x"})[:5])
+    folder.keep(campaign.Result("l", FILE, 1, "operator", "", campaign.CAUGHT))
+    assert set(folder.results()) == {"k", "l"}
+
+
+@pytest.mark.parametrize("entry", equivalent.entries(), ids=lambda entry: entry["keys"][0])
+def test_judged_edits_are_those_of_the_source(entry: dict[str, Any]) -> None:
+    """An entry of a line that has changed says nothing any more; each has a reason."""
+    keys = campaign.keys(statements.edits(entry["file"], sources.source(entry["file"])))
+    assert set(entry["keys"]) <= set(keys), "lines have changed: try the edits again"
+    assert len(entry["reason"]) > 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--automatic"], "--out"),
+        (["--sample", "3"], "--automatic"),
+        (["--since", "x"], "--automatic"),
+    ],
+)
+def test_options_that_do_not_go_together(arguments: list[str], told: str) -> None:
+    """Exit code 2 or an error that names what is missing."""
+    done = CliRunner().invoke(command.app, ["mutants", *arguments])
+    assert done.exit_code != 0
+    assert told in str(done.exception)
