@@ -311,7 +311,7 @@ def mutants(
     ] = None,
     file: Annotated[
         list[str] | None,
-        typer.Option(help="With --automatic: only files that begin so, as leaf_port/pooling."),
+        typer.Option(help="With --automatic: only files that begin so, as leaf_port/_ops/."),
     ] = None,
     out: Annotated[
         Path | None,

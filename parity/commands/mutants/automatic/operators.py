@@ -173,11 +173,11 @@ def call(node: ast.Call, text: Text) -> Iterator[Replaced]:
 def _dropped(node: ast.Call, text: Text) -> Iterator[Replaced]:
     """A call without one of its arguments: the last by position, each by name."""
     whole: list[ast.expr | ast.keyword] = [*node.args, *node.keywords]
-    last = node.args[-1:] if len(node.args) > 1 else []
-    for each in [*last, *(each for each in node.keywords if each.arg)]:
-        if isinstance(each, ast.Starred):
-            continue
-        index = whole.index(each)
+    positions = [index for index, each in enumerate(node.args) if not isinstance(each, ast.Starred)]
+    last = positions[-1:] if len(node.args) > 1 else []
+    named = [len(node.args) + index for index, each in enumerate(node.keywords) if each.arg]
+    for index in [*last, *named]:
+        each = whole[index]
         if index:  # with the comma before it
             begin = text.end(whole[index - 1])
             gap = text.data[begin : text.begin(each)]
