@@ -419,6 +419,69 @@ def training(
     raise typer.Exit(0 if ok else 1)
 
 
+@app.command()
+def accuracy(
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The experiment's folder.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="FOLDER", help="Recordings, as `leaf_port train` takes them."
+        ),
+    ] = None,
+    side: Annotated[
+        list[str] | None, typer.Option(help="official or port; both by default.")
+    ] = None,
+    frontend: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="leaf, mel, sincnet_plus or tfbanks; may be given several times. Default: all."
+        ),
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="May be given several times. Default: 0, 1 and 2.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1)] = 25,
+    seq_len: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="SAMPLES", help="Of an example. Default: one second."),
+    ] = None,
+    validation: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|test", help="As in `leaf_port train`: auto holds a tenth out for it."
+        ),
+    ] = "auto",
+    threads: Annotated[int, typer.Option(min=1, help="Of either side.")] = 1,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0, help="Begin no epoch after so many; the same command goes on."),
+    ] = None,
+    table: Annotated[
+        bool, typer.Option("--table", help="Train nothing; print what is finished, as Markdown.")
+    ] = False,
+) -> None:
+    """Train official code and port on the same recordings, and compare their accuracies.
+
+    Both take the official recipe, the same clips in the same order, filters made for 16 kHz. Each
+    side, frontend and seed is one training, whose result is a file in OUT/results. A run that was
+    killed goes on after its last epoch. The official side needs LEAF_REFERENCE_PYTHON and
+    LEAF_AUDIO_PATH. Exit code 1 if something is left to train.
+    """
+    from leaf_port import _publish
+    from parity.commands.accuracy import cells, command  # what no other command needs
+
+    if table:
+        typer.echo(command.show(out), nl=False)
+        return
+    chosen = list(cells.chosen(side or (), frontend or (), seed or ()))
+    options = command.Options(
+        out, data, epochs, seq_len, validation=validation, threads=threads, minutes=minutes
+    )
+    with _publish.ended_cleanly():
+        whole = command.run(options, chosen, command.say)
+    raise typer.Exit(0 if whole else 1)
+
+
 @app.command("xla-complex")
 def xla_complex(
     findings: Annotated[
