@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
-import sys
+import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -22,10 +20,9 @@ from leaf_port.training.recipe import FILTERS
 from parity.commands.accuracy import loop, table
 from parity.commands.accuracy.cells import OFFICIAL, Cell, Settings
 from parity.commands.accuracy.experiment import Experiment
-from parity.commands.accuracy.loop import Side, Tell
+from parity.commands.accuracy.loop import Job, Side, Tell
 from parity.commands.accuracy.official import Official
 from parity.commands.accuracy.port import Port
-from parity.port import processor
 
 OWNER = "accuracy"
 
@@ -61,8 +58,10 @@ def run(options: Options, cells: Sequence[Cell], tell: Tell) -> bool:
     experiment.begin(settings.as_dict(corpus))
     end = None if options.minutes is None else time.monotonic() + 60.0 * options.minutes
     for number, cell in enumerate(cells, 1):
-        said = _numbered(tell, f"[{number}/{len(cells)}] ")
-        _train(experiment, cell, settings, corpus, options.threads, said, end)
+        opened = functools.partial(_side, cell, settings, corpus, options.threads)
+        told = dataclasses.asdict(cell)
+        job = Job(cell.name, told, opened, settings.epochs, options.threads)
+        loop.finish(experiment, job, loop.headed(tell, f"[{number}/{len(cells)}] "), end)
     left = [cell.name for cell in cells if not experiment.finished(cell.name)]
     if left:
         tell(f"not finished: {', '.join(left)}; the same command goes on")
@@ -77,41 +76,6 @@ def _check(corpus: Corpus, data: Path) -> None:
     if not corpus.splits.get(TEST):
         fix = "add testing_list.txt"
         raise LeafError(OWNER, str(data), "clips for test", "none", fix)
-
-
-def _train(
-    experiment: Experiment,
-    cell: Cell,
-    settings: Settings,
-    corpus: Corpus,
-    threads: int,
-    tell: Tell,
-    end: float | None,
-) -> None:
-    """One cell, unless it is finished, another process is at it, or the time is over."""
-    if experiment.finished(cell.name) or (end is not None and time.monotonic() > end):
-        return
-    with experiment.claimed(cell.name) as mine:
-        if not mine:
-            tell(f"{cell.name}: another process trains it")
-            return
-        if experiment.finished(cell.name):
-            return
-        said = _numbered(tell, f"{cell.name}: ")
-        with _side(cell, settings, corpus, threads, said) as (side, versions):
-            epochs = loop.train(experiment, cell.name, side, settings.epochs, tell, end)
-        if epochs is None:
-            return
-        told = {
-            **dataclasses.asdict(cell),
-            "versions": versions,
-            "processor": processor.processor(),
-            "threads": threads,
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            **loop.judged(epochs),
-            "epochs": epochs,
-        }
-        experiment.finish(cell.name, told)
 
 
 @contextlib.contextmanager
@@ -139,16 +103,3 @@ def show(out: Path) -> str:
         fix = "train first: python -m parity accuracy --data FOLDER --out FOLDER"
         raise LeafError(OWNER, str(out), "finished trainings", "none", fix)
     return table.markdown(settings, results)
-
-
-def say(line: str) -> None:
-    """Prints progress."""
-    now = datetime.datetime.now().strftime("%H:%M:%S")
-    print(f"{now} {line}", file=sys.stderr, flush=True)
-
-
-def _numbered(tell: Callable[[str], None], head: str) -> Tell:
-    def told(line: str) -> Any:
-        return tell(head + line)
-
-    return told

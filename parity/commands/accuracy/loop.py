@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
+import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
 from leaf_port.training.corpus import VALIDATION
 from leaf_port.training.measures import wilson
 from parity.commands.accuracy.experiment import Epochs, Experiment
+from parity.port import processor
 
 Tell = Callable[[str], None]
 
@@ -56,6 +60,74 @@ class Side(Protocol):
         """Reads what :meth:`save` wrote."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A cell to train.
+
+    Attributes:
+        name: of its file.
+        told: what it is, for its file.
+        open: begins with a new model; what it is made by, beside it.
+        epochs: how many in all.
+        threads: that it may use.
+    """
+
+    name: str
+    told: Mapping[str, Any]
+    open: Callable[[Tell], AbstractContextManager[tuple[Side, Mapping[str, str]]]]
+    epochs: int
+    threads: int
+
+
+def finish(experiment: Experiment, job: Job, tell: Tell, end: float | None) -> None:
+    """Trains a cell to its end, unless it is there, another process is at it, or time is over.
+
+    Args:
+        experiment: the folder.
+        job: the cell.
+        tell: is called with lines of progress.
+        end: see :func:`train`.
+    """
+    if experiment.finished(job.name) or (end is not None and time.monotonic() > end):
+        return
+    said = headed(tell, f"{job.name}: ")
+    with experiment.claimed(job.name) as mine:
+        if not mine:
+            said("another process trains it")
+            return
+        if experiment.finished(job.name):
+            return
+        with job.open(said) as (side, versions):
+            epochs = train(experiment, job.name, side, job.epochs, said, end)
+        if epochs is not None:
+            experiment.finish(job.name, {**_facts(job, versions), **judged(epochs)})
+
+
+def _facts(job: Job, versions: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        **job.told,
+        "versions": dict(versions),
+        "processor": processor.processor(),
+        "threads": job.threads,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def say(line: str) -> None:
+    """Prints progress."""
+    now = datetime.datetime.now().strftime("%H:%M:%S")
+    print(f"{now} {line}", file=sys.stderr, flush=True)
+
+
+def headed(tell: Tell, head: str) -> Tell:
+    """Puts words before each line."""
+
+    def told(line: str) -> None:
+        tell(head + line)
+
+    return told
+
+
 def train(
     experiment: Experiment,
     name: str,
@@ -82,13 +154,13 @@ def train(
     if kept is not None:
         done, folder = kept
         side.load(folder)
-        tell(f"{name}: goes on at epoch {len(done) + 1}")
+        tell(f"goes on at epoch {len(done) + 1}")
     for epoch in range(len(done), epochs):
         if end is not None and time.monotonic() > end:
             return None
         done.append(_epoch(side, epoch, resumed=kept is not None and epoch == len(kept[0])))
         experiment.keep(name, done, side.save)
-        tell(f"{name}: {told(done[-1], epochs)}")
+        tell(told(done[-1], epochs))
     return done
 
 
@@ -124,6 +196,6 @@ def told(epoch: Mapping[str, Any], epochs: int) -> str:
 
 
 def judged(epochs: Epochs) -> dict[str, Any]:
-    """The last epoch, and the first one of the best validation, as Keras keeps it."""
+    """The last epoch, the first one of the best validation, as Keras keeps it, and all."""
     best = max(epochs, key=lambda each: each[VALIDATION]["right"])
-    return {"final": epochs[-1], "best": best}
+    return {"final": epochs[-1], "best": best, "epochs": epochs}

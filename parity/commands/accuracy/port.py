@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from leaf_port.models import AudioClassifier
 from leaf_port.training.clips import Clips
 from leaf_port.training.corpus import TEST, TRAIN, VALIDATION, Corpus
 from leaf_port.training.loop import Sums, Trainer
@@ -27,9 +28,17 @@ class Port:
         corpus: on what.
         recordings_rate: sample rate of its files, in Hz.
         tell: is called with lines of progress.
+        model: to train; by default that of the recipe.
     """
 
-    def __init__(self, recipe: Recipe, corpus: Corpus, recordings_rate: int, tell: Tell) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        corpus: Corpus,
+        recordings_rate: int,
+        tell: Tell,
+        model: AudioClassifier | None = None,
+    ) -> None:
         self._recipe, self._tell = recipe, tell
         self.clips = {
             split: Clips(
@@ -37,7 +46,7 @@ class Port:
             )
             for split in (TRAIN, VALIDATION, TEST)
         }
-        self.model = build(recipe, len(corpus.labels))
+        self.model = build(recipe, len(corpus.labels)) if model is None else model
         self.trainer = Trainer(recipe, self.model, torch.device("cpu"), Processes())
 
     def train(self, epoch: int) -> Score:
