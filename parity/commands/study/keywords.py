@@ -93,7 +93,7 @@ def write(folder: Path, samples: int, counts: tuple[int, int, int]) -> None:
         samples: of a clip.
         counts: of a keyword's clips for training, validation and test.
     """
-    import soundfile
+    import soundfile  # type: ignore[import-untyped]
 
     if folder.exists():
         return
