@@ -148,7 +148,7 @@ TASKS = {
 
 
 def prepare(hello, channel):
-    """Imports everything; versions of it, and whether oneDNN computes."""
+    """Imports everything; versions of it, and whether oneDNN was asked for."""
     base = loaded(hello["base"])
     sys.path.insert(0, hello["root"])
     os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_USE_LEGACY_KERAS="1", CUDA_VISIBLE_DEVICES="")
@@ -163,7 +163,8 @@ def prepare(hello, channel):
     importlib.import_module("leaf_audio.models")
     importlib.import_module("example.data")
     TRAINING.update(base=base, channel=channel)
-    return {"versions": base.versions()}
+    onednn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "by default")
+    return {"versions": dict(base.versions(), TF_ENABLE_ONEDNN_OPTS=onednn)}
 
 
 def serve(channel):

@@ -43,7 +43,10 @@ def _about(settings: Mapping[str, Any], results: Sequence[Result]) -> str:
 
 def _sections(data: str, results: Sequence[Result]) -> Iterator[str]:
     yield "Test accuracy in per cent:\n\n" + _table(results, _accuracy, 1)
-    yield "\n".join(f"- {line}" for line in _gains(results)) or "No variant has two seeds yet."
+    gains = [f"- {line}" for line in _gains(results)]
+    if gains:
+        gains.append(f"\nOf {len(gains)} intervals of 95 %, {len(gains) / 20:.1f} miss by chance.")
+    yield "\n".join(gains) or "No variant has two seeds yet."
     yield "Mean movement of a centre, in Hz:\n\n" + _table(results, _moved("center_frequencies"), 0)
     yield "Mean movement of a bandwidth, in Hz:\n\n" + _table(results, _moved("bandwidths"), 0)
     yield "Mean Jensen-Shannon distance of the filters' responses before and after:\n\n" + _table(
