@@ -457,6 +457,130 @@ def training(
     raise typer.Exit(0 if ok else 1)
 
 
+@app.command()
+def accuracy(
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The experiment's folder.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="FOLDER", help="Recordings, as `leaf_port train` takes them."
+        ),
+    ] = None,
+    side: Annotated[
+        list[str] | None, typer.Option(help="official or port; both by default.")
+    ] = None,
+    frontend: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="leaf, mel, sincnet_plus or tfbanks; may be given several times. Default: all."
+        ),
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="May be given several times. Default: 0, 1 and 2.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1)] = 25,
+    seq_len: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="SAMPLES", help="Of an example. Default: one second."),
+    ] = None,
+    validation: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|test", help="As in `leaf_port train`: auto holds a tenth out for it."
+        ),
+    ] = "auto",
+    threads: Annotated[int, typer.Option(min=1, help="Of either side.")] = 1,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0, help="Begin no epoch after so many; the same command goes on."),
+    ] = None,
+    table: Annotated[
+        bool, typer.Option("--table", help="Train nothing; print what is finished, as Markdown.")
+    ] = False,
+) -> None:
+    """Train official code and port on the same recordings, and compare their accuracies.
+
+    Both take the official recipe, the same clips in the same order, filters made for 16 kHz. Each
+    side, frontend and seed is one training, whose result is a file in OUT/results. A run that was
+    killed goes on after its last epoch. The official side needs LEAF_REFERENCE_PYTHON and
+    LEAF_AUDIO_PATH. Exit code 1 if something is left to train.
+    """
+    from leaf_port import _publish
+    from parity.commands.accuracy import cells, command, loop  # what no other command needs
+
+    if table:
+        typer.echo(command.show(out), nl=False)
+        return
+    chosen = list(cells.chosen(side or (), frontend or (), seed or ()))
+    options = command.Options(
+        out, data, epochs, seq_len, validation=validation, threads=threads, minutes=minutes
+    )
+    with _publish.ended_cleanly():
+        whole = command.run(options, chosen, loop.say)
+    raise typer.Exit(0 if whole else 1)
+
+
+@app.command()
+def study(
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The study's folder.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="FOLDER", help="Recordings, as `leaf_port train` takes them."
+        ),
+    ] = None,
+    on: Annotated[
+        list[str] | None, typer.Option(help="recordings or keywords; both by default.")
+    ] = None,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="exact, frozen, faster_filters, speechbrain, autrainer or mel_filterbanks; may be "
+            "given several times. Default: all."
+        ),
+    ] = None,
+    initial: Annotated[
+        list[str] | None, typer.Option(help="mel, bark, linear or constant. Default: all.")
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="May be given several times. Default: 0, 1 and 2.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1)] = 8,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Adam's.")] = 1e-3,
+    threads: Annotated[int, typer.Option(min=1, help="Of torch.")] = 1,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0, help="Begin no epoch after so many; the same command goes on."),
+    ] = None,
+    report_only: Annotated[
+        bool,
+        typer.Option("--report", help="Train nothing; write OUT/report of what is finished."),
+    ] = False,
+) -> None:
+    """Does LEAF learn its filters? Train it, and it with public ports' faults, and measure.
+
+    On recordings, and on keywords made here whose information lies in a known band: from filters on
+    several scales, accuracy and how far the filters move. Each training's result is a file in
+    OUT/results. A run that was killed goes on after its last epoch. Exit code 1 if something is
+    left to train.
+    """
+    from leaf_port import _publish
+    from parity.commands.accuracy import loop
+    from parity.commands.study import cells, command  # what no other command needs
+
+    if report_only:
+        for path in command.write_report(out):
+            typer.echo(path)
+        return
+    chosen = list(cells.chosen(on or (), variant or (), initial or (), seed or ()))
+    options = command.Options(
+        out, data, epochs, learning_rate=learning_rate, minutes=minutes, threads=threads
+    )
+    with _publish.ended_cleanly():
+        whole = command.run(options, chosen, loop.say)
+    raise typer.Exit(0 if whole else 1)
+
+
 @app.command("xla-complex")
 def xla_complex(
     findings: Annotated[

@@ -1,0 +1,211 @@
+"""Does LEAF learn? The data, the models and the figures of the study."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from _recordings import speech_commands
+
+from leaf_port import Leaf, LeafError
+from leaf_port.training import read_corpus
+from parity.commands.study import cells, command, keywords, movement, report, variants
+from parity.commands.study.cells import AUTRAINER, EXACT, FASTER, FROZEN, MEL, SPEECHBRAIN, Cell
+from parity.commands.study.command import Options
+from parity.spec.random_arrays import Source
+
+RATE = 8000
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def _model(variant: str, initial: str = "mel") -> Any:
+    return variants.build(Cell("keywords", variant, initial, 0), RATE, 3)
+
+
+def test_cells() -> None:
+    assert len(list(cells.chosen([], [], [], []))) == 2 * 3 * (5 * 4 + 1)
+    found = [cell.name for cell in cells.chosen(["keywords"], [EXACT, MEL], ["bark", "mel"], [4])]
+    expected = ["exact-bark-4", "exact-mel-4", "mel_filterbanks-mel-4"]
+    assert found == [f"keywords-{name}" for name in expected]
+    for given in ([], ["best"], [], []), ([], [], ["gammatone"], []), ([], [], [], [-1]):
+        with pytest.raises(LeafError, match="study"):
+            list(cells.chosen(*given))
+
+
+def _power(samples: Any) -> tuple[Any, Any]:
+    spectrum = np.abs(np.fft.rfft(samples)) ** 2
+    return np.fft.rfftfreq(len(samples), 1.0 / RATE), spectrum
+
+
+@pytest.mark.parametrize("number", range(len(keywords.PATHS)))
+def test_a_keywords_information_lies_in_its_band(number: int) -> None:
+    hertz, power = _power(keywords.keyword(number, Source(number), 4000))
+    low, high = keywords.GUARD
+    inside = power[(hertz >= low) & (hertz <= high)].sum()
+    assert inside / power.sum() > 0.995
+
+
+def test_the_planted_noise_lies_outside_and_is_louder() -> None:
+    made = keywords.noise(Source(1), 1 << 16)
+    hertz, power = _power(made)
+    inside = (hertz >= keywords.GUARD[0]) & (hertz <= keywords.GUARD[1])
+    total = (made**2).mean()
+    share = power[inside].sum() / power.sum()
+    assert 10 * np.log10(total * (1 - share)) == pytest.approx(keywords.NOISE_DB, abs=0.3)
+    assert 10 * np.log10(total * share) == pytest.approx(-keywords.FLOOR_DB, abs=0.3)
+
+
+def test_no_point_of_a_path_tells_a_keyword() -> None:
+    for tone in (0, 1):
+        ways = [path[tone] for path in keywords.PATHS]
+        assert all(ways.count(way) >= 2 for way in ways)
+    assert len(set(keywords.PATHS)) == len(keywords.PATHS)
+
+
+def test_the_keywords_are_a_data_set_and_the_same_each_time(tmp_path: Path) -> None:
+    keywords.write(tmp_path / "one", 800, (2, 1, 1))
+    keywords.write(tmp_path / "two", 800, (2, 1, 1))
+    corpus = read_corpus(tmp_path / "one")
+    assert {name: len(items) for name, items in corpus.splits.items()} == {
+        "train": 16,
+        "validation": 8,
+        "test": 8,
+    }
+    for file in (tmp_path / "one").rglob("*.*"):
+        other = tmp_path / "two" / file.relative_to(tmp_path / "one")
+        assert file.read_bytes() == other.read_bytes()
+
+
+def test_variants_start_from_the_same_encoder() -> None:
+    first, second = (_model(name).encoder.state_dict() for name in (EXACT, AUTRAINER))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_ports_faults_change_the_features() -> None:
+    wave = torch.from_numpy(Source(3).audio(2, 4000))
+    exact = _model(EXACT).frontend(wave)
+    for variant in (SPEECHBRAIN, AUTRAINER):
+        away = (_model(variant).frontend(wave) - exact).norm() / exact.norm()
+        assert away > 0.05
+    assert torch.equal(_model(FASTER).frontend(wave), exact)
+    assert torch.equal(_model(FROZEN).frontend(wave), exact)
+
+
+def test_the_unclipped_smoother_is_the_recurrence() -> None:
+    smoother = variants.UnclippedMovingAverage(3, 0.04, True, True)
+    with torch.no_grad():
+        smoother.smooth.copy_(torch.tensor([-0.2, 0.5, 1.3]))
+    x = torch.rand(2, 7, 3)
+    state, expected = x[:, 0], []
+    for t in range(7):
+        state = smoother.smooth * x[:, t] + (1 - smoother.smooth) * state
+        expected.append(state)
+    found = smoother(x, x[:, 0])
+    torch.testing.assert_close(found, torch.stack(expected, 1))
+
+
+def test_autrainers_widths_follow_the_bases() -> None:
+    """``sigma = (rate / 2) / (next centre - last centre)``, of mel centres by formula."""
+    low, high = (1127.0 * np.log1p(f / 700.0) for f in (60.0, 3900.0))
+    hertz = 700.0 * np.expm1(np.linspace(low, high, 42) / 1127.0)
+    kernel = _model(AUTRAINER).frontend.complex_conv.kernel.detach().numpy()
+    np.testing.assert_allclose(kernel[:, 0], 2 * np.pi * hertz[1:-1] / RATE, rtol=1e-5)
+    np.testing.assert_allclose(kernel[:, 1], RATE / 2 / (hertz[2:] - hertz[:-2]), rtol=1e-5)
+
+
+def _stepped(variant: str, value: float) -> float:
+    """A centre that was at ``value`` before a step without a gradient of its own."""
+    model = _model(variant)
+    made = variants.optimizer(Cell("keywords", variant, "mel", 0), model, 0.1)
+    kernel = model.frontend.complex_conv.kernel
+    with torch.no_grad():
+        kernel[0, 0] = value
+    for each in model.parameters():
+        each.grad = torch.zeros_like(each) if each.requires_grad else None
+    made.step()
+    return float(kernel[0, 0].detach())
+
+
+def test_constraints_hold_after_steps_of_the_official_alone() -> None:
+    assert _stepped(EXACT, -0.5) == 0.0
+    assert _stepped(FASTER, -0.5) == 0.0
+    assert _stepped(SPEECHBRAIN, -0.5) == -0.5
+    assert _stepped(AUTRAINER, -0.5) == -0.5
+
+
+def test_filters_may_have_a_faster_rate() -> None:
+    model = _model(FASTER)
+    groups = variants.optimizer(Cell("keywords", FASTER, "mel", 0), model, 0.1).param_groups
+    assert [group["lr"] for group in groups] == pytest.approx([0.1, 1.0])
+    assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
+
+
+def test_the_distance_is_jensens_and_shannons() -> None:
+    before, after = Leaf(n_filters=3), Leaf(n_filters=3)
+    np.testing.assert_array_equal(movement.distances(before, after), 0.0)
+    with torch.no_grad():
+        after.complex_conv.kernel[1, 0] = 3.0  # type: ignore[index, operator]
+    found = movement.distances(before, after)
+    assert found[0] == 0.0
+    assert found[1] > 0.99  # responses that do not overlap: 1 bit
+    p, q = (movement.responses("test", each).power[:, 1] for each in (before, after))
+    p, q = p / p.sum(), q / q.sum()
+    m = (p + q) / 2
+    divergence = sum((r[r > 0] * np.log2(r[r > 0] / m[r > 0])).sum() for r in (p, q)) / 2
+    assert found[1] == pytest.approx(np.sqrt(divergence))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two variants, of two seeds, on both data sets."""
+    folder = tmp_path_factory.mktemp("study")
+    data = speech_commands(folder / "data", each=9, held=3)
+    options = Options(folder / "out", data, 1, 0.2, (4, 1, 1), batch_size=16)
+    chosen = list(cells.chosen([], [EXACT, FROZEN, MEL], ["mel"], [0, 1]))
+    assert command.run(options, chosen, _silent)
+    return folder / "out"
+
+
+def test_a_cell_tells_what_moved(finished: Path) -> None:
+    result = json.loads((finished / "results" / "keywords-exact-mel-0.json").read_text())
+    moved = result["final"]["moved"]
+    assert moved["center_frequencies"] > 0
+    assert moved["distance"] > 0
+    assert len(result["final"]["parameters"]["alpha"]) == 40
+    still = json.loads((finished / "results" / "keywords-frozen-mel-0.json").read_text())
+    assert still["final"]["moved"] == {"center_frequencies": 0, "bandwidths": 0, "distance": 0}
+    assert still["final"]["parameters"]["root"] != [2.0] * 40  # PCEN is trained all the same
+
+
+def test_the_report(finished: Path) -> None:
+    written = command.write_report(finished)
+    assert [path.name for path in written] == [
+        "study.md",
+        "accuracy-recordings.png",
+        "filters-recordings.png",
+        "accuracy-keywords.png",
+        "filters-keywords.png",
+    ]
+    text = written[0].read_text()
+    assert "`exact` minus `frozen`" in text
+    assert "Share of the filters" in text
+    assert all(path.read_bytes()[1:4] == b"PNG" for path in written[1:])
+    results = [json.loads(path.read_text()) for path in sorted((finished / "results").iterdir())]
+    inside = report._in_band(next(each for each in results if each["variant"] == FROZEN))
+    centers = Leaf.for_sample_rate(RATE).center_frequencies()
+    expected = ((centers >= keywords.BAND[0]) & (centers <= keywords.BAND[1])).double().mean()
+    assert inside == pytest.approx(100 * float(expected))
+
+
+def test_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(LeafError, match="--data"):
+        command.run(Options(tmp_path / "out"), [Cell("recordings", EXACT, "mel", 0)], _silent)
+    with pytest.raises(LeafError, match="finished trainings"):
+        command.write_report(tmp_path / "out")
