@@ -36,6 +36,7 @@ from parity.layers._frontends import (
     wrong_sizes,
     wrong_waveforms,
 )
+from parity.layers._signatures import ARITHMETIC, FRESH
 from parity.layers.gabor_init_taps import tap_rounding
 from parity.oracles.exact import frontends
 from parity.spec.random_arrays import Source
@@ -282,6 +283,19 @@ def _not_a_layer() -> str:
     return "a function is taken for a layer"
 
 
+_NOT_OFFICIAL = "not official"
+_OWN = {
+    "activation": FRESH,
+    "compression_fn": spec.Own("pcen", "the official one is an object that all Leafs share"),
+    "preemp_init": FRESH,
+    "complex_conv_init": FRESH,
+    "pooling_init": FRESH,
+    "arithmetic": ARITHMETIC,
+    "pooling_padding": spec.Own("SAME", _NOT_OFFICIAL),
+    "pooling_bias": spec.Own(False, _NOT_OFFICIAL),
+    "energies": spec.Own("auto", _NOT_OFFICIAL),
+}
+
 SPEC = spec.LayerSpec(
     name="leaf",
     mirrors="frontend.py, lines 80-219",
@@ -312,6 +326,7 @@ SPEC = spec.LayerSpec(
         spec.Law("what is no layer in a folder", _not_a_layer),
     ),
     folder=_folder,
+    signatures=(spec.Signature(Leaf, "leaf_audio.frontend.Leaf", own=_OWN),),
     errors=(
         *wrong_sizes(Leaf),
         *wrong_waveforms(lambda: Leaf(n_filters=3)),

@@ -6,7 +6,13 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 
-from parity.checks.invariants import exact_bounds, generic, pretrained_folders
+from parity.checks.invariants import (
+    exact_bounds,
+    generic,
+    made_of,
+    pretrained_folders,
+    signatures,
+)
 from parity.checks.invariants.generic import Usual
 from parity.port import processor
 from parity.spec import Case, LayerSpec
@@ -45,6 +51,14 @@ def _generic(spec: LayerSpec) -> Iterator[tuple[str, Check]]:
     yield "operations and what bounds say of them", exact_bounds.exact_bounds
 
 
+def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
+    """The laws that are asked once of a declaration."""
+    if spec.signatures:
+        yield "the official arguments and defaults", signatures.alike
+    if next(made_of.cases(spec), None):
+        yield "what it is made of when built", made_of.as_official
+
+
 def laws(spec: LayerSpec) -> list[Law]:
     """Those that follow from a declaration, and those that it adds."""
 
@@ -64,6 +78,7 @@ def laws(spec: LayerSpec) -> list[Law]:
         return ""
 
     found = [Law(name, functools.partial(of_all, check)) for name, check in _generic(spec)]
+    found += [Law(name, functools.partial(check, spec)) for name, check in _once(spec)]
     return [*found, *spec.laws]
 
 
