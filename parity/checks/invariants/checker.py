@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 
 from parity.checks.invariants import (
     exact_bounds,
+    first_values,
     generic,
     made_of,
+    one_object,
     pretrained_folders,
     signatures,
 )
@@ -55,8 +57,16 @@ def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
     """The laws that are asked once of a declaration."""
     if spec.signatures:
         yield "the official arguments and defaults", signatures.alike
+        yield "a tensor given to two layers", first_values.copies_what_it_is_given
     if next(made_of.cases(spec), None):
         yield "what it is made of when built", made_of.as_official
+        yield "nothing shared by two layers", first_values.shares_nothing
+    if one_object.applies(spec):
+        yield "one object, trained and copied", one_object.kept
+        if one_object.constrained(spec):
+            yield "two constrained layers", one_object.two_constrained
+    if next(first_values.cases(spec), None):
+        yield "random initial values", first_values.glorot
 
 
 def laws(spec: LayerSpec) -> list[Law]:

@@ -59,4 +59,38 @@ MUTANTS = [
         "        for channels in (in_channels, filters):\n",
         "        self.append(nn.Identity())\n        for channels in (in_channels, filters):\n",
     ),
+    Mutant(
+        "Glorot's rule with six times the fan",
+        "slip",
+        "gabor_conv1d",
+        "initializers.py",
+        "        limit = math.sqrt(6.0 / fans)\n",
+        "        limit = math.sqrt(1.0 / fans)\n",
+    ),
+    Mutant(
+        "normal initial kernels",
+        "torch.nn.init.xavier_normal_",
+        "conv_net",
+        "_model_layers.py",
+        "nn.init.xavier_uniform_(layer.weight)",
+        "nn.init.xavier_normal_(layer.weight)",
+    ),
+    Mutant(
+        "the same kernels at every draw",
+        "slip",
+        "normalized_conv1d",
+        "initializers.py",
+        "        return torch.empty(tuple(shape), dtype=dtype).uniform_(-limit, limit)\n",
+        "        source = torch.Generator().manual_seed(0)\n"
+        "        values = torch.empty(tuple(shape), dtype=dtype)\n"
+        "        return values.uniform_(-limit, limit, generator=source)\n",
+    ),
+    Mutant(
+        "a parameter that is the tensor it was given",
+        "torch.nn.Parameter(tensor)",
+        "leaf",
+        "initializers.py",
+        "values = values.to(device=torch.get_default_device(), copy=True)",
+        "values = values.to(device=torch.get_default_device())",
+    ),
 ]
