@@ -39,6 +39,7 @@ from parity.layers._frontends import (
 from parity.layers._signatures import ARITHMETIC, FRESH
 from parity.layers.gabor_init_taps import tap_rounding
 from parity.oracles.exact import frontends
+from parity.port.complex_watch import ComplexWatch
 from parity.spec.random_arrays import Source
 
 # A default Leaf of the reference shares its PCEN with every other one: it is given a fresh one.
@@ -253,7 +254,19 @@ def _partial() -> str:
     )
     given = Leaf(n_filters=5, arithmetic="real", conv1d_cls=partial(GaborConv1d))
     same = torch.equal(kept(_clips()), real) and torch.equal(given(_clips()), real)
-    return "" if same else "its arithmetic is another one"
+    if not same or _has_complex(kept) or _has_complex(given):
+        return "its arithmetic is another one"
+    other = Leaf(
+        n_filters=5, arithmetic="real", conv1d_cls=partial(GaborConv1d, arithmetic="complex")
+    )
+    return "" if _has_complex(other) else "its complex arithmetic is lost"
+
+
+def _has_complex(leaf: Leaf) -> bool:
+    """Whether there are complex numbers in what a frontend computes."""
+    with ComplexWatch() as watch:
+        leaf(_clips())
+    return bool(watch.seen)
 
 
 def _penalty() -> str:

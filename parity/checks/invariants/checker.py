@@ -7,12 +7,14 @@ import functools
 from collections.abc import Callable, Iterator
 
 from parity.checks.invariants import (
+    arithmetic,
     exact_bounds,
     first_values,
     generic,
     made_of,
     one_object,
     pretrained_folders,
+    refusals,
     signatures,
 )
 from parity.checks.invariants.generic import Usual
@@ -57,6 +59,7 @@ def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
     """The laws that are asked once of a declaration."""
     if spec.signatures:
         yield "the official arguments and defaults", signatures.alike
+        yield "what its siblings refuse", refusals.as_siblings
         yield "a tensor given to two layers", first_values.copies_what_it_is_given
     if next(made_of.cases(spec), None):
         yield "what it is made of when built", made_of.as_official
@@ -65,6 +68,8 @@ def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
         yield "one object, trained and copied", one_object.kept
         if one_object.constrained(spec):
             yield "two constrained layers", one_object.two_constrained
+    if spec.arithmetics:
+        yield "the arithmetic that is taken", arithmetic.taken
     if next(first_values.cases(spec), None):
         yield "random initial values", first_values.glorot
 

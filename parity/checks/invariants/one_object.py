@@ -40,6 +40,17 @@ def smallest(spec: LayerSpec) -> Iterator[Case]:
     yield from (case for _, case in found.values())
 
 
+def smallest_of(spec: LayerSpec) -> Case:
+    """The case of the smallest input that isn't too small to tell."""
+
+    def size(case: Case) -> tuple[bool, int]:
+        arrays = spec.inputs(case.config, Source(0)).values()
+        numbers = sum(array.size for array in arrays)
+        return numbers < FEW, numbers
+
+    return min(once_each(spec), key=size)
+
+
 def kept(spec: LayerSpec) -> str:
     """A small case of each choice: the first problem."""
     for case in smallest(spec):

@@ -93,4 +93,20 @@ MUTANTS = [
         "values = values.to(device=torch.get_default_device(), copy=True)",
         "values = values.to(device=torch.get_default_device())",
     ),
+    Mutant(
+        "a momentum of any size",
+        "torch's layer takes it",
+        "batch_normalization",
+        "normalization.py",
+        '        if not 0 <= _checks.finite(owner, "momentum", momentum) <= 1:\n',
+        '        if not _checks.finite(owner, "momentum", momentum) <= 1:\n',
+    ),
+    Mutant(
+        "PCEN with a smoothing coefficient that is NaN",
+        "slip",
+        "pcen",
+        "postprocessing.py",
+        '        _checks.finite("PCEN", "smooth_coef", smooth_coef)\n',
+        "",
+    ),
 ]
