@@ -58,7 +58,12 @@ SPEC = spec.LayerSpec(
         ),
     ),
     signatures=(
-        spec.Signature(PANN, "leaf_audio.models.PANN", own={**FIRST, "num_features": TOLD}),
+        spec.Signature(
+            PANN,
+            "leaf_audio.models.PANN",
+            own={**FIRST, "num_features": TOLD},
+            told_by={"num_features": "BatchNormalization"},
+        ),
     ),
     errors=(
         spec.ErrorCase("depth", lambda: PANN(0, num_features=8)),

@@ -61,6 +61,7 @@ SPEC = spec.LayerSpec(
                 for name, value in (("min_freq", 60.0), ("max_freq", 7800.0), ("n_fft", 512))
             }
             | {"scale": spec.Own(None, "not official")},
+            told_by=dict.fromkeys(("sample_rate", "min_freq", "max_freq", "n_fft"), "GaborInit"),
         ),
     ),
     errors=(

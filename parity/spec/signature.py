@@ -38,6 +38,7 @@ class Signature:
         named: official name of an argument, by the port's.
         own: the port's defaults that are not the official ones, by name.
         lacks: official arguments that the port has not, with the reason.
+        told_by: of arguments that a class hands on, who refuses wrong ones.
     """
 
     port: Callable[..., Any]
@@ -45,6 +46,7 @@ class Signature:
     named: Mapping[str, str] = dataclasses.field(default_factory=dict)
     own: Mapping[str, Own] = dataclasses.field(default_factory=dict)
     lacks: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    told_by: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def counterparts(self) -> tuple[str, ...]:

@@ -5,12 +5,13 @@ The values and the words stand here once, by the names that arguments have throu
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from leaf_port.errors import LeafError
-from parity.spec import LayerSpec
+from parity.spec import LayerSpec, Signature
 
 _NAN, _INFINITE = float("nan"), float("inf")
 _ONE, _TWO = "an integer of at least 1", "an integer of at least 2"
@@ -88,32 +89,42 @@ _RIGHT: Mapping[str, Any] = {
 
 def as_siblings(spec: LayerSpec) -> str:
     """Every class of a declaration with every wrong argument: the first problem."""
-    classes = [each.port for each in spec.signatures if inspect.isclass(each.port)]
-    return next((problem for port in classes for problem in problems(port)), "")
+    classes = (each for each in spec.signatures if inspect.isclass(each.port))
+    return next((problem for signature in classes for problem in problems(signature)), "")
 
 
-def problems(port: Callable[..., Any]) -> Iterator[str]:
+def problems(signature: Signature) -> Iterator[str]:
     """What a class accepts that others refuse, or refuses in other words."""
+    port = signature.port
     takes = inspect.signature(port).parameters
     required = [n for n, each in takes.items() if each.default is inspect.Parameter.empty]
-    right = {name: _RIGHT[name] for name in required if name in _RIGHT}
+    right = {name: _right(takes[name]) for name in required if name in _RIGHT}
     for name in takes:
         values, words = WRONG.get(name, ((), ()))
         for value in values:
-            problem = _refused(port, {**right, name: value}, name, words)
-            if problem:
+            arguments = {**right, name: value}
+            owner = signature.told_by.get(name, port.__name__)
+            if problem := _refused(functools.partial(port, **arguments), owner, name, words):
                 yield f"{port.__name__}({name}={value!r}): {problem}"
 
 
-def _refused(
-    port: Callable[..., Any], arguments: Mapping[str, Any], name: str, words: Sequence[str]
-) -> str:
+def _right(parameter: inspect.Parameter) -> Any:
+    """A value that is taken: one a block, or one an axis, where several are asked for."""
+    value, kind = _RIGHT[parameter.name], str(parameter.annotation)
+    if "Sequence" in kind:
+        return [value]
+    return (value, value) if "tuple" in kind else value
+
+
+def _refused(build: Callable[[], Any], owner: str, name: str, words: Sequence[str]) -> str:
     """How an argument isn't refused as others refuse it."""
     try:
-        port(**arguments)
+        build()
     except LeafError as error:
         if error.argument != name:
             return f"the error is about {error.argument}"
+        if error.owner != owner:
+            return f"the error is of {error.owner}"
         if error.expected not in words:
             return f"expected is {error.expected!r}, elsewhere {' or '.join(map(repr, words))}"
         told = error.owner, name, error.expected, str(error.got), error.fix

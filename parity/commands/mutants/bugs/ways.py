@@ -19,12 +19,4 @@ MUTANTS = [
         'return arithmetic == "complex"\n',
         "return False\n",
     ),
-    Mutant(
-        "a partial's arithmetic replaced by the frontend's",
-        "slip",
-        "leaf",
-        "convolution.py",
-        "    if chooses and not given:\n",
-        "    if chooses:\n        conv1d_cls = innermost\n",
-    ),
 ]
