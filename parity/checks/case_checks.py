@@ -31,6 +31,7 @@ from parity.layers import all_specs
 from parity.oracles import exact_answer, recorded
 from parity.port import backends, feature_masking, processor, runner
 from parity.port.backends import CPU, Backend
+from parity.port.complex_watch import WithoutComplex
 from parity.spec import Answer, Case, ErrorCase, LayerSpec, Question
 
 
@@ -106,14 +107,22 @@ def _check(
 def _ways(checked: CheckedCase, run: runner.Run) -> Iterator[Result]:
     """Runs the default path.
 
-    On the CPU, also the fallback path for devices that lack the features it used.
+    On the CPU, also the fallback path for devices that lack the features it used. Real arithmetic
+    and, unless complex arithmetic is asked for, the fallback path may have no complex numbers.
     """
+    on_cpu = run.backend is CPU
     with feature_masking.asked() as features:
-        usual = _port(checked, run)
+        usual = _port(checked, _watched(run) if on_cpu and run.arithmetic == "real" else run)
     yield usual
-    if features and run.backend is CPU:
-        result = _port(checked, dataclasses.replace(run, backend=feature_masking.LACKING))
+    if features and on_cpu:
+        lacking = dataclasses.replace(run, backend=feature_masking.LACKING)
+        result = _port(checked, lacking if run.arithmetic == "complex" else _watched(lacking))
         yield dataclasses.replace(result, lacking=tuple(sorted(features)))
+
+
+def _watched(run: runner.Run) -> runner.Run:
+    """The run, which fails at the first operation on complex numbers."""
+    return dataclasses.replace(run, noise=WithoutComplex)
 
 
 def _port(checked: CheckedCase, run: runner.Run) -> Result:

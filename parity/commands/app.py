@@ -85,6 +85,10 @@ def record(
         bool,
         typer.Option("--reseal", help="Ask nothing: seal whole recordings of an older format."),
     ] = False,
+    describe: Annotated[
+        bool,
+        typer.Option("--describe", help="Ask signatures and weights alone, and no case."),
+    ] = False,
 ) -> None:
     """Ask the live official implementation everything that is declared, and keep its answers.
 
@@ -96,13 +100,17 @@ def record(
     """
     console = Console(stderr=True)
     if reseal:
-        if check or keep or draw is not None:
-            got = "--check, --draw or --keep"
+        if check or keep or describe or draw is not None:
+            got = "--check, --draw, --keep or --describe"
             raise LeafError("parity", "--reseal", "only --layer beside it", got, "leave it out")
         raise typer.Exit(0 if _reseal(layer, console) else 1)
     kept = [_case(text) for text in keep or ()]
     specs = _chosen(layer or sorted({case.layer for case in kept}))
-    changed = recorder.record(specs, not check, draw, console, kept)
+    if describe:
+        with Official() as official:
+            changed = recorder.describe(specs, not check, console, official)
+    else:
+        changed = recorder.record(specs, not check, draw, console, kept)
     raise typer.Exit(1 if check and changed else 0)
 
 

@@ -11,6 +11,7 @@ from rich.progress import Progress
 
 from leaf_port.errors import LeafError
 from parity.checks import sampling
+from parity.commands import record_descriptions
 from parity.oracles import recorded
 from parity.oracles.official import NotRunError, Official
 from parity.port import runner
@@ -124,4 +125,12 @@ def record(
                 console.print(line, markup=False)
             else:
                 console.print(f"{spec.name}: {len(answers)} cases, none differs", markup=False)
-    return changed
+        return describe(specs, write, console, official) or changed
+
+
+def describe(specs: Sequence[LayerSpec], write: bool, console: Console, official: Official) -> bool:
+    """Asks what the official code says of itself, and keeps it; True if anything differs."""
+    different = record_descriptions.update(specs, official, write)
+    for name in different:
+        console.print(f"{name}: described otherwise than before", markup=False)
+    return bool(different)

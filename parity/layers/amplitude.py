@@ -54,6 +54,9 @@ SPEC = spec.LayerSpec(
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=TENSORFLOW_FFT,
     ),
+    signatures=(
+        spec.Signature(impulse_responses.amplitude, "leaf_audio.impulse_responses.amplitude"),
+    ),
     errors=(
         spec.ErrorCase("filters", lambda: impulse_responses.amplitude(torch.ones(5, 2), 0)),
         spec.ErrorCase(

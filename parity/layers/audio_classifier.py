@@ -147,6 +147,13 @@ SPEC = spec.LayerSpec(
     ),
     folder=_folder,
     laws=(spec.Law("an encoder alone", _encoder_alone),),
+    signatures=(
+        spec.Signature(
+            AudioClassifier,
+            "leaf_audio.models.AudioClassifier",
+            own={"num_features": spec.Own(None, "the width of the head; Keras finds it out")},
+        ),
+    ),
     errors=(
         spec.ErrorCase("num_outputs", lambda: AudioClassifier(0, _frontend())),
         spec.ErrorCase("encoder", lambda: AudioClassifier(3, _frontend(), "convnet")),  # type: ignore[arg-type]

@@ -140,6 +140,18 @@ SPEC = spec.LayerSpec(
         spec.Law("a random crop", _random_crop),
         spec.Law("wider integers", _wider_integers),
     ),
+    signatures=(
+        spec.Signature(data.loudness_normalization, "example.data.loudness_normalization"),
+        spec.Signature(data.db_to_linear, "example.data.db_to_linear"),
+        spec.Signature(
+            data.align,
+            "example.data.align",
+            own={
+                "offset": spec.Own(None, "where the crop begins, to repeat it"),
+                "generator": spec.Own(None, "what draws it; TensorFlow has a global one"),
+            },
+        ),
+    ),
     errors=(
         spec.ErrorCase("samples", lambda: data.align(torch.ones(2, 5))),
         spec.ErrorCase("seq_len", lambda: data.align(torch.ones(5), 0)),

@@ -9,6 +9,7 @@ from leaf_port.normalization import BatchNormalization
 from parity import spec
 from parity.layers._common import keras
 from parity.layers._models import walk
+from parity.layers._signatures import AFFINE_LACKS, TOLD
 from parity.oracles.exact import normalisation
 from parity.spec.random_arrays import Source
 
@@ -73,6 +74,22 @@ SPEC = spec.LayerSpec(
         reference_gradient=spec.Bound(8.3, 4.25),
         double=spec.Bound(5.1, 3.291),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
+    ),
+    signatures=(
+        spec.Signature(
+            BatchNormalization,
+            "tensorflow.keras.layers.BatchNormalization",
+            own={
+                "num_features": TOLD,
+                "axis": spec.Own(1, "channels stand on axis 1 here, on the last one there"),
+            },
+            lacks={
+                **AFFINE_LACKS,
+                "moving_mean_initializer": "always zeros",
+                "moving_variance_initializer": "always ones",
+                "synchronized": "synchronize() does it",
+            },
+        ),
     ),
     errors=(
         spec.ErrorCase("num_features", lambda: BatchNormalization(0)),

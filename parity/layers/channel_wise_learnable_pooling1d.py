@@ -3,6 +3,7 @@
 from leaf_port import ChannelWiseLearnablePooling1d
 from parity import spec
 from parity.layers._common import uniform, wrong_inputs
+from parity.layers._signatures import POOLING
 from parity.oracles.exact import pooling
 from parity.spec.random_arrays import Source
 
@@ -54,6 +55,13 @@ SPEC = spec.LayerSpec(
         reference_gradient=spec.Bound(7.5, 3.304),
         double=spec.Bound(5, 2.546),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
+    ),
+    signatures=(
+        spec.Signature(
+            ChannelWiseLearnablePooling1d,
+            "leaf_audio.pooling.ChannelWiseLearnablePooling1D",
+            own=POOLING,
+        ),
     ),
     errors=(
         spec.ErrorCase("num_channels", lambda: ChannelWiseLearnablePooling1d(0, 5)),

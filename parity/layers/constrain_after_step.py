@@ -7,8 +7,10 @@ from torch import Tensor
 
 from leaf_port import GaborConv1d, constrain_after_step
 from leaf_port.constraints import apply_constraints
+from leaf_port.optim import KerasAdam, KerasAdamW
 from parity import spec
 from parity.layers._common import gabor_kernel
+from parity.layers._signatures import REQUIRED
 from parity.oracles.exact import gabor
 from parity.spec.random_arrays import Source
 from parity.spec.without_derivative import nothing
@@ -61,6 +63,20 @@ def _exact(given: spec.Given) -> spec.Answer:
     return spec.exactly(gabor.constrain(given.inputs["kernel"], given.config["taps"]))
 
 
+_ADAM = {"lr": "learning_rate", "eps": "epsilon"}
+_TORCHS = {
+    "params": spec.Own(REQUIRED, "torch's optimisers are given what they train"),
+    "betas": spec.Own((0.9, 0.999), "both in one argument, as torch's optimisers have them"),
+}
+_KERAS = {
+    **dict.fromkeys(("beta_1", "beta_2"), "both are betas"),
+    **dict.fromkeys(("clipnorm", "clipvalue", "global_clipnorm"), "torch.nn.utils clips gradients"),
+    **dict.fromkeys(
+        ("use_ema", "ema_momentum", "ema_overwrite_frequency"), "torch.optim.swa_utils averages"
+    ),
+    "jit_compile": "torch.compile does it",
+}
+
 _EXACT = "it chooses elements; both sides compute the bounds by the same expression"
 
 SPEC = spec.LayerSpec(
@@ -82,6 +98,18 @@ SPEC = spec.LayerSpec(
     exceptions=spec.Exceptions(
         without=(
             nothing("it moves a parameter in place, without gradient, as an optimiser's step does"),
+        ),
+    ),
+    signatures=(
+        spec.Signature(
+            KerasAdam,
+            "tensorflow.keras.optimizers.Adam",
+            named=_ADAM,
+            own={**_TORCHS, "weight_decay": spec.Own(0.0, "none, which Keras calls None")},
+            lacks=_KERAS,
+        ),
+        spec.Signature(
+            KerasAdamW, "tensorflow.keras.optimizers.AdamW", named=_ADAM, own=_TORCHS, lacks=_KERAS
         ),
     ),
     errors=(spec.ErrorCase("kernel_size", lambda: GaborConv1d(2, 0)),),

@@ -7,6 +7,7 @@ import torch
 from leaf_port import Conv1d
 from parity import spec
 from parity.layers._common import audio, keras, normal, uniform, wrong_inputs
+from parity.layers._signatures import KERAS_CONVOLUTION, KERAS_LACKS
 from parity.oracles.exact import convolution
 
 
@@ -58,6 +59,17 @@ SPEC = spec.LayerSpec(
         reference_gradient=spec.Bound(5.9, 2.545),
         double=spec.Bound(5, 2.763),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
+    ),
+    signatures=(
+        spec.Signature(
+            Conv1d,
+            "tensorflow.keras.layers.Conv1D",
+            own={
+                **KERAS_CONVOLUTION,
+                "in_channels": spec.Own(1, "a waveform; torch is told it, Keras finds it out"),
+            },
+            lacks={**KERAS_LACKS, "activation": "of the frontends"},
+        ),
     ),
     errors=(
         spec.ErrorCase("strides", lambda: Conv1d(1, 2, strides=0)),

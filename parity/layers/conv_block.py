@@ -12,17 +12,17 @@ from leaf_port.normalization import BatchNormalization
 from parity import spec
 from parity.layers._models import channels_last, maps, weights_of
 from parity.layers._reasons import CONSTANT_MAPS, WEIGHT_GRADIENT
+from parity.layers._signatures import IN_CHANNELS
 from parity.oracles.exact import models
 from parity.spec.random_arrays import Source
 
-# Given as a module and as a function; by Keras' names elsewhere.
-_ACTIVATIONS: Mapping[str, Activation] = {"relu": nn.ReLU(), "elu": elu}
-
 
 def _port(config: spec.Config) -> ConvBlock:
+    # Given as a module and as a function; by Keras' names elsewhere.
+    special: Mapping[str, Activation] = {"relu": nn.ReLU(), "elu": elu}
     return ConvBlock(
         config["filters"],
-        activation=_ACTIVATIONS.get(config["activation"], config["activation"]),
+        activation=special.get(config["activation"], config["activation"]),
         max_pooling=config["pooling"],
         in_channels=config["channels"],
     )
@@ -142,6 +142,7 @@ SPEC = spec.LayerSpec(
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     laws=(spec.Law("dropout", _dropout),),
+    signatures=(spec.Signature(ConvBlock, "leaf_audio.models.ConvBlock", own=IN_CHANNELS),),
     errors=(
         spec.ErrorCase("num_filters", lambda: ConvBlock(0, in_channels=1)),
         spec.ErrorCase("activation", lambda: ConvBlock(3, activation="swirl", in_channels=1)),

@@ -10,6 +10,7 @@ from parity.layers._reasons import (
     FUSED_BATCH_NORMALISATION,
     WEIGHT_GRADIENT,
 )
+from parity.layers._signatures import FIRST
 from parity.oracles.exact import models
 
 
@@ -75,6 +76,18 @@ SPEC = spec.LayerSpec(
         norm=11,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=FUSED_BATCH_NORMALISATION,
+    ),
+    signatures=(
+        spec.Signature(
+            ConvNet,
+            "leaf_audio.models.ConvNet, leaf_audio.models.ConvBlock",
+            own=FIRST,
+            told_by={"dropout": "ConvBlock"},
+            lacks={
+                "num_filters": "the filters are those of each block",
+                "max_pooling": "each block has its own",
+            },
+        ),
     ),
     errors=(
         spec.ErrorCase("filters", lambda: ConvNet([])),

@@ -5,6 +5,7 @@ import torch
 from leaf_port import ExponentialMovingAverage
 from parity import spec
 from parity.layers._common import features, refused_states, uniform
+from parity.layers._signatures import TOLD
 from parity.oracles.exact import compression
 from parity.spec.random_arrays import Source
 
@@ -56,6 +57,13 @@ SPEC = spec.LayerSpec(
         reference_gradient=spec.Bound(5.8, 2.032),
         double=spec.Bound(6, 2.544),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
+    ),
+    signatures=(
+        spec.Signature(
+            ExponentialMovingAverage,
+            "leaf_audio.postprocessing.ExponentialMovingAverage",
+            own={"num_channels": TOLD},
+        ),
     ),
     errors=(
         spec.ErrorCase("num_channels", lambda: ExponentialMovingAverage(0, 0.04)),

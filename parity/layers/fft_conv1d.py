@@ -8,6 +8,7 @@ from leaf_port import fft_conv1d
 from leaf_port._ops.fft_convolution import upper_power_of_2
 from parity import spec
 from parity.layers._reasons import MATRIX_FOURIER, TENSORFLOW_FFT
+from parity.layers._signatures import ARITHMETIC
 from parity.oracles.exact import fft
 
 
@@ -67,6 +68,12 @@ SPEC = spec.LayerSpec(
             measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
             reason=TENSORFLOW_FFT,
         ),
+    ),
+    signatures=(
+        spec.Signature(
+            fft_conv1d, "leaf_audio.convolution.fft_conv1d", own={"arithmetic": ARITHMETIC}
+        ),
+        spec.Signature(upper_power_of_2, "leaf_audio.convolution.upper_power_of_2"),
     ),
     errors=(
         spec.ErrorCase(

@@ -8,6 +8,7 @@ from torch import Tensor
 from leaf_port import FFTConv1d
 from parity import spec
 from parity.layers._common import audio, normal, uniform, wrong_inputs
+from parity.layers._signatures import ARITHMETIC, KERAS_CONVOLUTION, KERAS_LACKS
 from parity.oracles.exact import convolution, fft, models
 
 
@@ -84,6 +85,14 @@ SPEC = spec.LayerSpec(
         reference_gradient=spec.Bound(6.8, 3.966),
         double=spec.Bound(5, 0.177),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
+    ),
+    signatures=(
+        spec.Signature(
+            FFTConv1d,
+            "leaf_audio.convolution.FFTConv1D",
+            own={**KERAS_CONVOLUTION, "arithmetic": ARITHMETIC},
+            lacks=KERAS_LACKS,
+        ),
     ),
     errors=(
         spec.ErrorCase("arithmetic", lambda: FFTConv1d(2, 5, arithmetic="half")),  # type: ignore[arg-type]

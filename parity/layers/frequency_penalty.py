@@ -100,5 +100,6 @@ SPEC = spec.LayerSpec(
             reason=TENSORFLOW_FFT,
         ),
     ),
+    signatures=(spec.Signature(L1L2, "tensorflow.keras.regularizers.L1L2"),),
     errors=(spec.ErrorCase("l1", lambda: L1L2(l1=float("nan")), "gives NaN"),),
 )

@@ -52,5 +52,6 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(0, 0, _EXACT),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    signatures=(spec.Signature(GaborConstraint, "leaf_audio.convolution.GaborConstraint"),),
     errors=(spec.ErrorCase("kernel_size", lambda: GaborConstraint(0), "builds it"),),
 )

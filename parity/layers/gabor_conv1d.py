@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from leaf_port import GaborConv1d
 from parity import spec
 from parity.layers._common import audio, convolution_arguments, gabor_kernel, uniform, wrong_inputs
+from parity.layers._signatures import ARITHMETIC, CONVOLUTION, INPUT_SHAPE
 from parity.oracles.exact import convolution, gabor
 
 
@@ -61,6 +62,14 @@ SPEC = spec.LayerSpec(
         reference_gradient=spec.Bound(5, 2.53),
         double=spec.Bound(5.5, 4.194),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
+    ),
+    signatures=(
+        spec.Signature(
+            GaborConv1d,
+            "leaf_audio.convolution.GaborConv1D",
+            own={**CONVOLUTION, "arithmetic": ARITHMETIC},
+            lacks=INPUT_SHAPE,
+        ),
     ),
     errors=(
         spec.ErrorCase("filters", lambda: GaborConv1d(1, 5), "builds a layer without filters"),

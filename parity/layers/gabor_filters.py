@@ -36,6 +36,14 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(5.6, 3.641),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    signatures=(
+        spec.Signature(
+            impulse_responses.gabor_filters, "leaf_audio.impulse_responses.gabor_filters"
+        ),
+        spec.Signature(
+            impulse_responses.gabor_filters_real, "leaf_audio.impulse_responses.gabor_filters"
+        ),
+    ),
     errors=(
         spec.ErrorCase("size", lambda: impulse_responses.gabor_filters(torch.ones(3, 2), 0)),
         spec.ErrorCase("kernel", lambda: impulse_responses.gabor_filters(torch.ones(3), 5)),

@@ -49,6 +49,16 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(5.3, 3.034),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    signatures=(
+        spec.Signature(
+            impulse_responses.gabor_impulse_response,
+            "leaf_audio.impulse_responses.gabor_impulse_response",
+        ),
+        spec.Signature(
+            impulse_responses.gabor_impulse_response_real,
+            "leaf_audio.impulse_responses.gabor_impulse_response",
+        ),
+    ),
     errors=(spec.ErrorCase("fwhm", lambda: _with_widths(2)),),
     arithmetics=("complex", "real"),
 )

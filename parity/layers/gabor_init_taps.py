@@ -103,6 +103,7 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(0, 0, _EXACT),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    signatures=(spec.Signature(Gabor, "leaf_audio.melfilters.Gabor"),),
     errors=(
         spec.ErrorCase("shape", lambda: GaborInit()((401, 1, 3), torch.float32)),
         spec.ErrorCase("n_filters", lambda: Gabor(n_filters=0)),

@@ -51,6 +51,11 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(5, 1.134),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    signatures=(
+        spec.Signature(
+            impulse_responses.gaussian_lowpass, "leaf_audio.impulse_responses.gaussian_lowpass"
+        ),
+    ),
     errors=(
         spec.ErrorCase(
             "filter_size", lambda: impulse_responses.gaussian_lowpass(torch.ones(1, 1, 3, 1), 0)

@@ -5,6 +5,7 @@ import torch
 from leaf_port import GaussianLowpass
 from parity import spec
 from parity.layers._common import uniform, wrong_inputs
+from parity.layers._signatures import POOLING
 from parity.oracles.exact import pooling
 from parity.spec.random_arrays import Source
 
@@ -87,6 +88,13 @@ SPEC = spec.LayerSpec(
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     laws=(spec.Law("symmetric padding", _symmetric), spec.Law("an additive bias", _bias)),
+    signatures=(
+        spec.Signature(
+            GaussianLowpass,
+            "leaf_audio.pooling.GaussianLowpass",
+            own={**POOLING, "additive_bias": spec.Own(False, "what other ports have")},
+        ),
+    ),
     errors=(
         spec.ErrorCase("num_channels", lambda: GaussianLowpass(0, 5)),
         spec.ErrorCase("kernel_size", lambda: GaussianLowpass(1, 0)),

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from leaf_port import GaborInit, LowpassInit, PreempInit, SincInit, WindowType
+from leaf_port.initializers import Constant, GlorotUniform, Identity
 from parity import spec
 from parity.oracles.exact import gabor, initialisers
 from parity.spec.without_derivative import nothing
@@ -116,6 +117,23 @@ SPEC = spec.LayerSpec(
         reference=spec.Bound(5, 2.053),
         double=spec.Bound(0, 0, _EXACT),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
+    ),
+    signatures=(
+        spec.Signature(
+            GaborInit,
+            "leaf_audio.initializers.GaborInit, leaf_audio.melfilters.Gabor",
+            lacks=dict.fromkeys(("n_filters", "window_len"), "the shape tells it"),
+        ),
+        spec.Signature(LowpassInit, "leaf_audio.initializers.LowpassInit"),
+        spec.Signature(PreempInit, "leaf_audio.initializers.PreempInit"),
+        spec.Signature(SincInit, "leaf_audio.initializers.SincInit"),
+        spec.Signature(Constant, "tensorflow.keras.initializers.Constant"),
+        spec.Signature(Identity, "tensorflow.keras.initializers.Identity"),
+        spec.Signature(
+            GlorotUniform,
+            "tensorflow.keras.initializers.GlorotUniform",
+            lacks={"seed": "it draws from torch's global generator"},
+        ),
     ),
     errors=(
         spec.ErrorCase("shape", lambda: PreempInit()((3, 1, 1), torch.float32)),

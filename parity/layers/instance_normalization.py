@@ -3,6 +3,7 @@
 from leaf_port.normalization import InstanceNormalization
 from parity import spec
 from parity.layers._common import normal, uniform, wrong_inputs
+from parity.layers._signatures import AFFINE_LACKS, TOLD
 from parity.oracles.exact import normalisation
 
 SPEC = spec.LayerSpec(
@@ -28,6 +29,19 @@ SPEC = spec.LayerSpec(
         reference_gradient=spec.Bound(13, 7.372),
         double=spec.Bound(6.8, 3.918),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
+    ),
+    signatures=(
+        spec.Signature(
+            InstanceNormalization,
+            "tensorflow_addons.layers.InstanceNormalization,"
+            "tensorflow_addons.layers.GroupNormalization",
+            own={"num_channels": TOLD, "epsilon": spec.Own(1e-6, "as Leaf sets it")},
+            lacks={
+                **AFFINE_LACKS,
+                "axis": "channels stand where the rank says",
+                "groups": "one a channel",
+            },
+        ),
     ),
     errors=(
         spec.ErrorCase("num_channels", lambda: InstanceNormalization(0)),

@@ -3,6 +3,7 @@
 from leaf_port.normalization import LayerNormalization
 from parity import spec
 from parity.layers._common import keras, normal, uniform, wrong_inputs
+from parity.layers._signatures import AFFINE_LACKS, TOLD
 from parity.oracles.exact import normalisation
 
 SPEC = spec.LayerSpec(
@@ -26,6 +27,14 @@ SPEC = spec.LayerSpec(
         reference_gradient=spec.Bound(6.7, 3.287),
         double=spec.Bound(7.5, 4.45),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
+    ),
+    signatures=(
+        spec.Signature(
+            LayerNormalization,
+            "tensorflow.keras.layers.LayerNormalization",
+            own={"num_channels": TOLD},
+            lacks={**AFFINE_LACKS, "axis": "always the last one"},
+        ),
     ),
     errors=(
         spec.ErrorCase("num_channels", lambda: LayerNormalization(0)),

@@ -36,8 +36,10 @@ from parity.layers._frontends import (
     wrong_sizes,
     wrong_waveforms,
 )
+from parity.layers._signatures import ARITHMETIC, FRESH
 from parity.layers.gabor_init_taps import tap_rounding
 from parity.oracles.exact import frontends
+from parity.port.complex_watch import ComplexWatch
 from parity.spec.random_arrays import Source
 
 # A default Leaf of the reference shares its PCEN with every other one: it is given a fresh one.
@@ -252,7 +254,19 @@ def _partial() -> str:
     )
     given = Leaf(n_filters=5, arithmetic="real", conv1d_cls=partial(GaborConv1d))
     same = torch.equal(kept(_clips()), real) and torch.equal(given(_clips()), real)
-    return "" if same else "its arithmetic is another one"
+    if not same or _has_complex(kept) or _has_complex(given):
+        return "its arithmetic is another one"
+    other = Leaf(
+        n_filters=5, arithmetic="real", conv1d_cls=partial(GaborConv1d, arithmetic="complex")
+    )
+    return "" if _has_complex(other) else "its complex arithmetic is lost"
+
+
+def _has_complex(leaf: Leaf) -> bool:
+    """Whether there are complex numbers in what a frontend computes."""
+    with ComplexWatch() as watch:
+        leaf(_clips())
+    return bool(watch.seen)
 
 
 def _penalty() -> str:
@@ -281,6 +295,19 @@ def _not_a_layer() -> str:
         return "" if error.argument == "kind" else str(error)
     return "a function is taken for a layer"
 
+
+_NOT_OFFICIAL = "not official"
+_OWN = {
+    "activation": FRESH,
+    "compression_fn": spec.Own("pcen", "the official one is an object that all Leafs share"),
+    "preemp_init": FRESH,
+    "complex_conv_init": FRESH,
+    "pooling_init": FRESH,
+    "arithmetic": ARITHMETIC,
+    "pooling_padding": spec.Own("SAME", _NOT_OFFICIAL),
+    "pooling_bias": spec.Own(False, _NOT_OFFICIAL),
+    "energies": spec.Own("auto", _NOT_OFFICIAL),
+}
 
 SPEC = spec.LayerSpec(
     name="leaf",
@@ -312,6 +339,7 @@ SPEC = spec.LayerSpec(
         spec.Law("what is no layer in a folder", _not_a_layer),
     ),
     folder=_folder,
+    signatures=(spec.Signature(Leaf, "leaf_audio.frontend.Leaf", own=_OWN),),
     errors=(
         *wrong_sizes(Leaf),
         *wrong_waveforms(lambda: Leaf(n_filters=3)),

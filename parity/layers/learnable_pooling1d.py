@@ -3,6 +3,7 @@
 from leaf_port import LearnablePooling1d
 from parity import spec
 from parity.layers._common import uniform, wrong_inputs
+from parity.layers._signatures import POOLING
 from parity.oracles.exact import pooling
 from parity.spec.random_arrays import Source
 
@@ -56,6 +57,9 @@ SPEC = spec.LayerSpec(
         reference_gradient=spec.Bound(9.2, 4.207),
         double=spec.Bound(5, 2.852),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
+    ),
+    signatures=(
+        spec.Signature(LearnablePooling1d, "leaf_audio.pooling.LearnablePooling1D", own=POOLING),
     ),
     errors=(
         spec.ErrorCase("num_channels", lambda: LearnablePooling1d(0, 5)),

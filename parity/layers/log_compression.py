@@ -48,5 +48,6 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(5, 1.975, _LIBRARIES),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    signatures=(spec.Signature(log_compression, "leaf_audio.frontend.log_compression"),),
     errors=(spec.ErrorCase("compression_fn", lambda: Leaf(compression_fn="ln")),),
 )

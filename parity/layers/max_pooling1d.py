@@ -3,6 +3,7 @@
 from leaf_port import MaxPooling1d
 from parity import spec
 from parity.layers._common import wrong_inputs
+from parity.layers._signatures import POOLING
 from parity.oracles.exact import pooling
 from parity.spec.random_arrays import Source
 
@@ -80,6 +81,7 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(0, 0, _EXACT),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    signatures=(spec.Signature(MaxPooling1d, "leaf_audio.pooling.MaxPooling1D", own=POOLING),),
     errors=(
         spec.ErrorCase("num_channels", lambda: MaxPooling1d(0, 5)),
         spec.ErrorCase("kernel_size", lambda: MaxPooling1d(1, 0)),

@@ -9,6 +9,7 @@ from leaf_port import MelFilterbanks
 from parity import spec
 from parity.layers._frontends import waveforms, wrong_sizes, wrong_waveforms
 from parity.layers._reasons import TENSORFLOW_FFT
+from parity.layers._signatures import ARITHMETIC
 from parity.layers.melfilters import matrix_rounding
 from parity.oracles.exact import frontends
 from parity.spec.random_arrays import Source
@@ -163,6 +164,11 @@ SPEC = spec.LayerSpec(
     ),
     autocast=True,
     folder=lambda config: {"kind": "MelFilterbanks", "arguments": _arguments(config)},
+    signatures=(
+        spec.Signature(
+            MelFilterbanks, "leaf_audio.frontend.MelFilterbanks", own={"arithmetic": ARITHMETIC}
+        ),
+    ),
     errors=(
         spec.ErrorCase("arithmetic", lambda: MelFilterbanks(arithmetic="half")),  # type: ignore[arg-type]
         *wrong_sizes(MelFilterbanks),

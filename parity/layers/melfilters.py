@@ -88,6 +88,13 @@ SPEC = spec.LayerSpec(
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=_REASON,
     ),
+    signatures=(
+        spec.Signature(
+            linear_to_mel_weight_matrix,
+            "tensorflow.signal.linear_to_mel_weight_matrix",
+            own={"dtype": spec.Own(np.float32, "NumPy's name of it")},
+        ),
+    ),
     errors=(
         spec.ErrorCase("num_mel_bins", lambda: linear_to_mel_weight_matrix(0)),
         spec.ErrorCase(

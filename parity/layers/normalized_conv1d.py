@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from leaf_port import NormalizedConv1d
 from parity import spec
 from parity.layers._common import audio, convolution_arguments, normal, uniform, wrong_inputs
+from parity.layers._signatures import CONVOLUTION, INPUT_SHAPE
 from parity.oracles.exact import convolution, normalisation
 
 
@@ -62,6 +63,14 @@ SPEC = spec.LayerSpec(
         reference_gradient=spec.Bound(5.1, 2.616),
         double=spec.Bound(7.2, 4.505),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
+    ),
+    signatures=(
+        spec.Signature(
+            NormalizedConv1d,
+            "leaf_audio.convolution.NormalizedConv1D",
+            own=CONVOLUTION,
+            lacks=INPUT_SHAPE,
+        ),
     ),
     errors=(
         spec.ErrorCase("filters", lambda: NormalizedConv1d(0, 5)),

@@ -6,6 +6,7 @@ import torch
 
 from leaf_port import overlap_add_conv1d
 from parity import spec
+from parity.layers._signatures import ARITHMETIC
 from parity.oracles.exact import fft
 
 SPEC = spec.LayerSpec(
@@ -41,6 +42,13 @@ SPEC = spec.LayerSpec(
         reference_gradient=spec.Bound(8.6, 5.921),
         double=spec.Bound(5, 0.37),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
+    ),
+    signatures=(
+        spec.Signature(
+            overlap_add_conv1d,
+            "leaf_audio.convolution.overlap_add_conv1d",
+            own={"arithmetic": ARITHMETIC},
+        ),
     ),
     errors=(
         spec.ErrorCase(

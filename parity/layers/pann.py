@@ -4,11 +4,20 @@ from leaf_port.models import PANN
 from parity import spec
 from parity.layers._models import channels_last, maps, weights_of
 from parity.layers._reasons import WEIGHT_GRADIENT
+from parity.layers._signatures import FIRST, TOLD
 from parity.oracles.exact import models
 
 
 def _port(config: spec.Config) -> PANN:
-    return PANN(config["depth"], dropout_rate=0.0, num_features=config["map"][1])
+    features = config["map"][1]
+    if config.get("default"):
+        return PANN(num_features=features)
+    return PANN(config["depth"], dropout_rate=0.0, num_features=features)
+
+
+def _official(config: spec.Config) -> spec.Ref:
+    pann = spec.Ref("leaf_audio.models.PANN")
+    return pann() if config.get("default") else pann(config["depth"], dropout_rate=0.0)
 
 
 def _exact(given: spec.Given) -> spec.Answer:
@@ -21,10 +30,11 @@ SPEC = spec.LayerSpec(
     name="pann",
     mirrors="models.py, lines 196-214",
     port=_port,
-    official=lambda config: spec.Ref("leaf_audio.models.PANN")(config["depth"], dropout_rate=0.0),
+    official=_official,
     configs=spec.grid(map=[(21, 8), (10, 5)], depth=[1, 2]),
     inputs=maps,
     weights=weights_of(_port),
+    too_large=[{"map": (64, 64), "default": True}],
     call=channels_last,
     initial=False,
     training=True,
@@ -45,6 +55,14 @@ SPEC = spec.LayerSpec(
             port_gradient=spec.Bound(15, 12.843, WEIGHT_GRADIENT),
             reference_gradient=spec.Bound(14, 9.322),
             measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
+        ),
+    ),
+    signatures=(
+        spec.Signature(
+            PANN,
+            "leaf_audio.models.PANN",
+            own={**FIRST, "num_features": TOLD},
+            told_by={"num_features": "BatchNormalization"},
         ),
     ),
     errors=(

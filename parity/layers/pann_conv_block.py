@@ -4,6 +4,7 @@ from leaf_port.models import PANNConvBlock
 from parity import spec
 from parity.layers._models import channels_last, maps, weights_of
 from parity.layers._reasons import CONSTANT_MAPS, WEIGHT_GRADIENT
+from parity.layers._signatures import IN_CHANNELS
 from parity.oracles.exact import models
 
 
@@ -75,6 +76,7 @@ SPEC = spec.LayerSpec(
             reason=CONSTANT_MAPS,
         ),
     ),
+    signatures=(spec.Signature(PANNConvBlock, "leaf_audio.models.PANNConvBlock", own=IN_CHANNELS),),
     errors=(
         spec.ErrorCase("filters", lambda: PANNConvBlock(0, (2, 2), in_channels=1)),
         spec.ErrorCase("pool_size", lambda: PANNConvBlock(3, (0, 2), in_channels=1)),

@@ -4,6 +4,7 @@ from leaf_port.models import PANNWavBlock
 from parity import spec
 from parity.layers._models import weights_of
 from parity.layers._reasons import CONSTANT_MAPS
+from parity.layers._signatures import IN_CHANNELS
 from parity.oracles.exact import models
 
 
@@ -68,6 +69,7 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(5.1, 3.64),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    signatures=(spec.Signature(PANNWavBlock, "leaf_audio.models.PANNWavBlock", own=IN_CHANNELS),),
     errors=(
         spec.ErrorCase("filters", lambda: PANNWavBlock(0, 4, in_channels=1)),
         spec.ErrorCase("pool_size", lambda: PANNWavBlock(3, 0, in_channels=1)),

@@ -14,6 +14,7 @@ from parity.layers._common import (
     features,
     wrong_inputs,
 )
+from parity.layers._signatures import TOLD
 from parity.oracles.exact import compression
 
 # At the bounds of alpha, root and coefficient, where the whole gradient passes, and beyond them.
@@ -117,6 +118,9 @@ SPEC = spec.LayerSpec(
         reference_gradient=spec.Bound(6.4, 3.284),
         double=spec.Bound(9, 4.47),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
+    ),
+    signatures=(
+        spec.Signature(PCEN, "leaf_audio.postprocessing.PCENLayer", own={"num_channels": TOLD}),
     ),
     errors=(
         spec.ErrorCase("num_channels", lambda: PCEN(0)),

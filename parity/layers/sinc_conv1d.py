@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from leaf_port import SincConv1d
 from parity import spec
 from parity.layers._common import audio, convolution_arguments, sinc_kernel, uniform, wrong_inputs
+from parity.layers._signatures import CONVOLUTION, INPUT_SHAPE
 from parity.oracles.exact import convolution, sinc
 from parity.spec.random_arrays import Source
 
@@ -80,6 +81,11 @@ SPEC = spec.LayerSpec(
         reference_gradient=spec.Bound(6.4, 4.246),
         double=spec.Bound(5.8, 4.702),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
+    ),
+    signatures=(
+        spec.Signature(
+            SincConv1d, "leaf_audio.convolution.SincConv1D", own=CONVOLUTION, lacks=INPUT_SHAPE
+        ),
     ),
     errors=(
         spec.ErrorCase("kernel_size", lambda: SincConv1d(8, 200)),

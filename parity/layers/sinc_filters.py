@@ -50,6 +50,9 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(5, 0.307),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    signatures=(
+        spec.Signature(impulse_responses.sinc_filters, "leaf_audio.impulse_responses.sinc_filters"),
+    ),
     errors=(
         spec.ErrorCase(
             "size", lambda: impulse_responses.sinc_filters(torch.ones(1, 3), torch.ones(1, 3), 0)

@@ -32,6 +32,12 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(5, 1.003),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    signatures=(
+        spec.Signature(
+            impulse_responses.sinc_impulse_response,
+            "leaf_audio.impulse_responses.sinc_impulse_response",
+        ),
+    ),
     errors=(
         spec.ErrorCase(
             "frequency",

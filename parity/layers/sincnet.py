@@ -68,6 +68,7 @@ SPEC = spec.LayerSpec(
         "kind": "SincNet",
         "arguments": {"n_filters": config["filters"], "sample_rate": config["rate"]},
     },
+    signatures=(spec.Signature(SincNet, "leaf_audio.frontend.SincNet, leaf_audio.frontend.Leaf"),),
     errors=(
         *wrong_sizes(SincNet),
         *wrong_waveforms(lambda: SincNet(n_filters=3)),

@@ -57,6 +57,9 @@ SPEC = spec.LayerSpec(
         "kind": "SincNetPlus",
         "arguments": {"n_filters": config["filters"], "sample_rate": config["rate"]},
     },
+    signatures=(
+        spec.Signature(SincNetPlus, "leaf_audio.frontend.SincNetPlus, leaf_audio.frontend.Leaf"),
+    ),
     errors=(
         *wrong_sizes(SincNetPlus),
         *wrong_waveforms(lambda: SincNetPlus(n_filters=3)),

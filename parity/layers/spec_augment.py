@@ -128,6 +128,7 @@ SPEC = spec.LayerSpec(
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     laws=(spec.Law("its own draws", _own_draws), spec.Law("the range of the draws", _ranges)),
+    signatures=(spec.Signature(SpecAugment, "leaf_audio.postprocessing.SpecAugment"),),
     errors=(
         spec.ErrorCase("time_mask_count", lambda: SpecAugment(time_mask_count=-1)),
         spec.ErrorCase("inputs", lambda: SpecAugment()(torch.ones(2, 5))),

@@ -31,6 +31,7 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(0, 0, _EXACT),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    signatures=(spec.Signature(SquaredModulus, "leaf_audio.frontend.SquaredModulus"),),
     errors=(
         spec.ErrorCase(
             "inputs", lambda: SquaredModulus()(torch.ones(2, 5, 3)), "drops the last channel"

@@ -52,6 +52,18 @@ SPEC = spec.LayerSpec(
         "kind": "TimeDomainFilterbanks",
         "arguments": {"n_filters": config["filters"]},
     },
+    signatures=(
+        spec.Signature(
+            TimeDomainFilterbanks,
+            "leaf_audio.frontend.TimeDomainFilterbanks, leaf_audio.frontend.Leaf",
+            own={
+                name: spec.Own(value, "fixed in the official code")
+                for name, value in (("min_freq", 60.0), ("max_freq", 7800.0), ("n_fft", 512))
+            }
+            | {"scale": spec.Own(None, "not official")},
+            told_by=dict.fromkeys(("sample_rate", "min_freq", "max_freq", "n_fft"), "GaborInit"),
+        ),
+    ),
     errors=(
         *wrong_sizes(TimeDomainFilterbanks),
         *wrong_waveforms(lambda: TimeDomainFilterbanks(n_filters=3)),

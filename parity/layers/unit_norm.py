@@ -25,5 +25,6 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(5, 3.014),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    signatures=(spec.Signature(UnitNorm, "tensorflow.keras.constraints.UnitNorm"),),
     errors=(spec.ErrorCase("kernel_size", lambda: NormalizedConv1d(3, 0)),),
 )

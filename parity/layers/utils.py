@@ -76,6 +76,11 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(5, 1.895),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    signatures=(
+        spec.Signature(utils.hz2mel, "leaf_audio.utils.hz2mel"),
+        spec.Signature(utils.mel2hz, "leaf_audio.utils.mel2hz"),
+        spec.Signature(utils.window, "leaf_audio.utils.window"),
+    ),
     errors=(
         spec.ErrorCase("window_type", lambda: utils.window("hann", 5)),  # type: ignore[arg-type]
         spec.ErrorCase("tmax", lambda: utils.window(utils.WindowType.HANNING, 1)),

@@ -55,5 +55,6 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(6.6, 3.818),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    signatures=(spec.Signature(WaveGram, "leaf_audio.models.WaveGram"),),
     errors=wrong_waveforms(WaveGram),
 )

@@ -183,10 +183,37 @@ class Official:
             EndedError: it did so too often, or cannot be started again.
             RuntimeError: the official code raised; the message holds its traceback.
         """
+        raw = self._answered(f"{spec.name} [{question.case.name}]", _job(spec, question), question)
+        named = {
+            kind: {name: unpack(packed) for name, packed in raw[kind].items()}
+            for kind in ("gradients", "initial", "state")
+        }
+        return Answer(outputs=[unpack(packed) for packed in raw["outputs"]], **named)
+
+    def signature(self, name: str) -> dict[str, Any]:
+        """The arguments of an official class or function: ``[]`` or ``[default]`` by name.
+
+        Raises:
+            as :meth:`answer`.
+        """
+        found: dict[str, Any] = self._answered(name, {"signature": name})
+        return found
+
+    def made_of(self, spec: LayerSpec, question: Question) -> dict[str, Any]:
+        """The variables and layers of the official layer of a case, before anything is set.
+
+        Raises:
+            as :meth:`answer`.
+        """
+        job = {**_job(spec, question), "made_of": True}
+        found: dict[str, Any] = self._answered(f"{spec.name} [{question.case.name}]", job)
+        return found
+
+    def _answered(self, what: str, job: dict[str, Any], question: Question | None = None) -> Any:
+        """The answer to a job."""
         worker = self._running()
-        what = f"{spec.name} [{question.case.name}]"
         try:
-            reply = self._ask(worker, spec, question)
+            reply = self._ask(worker, job, question)
         except WorkerLostError as error:
             self._worker = None
             worker.end(KILL_SECONDS)
@@ -198,18 +225,15 @@ class Official:
                 lacks = ", ".join(reply["lacks"])
                 raise NotInThisStackError(f"the official interpreter lacks {lacks}")
             raise RuntimeError(f"{what}: official code raised\n{reply['error']}")
-        raw = reply["answer"]
-        named = {
-            kind: {name: unpack(packed) for name, packed in raw[kind].items()}
-            for kind in ("gradients", "initial", "state")
-        }
-        return Answer(outputs=[unpack(packed) for packed in raw["outputs"]], **named)
+        return reply["answer"]
 
-    def _ask(self, worker: WorkerProcess, spec: LayerSpec, question: Question) -> dict[str, Any]:
+    def _ask(
+        self, worker: WorkerProcess, job: dict[str, Any], question: Question | None
+    ) -> dict[str, Any]:
         """The reply to a job; the cotangents are sent once the shapes of the outputs are known."""
-        worker.send(_job(spec, question), self._answer_seconds)
+        worker.send(job, self._answer_seconds)
         reply = worker.receive(self._answer_seconds)
-        if "shapes" in reply:
+        if question is not None and "shapes" in reply:
             shapes: Sequence[Sequence[int]] = reply["shapes"]
             worker.send([pack(question.cotangent(i, shape)) for i, shape in enumerate(shapes)])
             reply = worker.receive(self._answer_seconds)

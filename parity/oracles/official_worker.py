@@ -6,7 +6,9 @@ as data, what to build and what to feed it (see ``parity.spec.Ref``).
 
 from __future__ import annotations
 
+import enum
 import importlib
+import inspect
 import logging
 import os
 import sys
@@ -205,6 +207,71 @@ def variables(root):
     return found
 
 
+# What tells layers without weights of one class apart, and those with weights beyond the weights.
+SETTINGS = {
+    "Dropout": ("rate",),
+    "ReLU": (),
+    "BatchNormalization": ("epsilon", "momentum"),
+    "AveragePooling2D": ("pool_size",),
+    "MaxPooling1D": ("pool_size",),
+    "MaxPooling2D": ("pool_size",),
+    "Conv1D": ("kernel_size", "strides", "dilation_rate", "use_bias"),
+    "Conv2D": ("kernel_size", "strides", "dilation_rate", "use_bias"),
+}
+
+
+def numbered(root):
+    """The objects below a model, by paths that count all members of a Sequential."""
+    import tensorflow as tf
+
+    found, seen, queue = {}, {id(root)}, [("", root)]
+    while queue:
+        path, node = queue.pop(0)
+        found[path] = node
+        for name, child in tf.train.TrackableView(node).children(node).items():
+            if id(child) not in seen and not name.startswith("layer_with_weights-"):
+                seen.add(id(child))
+                queue.append((path + "/" + name if path else name, child))
+    return found
+
+
+def initial_value(variable):
+    """The one value that a variable starts with; else least, greatest, mean and mean square."""
+    import numpy as np
+
+    value = variable.numpy().astype(np.float64)
+    if np.ptp(value) == 0:
+        return float(value.flat[0])
+    return [float(each) for each in (value.min(), value.max(), value.mean(), (value**2).mean())]
+
+
+def made_of(job):
+    """What a layer is made of, before anything is set: its variables, and the layers in it."""
+    import tensorflow as tf
+
+    tf.keras.utils.set_random_seed(0)
+    target, held = build(job)
+    trained = {id(each) for each in getattr(target, "trainable_variables", ())}
+    objects = numbered(target) if held else {}
+    at = {id(node): path for path, node in objects.items()}
+    weights = {
+        path: {
+            "at": at[id(variable)],
+            "shape": list(variable.shape),
+            "trained": id(variable) in trained,
+            "starts": initial_value(variable),
+        }
+        for path, variable in held.items()
+    }
+    layers = {}
+    for path, node in objects.items():
+        kind = type(node).__name__
+        if kind in SETTINGS and "layer-" in path:
+            settings = {name: plain_default(getattr(node, name)) for name in SETTINGS[kind]}
+            layers[path] = {"kind": kind, **settings}
+    return {"weights": weights, "layers": layers}
+
+
 def tensors(value):
     """A result as a list of real tensors: complex ones get a last axis of real and imaginary
     part.
@@ -309,6 +376,46 @@ def answer(job, ask_cotangents):
     }
 
 
+def plain_default(value):
+    """A default as data: numbers, strings and None as they are, else what it is called.
+
+    An object is told by its class and the numbers, strings and None that it holds.
+    """
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [plain_default(item) for item in value]
+    if inspect.isclass(value) or inspect.isroutine(value):
+        return {"named": value.__name__}
+    if isinstance(value, enum.Enum):
+        return {"named": value.name}
+    own = set(getattr(value, "__dict__", {})) - keras_keeps()
+    held = {key: getattr(value, key) for key in sorted(own)}
+    held = {key: item for key, item in held.items() if isinstance(item, (int, float, str))}
+    return {"instance": type(value).__name__, "holds": held}
+
+
+def keras_keeps():
+    """What every Keras layer holds, whatever it computes; nothing where there is no Keras."""
+    if "tensorflow" not in sys.modules:
+        return set()
+    plain = sys.modules["tensorflow"].keras.layers.Layer()
+    return set(vars(plain)) | {"__doc__"}
+
+
+def arguments(function):
+    """The arguments of a class or function by name: ``[]`` where required, else ``[default]``."""
+    required = [inspect.Parameter.empty]
+    if "gin" in sys.modules:
+        required.append(sys.modules["gin"].REQUIRED)
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return {
+        name: [] if any(each.default is one for one in required) else [plain_default(each.default)]
+        for name, each in inspect.signature(function).parameters.items()
+        if each.kind not in kinds
+    }
+
+
 def wrong_with_onednn(version):
     """Whether this TensorFlow computes wrong convolutions by oneDNN.
 
@@ -353,7 +460,12 @@ def serve(channel):
 
     for job in channel:
         try:
-            channel.send({"answer": answer(job, ask_cotangents)})
+            if "signature" in job:
+                channel.send({"answer": arguments(resolve(job["signature"]))})
+            elif job.get("made_of"):
+                channel.send({"answer": made_of(job)})
+            else:
+                channel.send({"answer": answer(job, ask_cotangents)})
         except (Exception, SystemExit):
             text = traceback.format_exc()
             lacks = [name for name in hello["missing"] if NOT_INSTALLED % name in text]

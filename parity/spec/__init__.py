@@ -28,5 +28,7 @@ from parity.spec.random_arrays import Source as Source
 from parity.spec.reference_call import Ref as Ref
 from parity.spec.signals import SIGNALS as SIGNALS
 from parity.spec.signals import with_signal as with_signal
+from parity.spec.signature import Own as Own
+from parity.spec.signature import Signature as Signature
 from parity.spec.weight import Weight as Weight
 from parity.spec.without_derivative import Without as Without

@@ -21,6 +21,7 @@ from parity.spec.invariant import Law
 from parity.spec.question import Given
 from parity.spec.random_arrays import Source
 from parity.spec.reference_call import Ref
+from parity.spec.signature import Signature
 from parity.spec.weight import Weight
 from parity.spec.without_derivative import Without
 
@@ -72,6 +73,8 @@ class Exceptions:
             compared between port and official alone.
         divergences: names in ``parity/checks/expected_divergences.py`` of what this layer does
             otherwise.
+        trained: official paths of weights that one side trains and the other does not, with the
+            reason.
         adverse: the budget for inputs that are not plain, where it needs another: of silence, say,
             all roundings of a mean go the same way.
         without: derivatives that it can't have, with the reason (``parity/checks/derivatives``).
@@ -84,6 +87,7 @@ class Exceptions:
     single: Callable[[Config], str] = lambda _config: ""
     ties: Callable[[Config], Mapping[str, Array]] = lambda _config: {}
     divergences: Sequence[str] = ()
+    trained: Callable[[Config], Mapping[str, str]] = lambda _config: {}
     adverse: Budget | None = None
     without: Sequence[Without] = ()
     constants: Callable[[Config], Mapping[str, Array]] = lambda _config: {}
@@ -122,6 +126,9 @@ class LayerSpec:
         autocast: whether it computes in the precision of its input also where autocast is on.
         folder: ``kind`` and ``arguments`` by which ``from_pretrained`` builds a configuration;
             None where the layer has no such method.
+        signatures: the classes and functions that it declares, whose arguments and defaults are
+            the official ones.
+        too_large: further configurations of which only what they are made of is compared.
     """
 
     name: str
@@ -147,6 +154,8 @@ class LayerSpec:
     laws: Sequence[Law] = ()
     autocast: bool = False
     folder: Callable[[Config], Mapping[str, Any]] | None = None
+    signatures: Sequence[Signature] = ()
+    too_large: Sequence[Config] = ()
 
     def __post_init__(self) -> None:
         if not self.errors:

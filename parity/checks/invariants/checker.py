@@ -6,7 +6,17 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 
-from parity.checks.invariants import exact_bounds, generic, pretrained_folders
+from parity.checks.invariants import (
+    arithmetic,
+    exact_bounds,
+    first_values,
+    generic,
+    made_of,
+    one_object,
+    pretrained_folders,
+    refusals,
+    signatures,
+)
 from parity.checks.invariants.generic import Usual
 from parity.port import processor
 from parity.spec import Case, LayerSpec
@@ -45,6 +55,25 @@ def _generic(spec: LayerSpec) -> Iterator[tuple[str, Check]]:
     yield "operations and what bounds say of them", exact_bounds.exact_bounds
 
 
+def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
+    """The laws that are asked once of a declaration."""
+    if spec.signatures:
+        yield "the official arguments and defaults", signatures.alike
+        yield "what its siblings refuse", refusals.as_siblings
+        yield "a tensor given to two layers", first_values.copies_what_it_is_given
+    if next(made_of.cases(spec), None):
+        yield "what it is made of when built", made_of.as_official
+        yield "nothing shared by two layers", first_values.shares_nothing
+    if one_object.applies(spec):
+        yield "one object, trained and copied", one_object.kept
+        if one_object.constrained(spec):
+            yield "two constrained layers", one_object.two_constrained
+    if spec.arithmetics:
+        yield "the arithmetic that is taken", arithmetic.taken
+    if next(first_values.cases(spec), None):
+        yield "random initial values", first_values.glorot
+
+
 def laws(spec: LayerSpec) -> list[Law]:
     """Those that follow from a declaration, and those that it adds."""
 
@@ -64,6 +93,7 @@ def laws(spec: LayerSpec) -> list[Law]:
         return ""
 
     found = [Law(name, functools.partial(of_all, check)) for name, check in _generic(spec)]
+    found += [Law(name, functools.partial(check, spec)) for name, check in _once(spec)]
     return [*found, *spec.laws]
 
 

@@ -1,0 +1,96 @@
+"""Arguments and defaults of the port's public classes and functions are the official ones."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from parity.oracles import descriptions
+from parity.oracles.official_worker import arguments
+from parity.spec import LayerSpec, Signature
+
+# Every Keras layer takes it; torch's are named by the attribute that holds them.
+_KERAS_ALONE = frozenset({"name"})
+
+
+def alike(spec: LayerSpec) -> str:
+    """Every signature of a declaration beside the recorded ones: the first problem."""
+    found = (problem for signature in spec.signatures for problem in problems(signature))
+    return next(found, "")
+
+
+def problems(signature: Signature) -> Iterator[str]:
+    """What a signature has otherwise than it is declared."""
+    ours, theirs = arguments(signature.port), official(signature)
+    owner = signature.port.__qualname__
+    for name, default in ours.items():
+        counterpart = theirs.get(signature.named.get(name, name))
+        if name in signature.own:
+            yield from (f"{owner}: {name}: {each}" for each in _own(signature, name, counterpart))
+        elif counterpart is None:
+            yield f"{owner} takes {name}, and the official code does not: declare why"
+        elif not same(default, counterpart):
+            yield f"{owner}: {name} is {told(default)} by default, officially {told(counterpart)}"
+    known = {signature.named.get(name, name) for name in ours} | _KERAS_ALONE
+    if not takes_others(signature):
+        for name in theirs.keys() - known - signature.lacks.keys():
+            yield f"{owner} lacks {name}, which the official code takes: declare why"
+    for name in signature.lacks:
+        if name in known or name not in theirs:
+            yield f"{owner}: declared as lacking {name}, which does not apply"
+    for name in (signature.own.keys() | signature.named.keys()) - ours.keys():
+        yield f"{owner}: {name} is declared, and it does not take it"
+
+
+def official(signature: Signature) -> Mapping[str, Sequence[Any]]:
+    """The recorded arguments: the counterpart's, then those of what takes the others."""
+    found: dict[str, Sequence[Any]] = {}
+    for name in reversed(signature.counterparts):
+        found |= descriptions.signature(name)
+    return found
+
+
+def takes_others(signature: Signature) -> bool:
+    """Whether the port's takes further keyword arguments too."""
+    parameters = inspect.signature(signature.port).parameters.values()
+    return any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters)
+
+
+def _own(signature: Signature, name: str, counterpart: Sequence[Any] | None) -> Iterator[str]:
+    default = arguments(signature.port)[name]
+    declared = arguments(_with(signature.own[name].value))["it"]
+    if default != declared:
+        yield f"{told(default)} by default, declared is {told(declared)}"
+    if counterpart is not None and same(default, counterpart):
+        yield f"declared as another default than the official {told(counterpart)}, which it is"
+
+
+def _with(value: Any) -> Any:
+    """A function with a default."""
+
+    def function() -> None:
+        """Does nothing."""
+
+    it = inspect.Parameter("it", inspect.Parameter.KEYWORD_ONLY, default=value)
+    function.__signature__ = inspect.Signature([it])  # type: ignore[attr-defined]
+    return function
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two defaults are the same; names of classes but for capitals (``Conv1D``)."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        names = [each.get("named", "").casefold() for each in (one, other)]
+        return one == other or (bool(names[0]) and names[0] == names[1])
+    if isinstance(one, Sequence) and not isinstance(one, str):
+        return (
+            isinstance(other, Sequence)
+            and len(one) == len(other)
+            and all(same(*pair) for pair in zip(one, other, strict=True))
+        )
+    return bool(isinstance(one, bool) == isinstance(other, bool) and one == other)
+
+
+def told(default: Sequence[Any]) -> str:
+    """A default as a failure prints it."""
+    return repr(default[0]) if default else "required"
