@@ -491,6 +491,12 @@ def accuracy(
         int | None,
         typer.Option(min=1, metavar="SAMPLES", help="Of an example. Default: one second."),
     ] = None,
+    filters: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N,…", help="Channels of ConvNet's blocks. Default: 64,128,256,256,512,512."
+        ),
+    ] = None,
     validation: Annotated[
         str,
         typer.Option(
@@ -521,7 +527,14 @@ def accuracy(
         return
     chosen = list(cells.chosen(side or (), frontend or (), seed or ()))
     options = command.Options(
-        out, data, epochs, seq_len, validation=validation, threads=threads, minutes=minutes
+        out,
+        data,
+        epochs,
+        seq_len,
+        cells.channels(filters),
+        validation=validation,
+        threads=threads,
+        minutes=minutes,
     )
     with _publish.ended_cleanly():
         whole = command.run(options, chosen, loop.say)

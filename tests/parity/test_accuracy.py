@@ -293,3 +293,12 @@ def test_without_official_code_its_side_is_refused(
     monkeypatch.delenv(oracle.PYTHON, raising=False)
     with pytest.raises(LeafError, match=oracle.PYTHON):
         command.run(_options(data, tmp_path / "out"), [Cell("official", "mel", 0)], _silent)
+
+
+def test_channels() -> None:
+    """The official ones by default; integers between commas; nothing else."""
+    assert cells.channels(None) == (64, 128, 256, 256, 512, 512)
+    assert cells.channels("8,16") == (8, 16)
+    for wrong in ("8,x", "", "0"):
+        with pytest.raises(LeafError, match="--filters"):
+            cells.channels(wrong)

@@ -87,6 +87,24 @@ class Settings:
         }
 
 
+def channels(text: str | None) -> tuple[int, ...]:
+    """ConvNet's, from integers between commas; the official ones by default.
+
+    Raises:
+        LeafError: something else is there.
+    """
+    if text is None:
+        return FILTERS
+    try:
+        found = tuple(int(each) for each in text.split(","))
+    except ValueError as error:
+        expected, fix = "integers, such as 64,128", "mend it"
+        raise LeafError("accuracy", "--filters", expected, text, fix) from error
+    for each in found:
+        _checks.at_least("accuracy", "--filters", each)
+    return found
+
+
 def chosen(sides: Sequence[str], frontends: Sequence[str], seeds: Sequence[int]) -> Iterator[Cell]:
     """All combinations; seed by seed, so that a part of them is a whole table of fewer seeds.
 
