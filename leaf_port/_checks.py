@@ -42,6 +42,13 @@ def positive(owner: str, argument: str, value: float) -> float:
     return value
 
 
+def function(owner: str, argument: str, value: object) -> None:
+    """Refuses what is neither None, a module nor a function; a class is none of these."""
+    if value is not None and (isinstance(value, type) or not callable(value)):
+        fix = "give an instance: nn.ReLU(), not nn.ReLU or its name"
+        raise LeafError(owner, argument, "a module or a function of a tensor", repr(value), fix)
+
+
 def parameter_dtype() -> torch.dtype:
     """Of new parameters: the default dtype, float32 where that is half precision.
 

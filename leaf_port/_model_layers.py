@@ -223,7 +223,7 @@ def selu(x: Tensor) -> Tensor:
 
 _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
-_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "linear": nn.Identity,
     "relu": nn.ReLU,
     "relu6": lambda: Function(relu6),
@@ -249,12 +249,12 @@ def new_activation(owner: str, activation: Activation) -> nn.Module:
     """The layer that Keras' name, a module or a function of a tensor stands for; None is linear."""
     if activation is None:
         return nn.Identity()
-    if isinstance(activation, str) and activation in _ACTIVATIONS:
-        return _ACTIVATIONS[activation]()
+    if isinstance(activation, str) and activation in ACTIVATIONS:
+        return ACTIVATIONS[activation]()
     if isinstance(activation, nn.Module):
         return activation
     if isinstance(activation, (str, type)) or not callable(activation):
-        expected = f"one of {', '.join(sorted(_ACTIVATIONS))}, a module or a function of a tensor"
+        expected = f"one of {', '.join(sorted(ACTIVATIONS))}, a module or a function of a tensor"
         fix = "check the name, or give an instance: nn.ReLU(), not nn.ReLU"
         raise LeafError(owner, "activation", expected, repr(activation), fix)
     return Function(activation)
@@ -262,7 +262,7 @@ def new_activation(owner: str, activation: Activation) -> nn.Module:
 
 def name_of(activation: nn.Module) -> str | nn.Module:
     """Keras' name of an activation of :func:`new_activation`; itself where it has none."""
-    for name, make in _ACTIVATIONS.items():
+    for name, make in ACTIVATIONS.items():
         if not difference(activation, make()):
             return name
     return activation

@@ -9,12 +9,14 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from leaf_port import _checks
 from leaf_port._ops.clip import clip_by_value
+from leaf_port.errors import LeafError
 
 Constraint = Callable[[Tensor], Tensor]
 
@@ -45,12 +47,19 @@ class UnitNorm:
     """Divides by the L2 norm: ``w / (1e-7 + sqrt(sum(w^2)))`` (``tf.keras.constraints.UnitNorm``).
 
     Args:
-        axis: over which the norm is taken.
+        axis: over which the norm is taken; several in a tuple.
+
+    Raises:
+        LeafError: no integer.
     """
 
     EPSILON = 1e-7  # tf.keras.backend.epsilon()
 
-    def __init__(self, axis: int = 0) -> None:
+    def __init__(self, axis: int | tuple[int, ...] = 0) -> None:
+        for each in axis if isinstance(axis, tuple) else (axis,):
+            if isinstance(each, bool) or not isinstance(each, (int, np.integer)):
+                fix = "count from the first axis, 0"
+                raise LeafError("UnitNorm", "axis", "an integer", repr(each), fix)
         self.axis = axis
 
     def __call__(self, kernel: Tensor) -> Tensor:

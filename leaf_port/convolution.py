@@ -401,6 +401,7 @@ class FFTConv1d(Conv1d):
             kernel_regularizer,
             trainable,
         )
+        _checks.function(type(self).__name__, "activation", activation)
         self.activation = activation
         self.arithmetic = _arithmetic.check_arithmetic(type(self).__name__, arithmetic)
 

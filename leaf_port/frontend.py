@@ -160,6 +160,7 @@ class Leaf(FromPretrained, nn.Module):
         self.n_filters, self.sample_rate = n_filters, sample_rate
         self._fused_energies = FusedEnergies()
         _checks.at_least(owner, "n_filters", n_filters)
+        _checks.function(owner, "activation", activation)
         self._arithmetic = _arithmetic.check_arithmetic(owner, arithmetic)
         self._milliseconds = window_len, window_stride
         self._learns = {"learn_pooling": learn_pooling, "learn_filters": learn_filters}

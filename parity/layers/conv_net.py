@@ -82,7 +82,7 @@ SPEC = spec.LayerSpec(
             ConvNet,
             "leaf_audio.models.ConvNet, leaf_audio.models.ConvBlock",
             own=FIRST,
-            told_by={"dropout": "ConvBlock"},
+            told_by={"dropout": "ConvBlock", "activation": "ConvBlock"},
             lacks={
                 "num_filters": "the filters are those of each block",
                 "max_pooling": "each block has its own",

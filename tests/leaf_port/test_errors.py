@@ -85,6 +85,11 @@ CONSTRUCTION: list[tuple[str, str, Act]] = [
     ("LearnablePooling1d", "kernel_size", lambda: lp.LearnablePooling1d(8, HUGE)),
     ("MelFilterbanks", "window_len", lambda: lp.MelFilterbanks(window_len=1e13)),
     ("SincNet", "window_len", lambda: lp.SincNet(window_len=1e13)),
+    # A name, as Keras takes one, or a class instead of a module.
+    ("Leaf", "activation", lambda: lp.Leaf(activation="relu")),  # type: ignore[arg-type]
+    ("Leaf", "activation", lambda: lp.Leaf(activation=torch.nn.ReLU)),
+    ("FFTConv1d", "activation", lambda: lp.FFTConv1d(2, 5, activation="relu")),  # type: ignore[arg-type]
+    ("UnitNorm", "axis", lambda: lp.UnitNorm(1.5)),  # type: ignore[arg-type]
     # Initialisers of the user's.
     ("GaborConv1d", "kernel_initializer", lambda: lp.GaborConv1d(4, 25, **_init(_gives(NAN)))),
     ("SincConv1d", "kernel_initializer", lambda: lp.SincConv1d(4, 25, **_init(_gives(INF)))),

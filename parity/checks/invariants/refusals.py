@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from leaf_port import _model_layers
 from leaf_port.errors import LeafError
 from parity.spec import LayerSpec, Signature
 
@@ -64,7 +65,13 @@ _SHARES: _Wrong = {
         ("momentum", "a number from 0 to 1"),
     )
 }
+_FUNCTION = "a module or a function of a tensor"
 _CHOICES: _Wrong = {
+    "activation": (
+        ("swirl", 3),
+        (_FUNCTION, f"one of {', '.join(sorted(_model_layers.ACTIVATIONS))}, {_FUNCTION}"),
+    ),
+    "axis": ((1.5, True), ("an integer", "1, 2 or 3")),
     "arithmetic": (("half", None), ("one of 'auto', 'complex', 'real'",)),
     "padding": (("causal", 3), ("'SAME' or 'VALID'", "'SAME' or 'VALID' or 'SYMMETRIC'")),
     "n_fft": ((0, 1, 2.5), (_TWO,)),
