@@ -89,7 +89,7 @@ CONSTRUCTION: list[tuple[str, str, Act]] = [
     ("Leaf", "activation", lambda: lp.Leaf(activation="relu")),  # type: ignore[arg-type]
     ("Leaf", "activation", lambda: lp.Leaf(activation=torch.nn.ReLU)),
     ("FFTConv1d", "activation", lambda: lp.FFTConv1d(2, 5, activation="relu")),  # type: ignore[arg-type]
-    ("UnitNorm", "axis", lambda: lp.UnitNorm(1.5)),  # type: ignore[arg-type]
+    ("UnitNorm", "axis", lambda: UnitNorm(1.5)),  # type: ignore[arg-type]
     # Initialisers of the user's.
     ("GaborConv1d", "kernel_initializer", lambda: lp.GaborConv1d(4, 25, **_init(_gives(NAN)))),
     ("SincConv1d", "kernel_initializer", lambda: lp.SincConv1d(4, 25, **_init(_gives(INF)))),
