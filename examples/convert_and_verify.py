@@ -4,10 +4,9 @@
 
 The checkpoint is a small one that the official code wrote, of this repository's recordings. In a
 shell: `python -m weight_conversion convert CHECKPOINT FOLDER --gin leaf.gin`. TensorFlow is not
-needed. It needs pip install "leaf-port[convert,parity]", and for the last step "leaf-port[onnx]".
+needed. It needs pip install "leaf-port[convert,parity]".
 """
 
-import importlib.util
 import tempfile
 from pathlib import Path
 
@@ -15,13 +14,14 @@ import torch
 
 import weight_conversion
 from leaf_port import AudioClassifier
+from leaf_port.export import to_pt2
 from weight_conversion.official.settings import Settings
 
 CHECKPOINT = Path(weight_conversion.__file__).parent / "recordings" / "leaf" / "checkpoint"
 
 
 def main() -> None:
-    """From the checkpoint to a folder, a model and an ONNX file."""
+    """From the checkpoint to a folder, a model and a program of torch.export."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "leaf"
         # What a checkpoint lacks, such as the sample rate: here the official defaults.
@@ -38,12 +38,7 @@ def main() -> None:
         with torch.no_grad():
             print("logits:", tuple(model(torch.zeros(1, 16000)).shape))
 
-        if importlib.util.find_spec("onnxruntime") is None:
-            print('no ONNX file: pip install "leaf-port[onnx]"')
-            return
-        from leaf_port.export import to_onnx
-
-        exported = to_onnx(model, Path(place) / "leaf.onnx")
+        exported = to_pt2(model, Path(place) / "leaf.pt2")  # to_onnx writes an ONNX file
         print(f"{exported.path.name}: compared on {len(exported.comparisons)} batches")
 
 

@@ -198,9 +198,8 @@ def new_file(final: Path) -> Iterator[Path]:
     discard_files(final.parent, final.name)
     made = final.with_name(f".{final.name}.{secrets.token_hex(4)}{SUFFIX}")
     try:
-        lock = os.open(made, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
+        lock = _new_locked(made)
         try:
-            _lock_file(lock)
             yield made
             sync_file(made)
             made.replace(final)
@@ -240,8 +239,7 @@ class Marks:
         if folder not in self._locks:
             _discard_marked(folder)
             lock = folder / f".leaf-{self._token}.lock"
-            self._locks[folder] = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
-            _lock_file(self._locks[folder])
+            self._locks[folder] = _new_locked(lock)
         self._count += 1
         return folder / f".leaf-{self._token}-{self._count}.tmp"
 
@@ -266,6 +264,20 @@ def _discard_marked(folder: Path) -> None:
             with contextlib.suppress(OSError):
                 left.unlink()
         os.close(lock)
+
+
+def _new_locked(path: Path) -> int:
+    """A descriptor of a new file that is locked.
+
+    Another run may take it for a leftover before it is locked: then it is made again.
+    """
+    while True:
+        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
+        _lock_file(file)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file), path.lstat()):
+                return file
+        os.close(file)
 
 
 def _lock_file(file: int) -> None:

@@ -26,6 +26,7 @@ from leaf_port._export.compare import Comparison as Comparison
 from leaf_port.errors import LeafError
 
 _Read = Callable[[Path, str], Callable[[Tensor], Tensor]]
+Tell = Callable[[str], None]
 
 
 class ExportError(LeafError):
@@ -71,6 +72,7 @@ def to_onnx(
     samples: Sequence[int] = (),
     overwrite: bool = False,
     metadata: Mapping[str, str] | None = None,
+    tell: Tell | None = None,
 ) -> Exported:
     """Writes a frontend or a classifier as one ONNX file, in evaluation mode.
 
@@ -86,6 +88,7 @@ def to_onnx(
         samples: further lengths to compare at.
         overwrite: whether an existing file is replaced.
         metadata: of the file, beside versions, kind, sample rate and the hash of the weights.
+        tell: called with a few words when each step begins: a graph with PCEN takes a minute.
 
     Raises:
         ExportError: the file computes something else. Nothing is written.
@@ -102,6 +105,8 @@ def to_onnx(
     onnx_file.check_opset(version)
     what = capture.subject(model)
     _check_lengths(samples, what.shortest)
+    tell = tell or _nobody
+    tell("capturing the graph")
     program = capture.capture(what)
     names = ("onnx", "onnxscript")
     about = _about(what, what.shortest, names) | {"opset": str(version)} | dict(metadata or {})
@@ -110,7 +115,7 @@ def to_onnx(
         onnx_file.write(program, made, what.output, version, about)
 
     read = onnx_file.read if check else None
-    return _published(final, what, what.shortest, about, write, read, samples)
+    return _published(final, what, what.shortest, about, write, read, samples, tell)
 
 
 def to_pt2(
@@ -121,6 +126,7 @@ def to_pt2(
     samples: Sequence[int] = (),
     overwrite: bool = False,
     metadata: Mapping[str, str] | None = None,
+    tell: Tell | None = None,
 ) -> Exported:
     """Writes a frontend or a classifier as a program of torch.export, in evaluation mode.
 
@@ -133,6 +139,7 @@ def to_pt2(
         samples: further lengths to compare at.
         overwrite: whether an existing file is replaced.
         metadata: as in :func:`to_onnx`; in the file it is ``leaf_port.json`` of ``extra_files``.
+        tell: as in :func:`to_onnx`.
 
     Raises:
         ExportError: the file computes something else. Nothing is written.
@@ -141,6 +148,8 @@ def to_pt2(
     final = _free(Path(path), ".pt2", overwrite)
     what = capture.subject(model)
     _check_lengths(samples, what.shortest)
+    tell = tell or _nobody
+    tell("capturing the graph")
     program = capture.capture(what)
     shortest = capture.shortest_of(program, what.shortest)
     _check_lengths(samples, shortest)
@@ -152,7 +161,12 @@ def to_pt2(
     def read(made: Path, _output: str) -> Callable[[Tensor], Tensor]:
         return pt2_file.read(made)
 
-    return _published(final, what, shortest, about, write, read if check else None, samples)
+    checked = read if check else None
+    return _published(final, what, shortest, about, write, checked, samples, tell)
+
+
+def _nobody(_step: str) -> None:
+    """Hears of the steps where nobody asked."""
 
 
 def _free(path: Path, suffix: str, overwrite: bool) -> Path:
@@ -203,15 +217,19 @@ def _published(
     write: Callable[[Path], None],
     read: _Read | None,
     samples: Sequence[int],
+    tell: Tell,
 ) -> Exported:
     """Writes, reads and compares under another name; the file appears if all is right."""
     found: list[Comparison] = []
     try:
         with _publish.new_file(final) as made:
+            tell("writing the file")
             write(made)
             if read is not None:
-                pairs = compare.drawn(what, shortest, samples)
-                found = compare.compare(what, read(made, what.output), pairs)
+                tell("reading it again")
+                called, pairs = read(made, what.output), compare.drawn(what, shortest, samples)
+                tell(f"comparing it with the model on {len(pairs)} batches")
+                found = compare.compare(what, called, pairs)
             if not all(each.ok for each in found):
                 raise ExportError(final, found)
     except OSError as error:

@@ -20,7 +20,7 @@ SECONDS = 300  # for a busy machine; alone, most take five
 # By example: the packages that leaf-port[cli,convert,parity] does not have, and what it prints.
 EXPECTED = {
     "accelerate_training.py": (("accelerate",), r"epoch 2: .*\nfilters from \d+ to \d+ Hz"),
-    "convert_and_verify.py": ((), r"32 weights.*\n\d+ comparisons .*\nlogits: \(1, 3\)"),
+    "convert_and_verify.py": ((), r"32 weights.*\n\d+ comparisons .*\nlogits: \(1, 3\)\nleaf.pt2"),
     "convert_and_verify.ipynb": (("nbclient", "ipykernel"), r"ok: True judged: True"),
     "features_and_filters.ipynb": (("nbclient", "ipykernel"), "2 pictures"),
     "features_of_recordings.py": ((), r"low.wav: \(50, 40\) .* (29\d|30\d|31\d) Hz"),

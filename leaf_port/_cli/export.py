@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -72,7 +73,7 @@ def export(
             _refuse_suffix(out, opset)
             options: dict[str, Any] = {"check": check, "samples": samples or (), "overwrite": force}
             made, options["metadata"] = _model(model, asked, sample_rate)
-            with Console(stderr=True).status("exporting"):
+            with _steps() as options["tell"]:
                 done = _written(made, out, opset, options)
     except exporter.ExportError as error:
         _show(error.comparisons, Console())
@@ -84,6 +85,17 @@ def export(
     if check:
         _show(done.comparisons, Console())
     _tell(done)
+
+
+@contextmanager
+def _steps() -> Iterator[Callable[[str], None]]:
+    """Shows what is being done: on a terminal beside a spinner, else a line a step on stderr."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda step: print(f"export: {step}", file=sys.stderr, flush=True)
+        return
+    with console.status("exporting") as status:
+        yield status.update
 
 
 def _refuse_suffix(out: Path, opset: int | None) -> None:

@@ -24,7 +24,6 @@ _SIZE = (9.0, 5.6)  # inches
 _DPI = 150
 _FONT, _TITLE_FONT = 11, 12  # points
 _LINE = "#33415c"
-_TICKS = 9
 _COLUMNS = 3000  # of the waveform: more than there are pixels
 _TITLE_LENGTH = 48
 
@@ -33,7 +32,8 @@ def draw(features: Features) -> Figure:
     """The picture of a clip's features.
 
     The rows are the filters by rising centre frequency (training may change their order: the axis
-    says so where it did); the columns are the frames, each drawn around its middle.
+    says so where it did), with ticks at round frequencies; the columns are the frames, each drawn
+    around its middle.
     """
     figure = Figure(figsize=_SIZE, dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
@@ -101,9 +101,7 @@ def _draw_features(figure: Figure, axes: Axes, features: Features) -> None:
     axes.set_xlim(min(0.0, left), max(features.seconds, right))
     for label in (axes.xaxis.label, axes.yaxis.label):
         label.set_fontsize(_FONT)
-    order = _drawing.order_of(frequencies)
-    rows = np.unique(np.linspace(0, len(order) - 1, min(len(order), _TICKS)).round().astype(int))
-    axes.set_yticks(rows, labels=[f"{frequencies[order[row]]:.0f}" for row in rows])
+    _drawing.row_ticks(axes, frequencies)
     bar = figure.colorbar(image, ax=axes, pad=0.015, aspect=28)
     bar.set_label(features.quantity, fontsize=_FONT)
     bar.ax.tick_params(labelsize=_FONT - 1)

@@ -89,6 +89,13 @@ def check_rows(result: Result, shortest: int) -> None:
     assert all(row[5] == "ok" and float(row[4]) <= compare.ALLOWED for row in rows)
 
 
+def steps(batches: int) -> str:
+    """What a run that ends well tells on stderr meanwhile."""
+    compared = f"comparing it with the model on {batches} batches"
+    told = ("capturing the graph", "writing the file", "reading it again", compared)
+    return "".join(f"export: {step}\n" for step in told)
+
+
 @needs_onnx
 def test_a_classifier_as_onnx(tmp_path: Path) -> None:
     """Run without this package's reader, at a length and a batch that the command did not try."""
@@ -97,7 +104,7 @@ def test_a_classifier_as_onnx(tmp_path: Path) -> None:
 
     made, out = folder(tmp_path / "model", _CLASSIFIER), tmp_path / "model.onnx"
     result = run(made, out, "--samples", 777)
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert (result.exit_code, result.stderr) == (0, steps(10))
     check_rows(result, 41)  # two frames: the encoder halves them
     assert {("1", "777"), ("3", "777")} <= {(row[0], row[1]) for row in table(result)}
     assert "any batch, any length from 41" in result.stdout
@@ -145,7 +152,7 @@ def test_complex_numbers_in_onnx_are_seen() -> None:
 def test_a_leaf_as_pt2(tmp_path: Path) -> None:
     made, out = folder(tmp_path / "model", _LEAF), tmp_path / "leaf.pt2"
     result = run(made, out)
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert (result.exit_code, result.stderr) == (0, steps(8))
     check_rows(result, 41)  # two frames: of one, torch.export takes the size for a constant
     extra = {pt2_file.ABOUT: ""}
     program = torch.export.load(out, extra_files=extra)

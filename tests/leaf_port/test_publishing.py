@@ -84,6 +84,27 @@ def test_killed_at_random_moments(name: str) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_comes_at_once_ends_the_run_alone(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine it comes before a forked run has begun."""
+    fork = os.fork
+
+    def met_at_once() -> int:
+        child = fork()
+        if child == 0:
+            default = number == signal.SIGTERM
+            signal.signal(number, signal.SIG_DFL if default else signal.default_int_handler)
+            os.kill(os.getpid(), number)
+        return child
+
+    monkeypatch.setattr(os, "fork", met_at_once)
+    child = crash_publishing.forked(lambda _: (tmp_path / "ran").touch(), 0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
+    assert names(tmp_path) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_cleans_up(number: signal.Signals, tmp_path: Path) -> None:
     child = os.fork()
@@ -132,6 +153,31 @@ def test_a_living_run_keeps_its_folder(tmp_path: Path) -> None:
         assert first.is_dir()
     assert names(tmp_path) == ["made"]
     assert len(lp.Leaf.from_pretrained(tmp_path / "made").complex_conv.kernel) == 3
+
+
+def test_a_lock_that_another_run_takes_for_a_leftover_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between a file's birth and its lock: then nobody would know the files of a killed run."""
+    lock_file = _publish._lock_file
+
+    def late(file: int) -> None:
+        monkeypatch.setattr(_publish, "_lock_file", lock_file)
+        _publish._discard_marked(tmp_path)
+        _publish.discard_files(tmp_path, "made")
+        lock_file(file)
+
+    monkeypatch.setattr(_publish, "_lock_file", late)
+    marks = _publish.Marks()
+    marks.name(tmp_path).touch()
+    _publish._discard_marked(tmp_path)
+    assert len(names(tmp_path)) == 2
+    marks.close()
+    monkeypatch.setattr(_publish, "_lock_file", late)
+    with _publish.new_file(tmp_path / "made") as made:
+        _publish.discard_files(tmp_path, "made")
+        made.write_bytes(b"whole")
+    assert (tmp_path / "made").read_bytes() == b"whole"
 
 
 def test_a_number_of_a_process_that_was_killed_is_in_nobodys_way(tmp_path: Path) -> None:

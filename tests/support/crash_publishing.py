@@ -32,7 +32,6 @@ from _conversion import converted
 
 import leaf_port as lp
 from leaf_port import _publish, _stored
-from leaf_port.errors import LeafError
 from weight_conversion.reference import record
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -170,15 +169,26 @@ SUBJECTS = {"convert": conversions, "features": features, "record": recordings}
 
 
 def forked(run: Run, number: int) -> int:
-    """Starts a run in a process of its own, as the command runs it."""
+    """Starts a run in a process of its own, as the command runs it.
+
+    Signals wait until the run can be ended, and once it has ended: Ctrl-C in between would unwind
+    the copy of what is below, which kills the reader and removes the folder.
+    """
+    waiting = set(SIGNALS) - {signal.SIGKILL}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
     child = os.fork()
     if child:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return child
     code = 1
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         with _publish.ended_cleanly():
-            run(number)
+            try:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                run(number)
+            finally:
+                signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
         code = 0
     except (SystemExit, KeyboardInterrupt):
         code = 3
@@ -201,7 +211,7 @@ def reader(read: Read, pipe: int) -> int:
         try:
             if read() == "mixed":
                 faults.append("a load of two versions")
-        except (LeafError, OSError, KeyError, ValueError) as error:
+        except Exception as error:  # of any kind: it must not unwind what is below
             faults.append(f"load {loads}: {type(error).__name__}: {str(error)[:300]}")
     os.write(pipe, json.dumps({"loads": loads, "faults": faults[:20]}).encode()[:60_000])
     os._exit(0)
