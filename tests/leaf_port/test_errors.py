@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 import leaf_port as lp
 from leaf_port import models, normalization
+from leaf_port.constraints import UnitNorm
 from leaf_port.impulse_responses import gaussian_lowpass
 
 HUGE = 10**14  # samples: 400 TB
