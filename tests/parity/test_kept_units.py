@@ -94,7 +94,7 @@ def test_a_change_of_the_source_is_another_name(
     monkeypatch.setenv(kept_units.FOLDER, str(tmp_path))
     asked = (SPEC, QUESTION, None, 2, contextlib.nullcontext)
     before = kept_units._file(*asked)
-    monkeypatch.setattr(kept_units, "_source", lambda: "another")
+    monkeypatch.setattr(kept_units, "source", lambda: "another")
     assert kept_units._file(*asked) != before
 
 
