@@ -15,7 +15,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 import leaf_port as lp
-from leaf_port.frontend import periodic_hann
+from leaf_port.mel_filterbanks import periodic_hann
 from leaf_port.melfilters import linear_to_mel_weight_matrix
 
 MEL_BAND = (16000, 60.0, 7800.0)

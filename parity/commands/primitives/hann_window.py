@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaf_port import MelFilterbanks
-from leaf_port.frontend import periodic_hann
+from leaf_port.mel_filterbanks import periodic_hann
 from parity import spec
 from parity.commands.primitives._common import Constant, Primitive
 from parity.oracles.exact import windows

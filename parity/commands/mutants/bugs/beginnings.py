@@ -7,7 +7,7 @@ MUTANTS = [
         "a transform of 1024 points by default",
         "slip",
         "mel_filterbanks",
-        "frontend.py",
+        "mel_filterbanks.py",
         "        n_fft: int = 512,\n        window_len: float = 25.0,",
         "        n_fft: int = 1024,\n        window_len: float = 25.0,",
     ),
