@@ -7,10 +7,18 @@ from types import ModuleType
 
 import pytest
 
-from leaf_port import convolution, extractor, frontend, plot, postprocessing
+from leaf_port import (
+    convolution,
+    extractor,
+    frontend,
+    mel_filterbanks,
+    plot,
+    postprocessing,
+)
 
 EXAMPLES = [
-    (frontend, {"Leaf", "MelFilterbanks"}),
+    (frontend, {"Leaf"}),
+    (mel_filterbanks, {"MelFilterbanks"}),
     (convolution, {"GaborConv1d"}),
     (extractor, {"LeafFeatureExtractor"}),
     (plot, {"features"}),
