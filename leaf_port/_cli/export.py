@@ -14,7 +14,7 @@ from rich.table import Table
 from torch import nn
 
 from leaf_port import export as exporter
-from leaf_port._cli import frontends
+from leaf_port._cli import frontends, tables
 from leaf_port._cli.failures import filter_warnings
 from leaf_port._cli.frontends import Asked, Name
 from leaf_port._cli.text import printable
@@ -145,18 +145,15 @@ def _written(
 def _show(rows: Sequence[Comparison], console: Console) -> None:
     """A table on a terminal, else :data:`HEADER` and a line a batch, tab-separated."""
     cells = [_cells(each) for each in rows]
-    if not console.is_terminal:
-        console.file.write("".join("\t".join(row) + "\n" for row in (HEADER, *cells)))
-        return
     table = Table(*HEADER, title=f"compared with the model; {ALLOWED:g} units allowed")
     for row in cells:
         table.add_row(*row)
-    console.print(table)
+    tables.show(HEADER, cells, table, console)
 
 
 def _cells(one: Comparison) -> tuple[str, ...]:
     shape = "x".join(map(str, one.shape))
-    ok = "ok" if one.ok else printable(one.message)
+    ok = "ok" if one.ok else one.message
     return str(one.batch), str(one.samples), shape, f"{one.relative:.1e}", f"{one.units:.2f}", ok
 
 

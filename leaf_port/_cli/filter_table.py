@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from leaf_port._cli import tables
 from leaf_port._cli.filter_models import Model
 
 _TITLES = {
@@ -46,16 +47,13 @@ def _bands(model: Model) -> tuple[list[float], list[float]]:
 
 def show(found: Sequence[Row], console: Console) -> None:
     """Prints a table on a terminal, else names and a line a filter, tab-separated."""
-    if not console.is_terminal:
-        lines = [list(found[0]), *([f"{value:.6g}" for value in row.values()] for row in found)]
-        console.file.write("".join("\t".join(line) + "\n" for line in lines))
-        return
     table = Table()
     for name in found[0]:
         table.add_column(_TITLES[name], justify="right", no_wrap=True)
     for row in found:
         table.add_row(*(_cell(name, value) for name, value in row.items()))
-    console.print(table)
+    cells = ([f"{value:.6g}" for value in row.values()] for row in found)
+    tables.show(list(found[0]), cells, table, console)
 
 
 def _cell(name: str, value: float) -> str:

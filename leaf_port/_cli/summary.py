@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from leaf_port._cli import tables
 from leaf_port._cli.extraction import Features
 from leaf_port._cli.text import printable
 
@@ -43,17 +44,13 @@ def row(features: Features) -> Row:
 
 def show(rows: Sequence[Row], console: Console) -> None:
     """Prints a table on a terminal, else :data:`HEADER` and a line a clip, tab-separated."""
-    if console.is_terminal:
-        console.print(_table(rows))
-        return
-    lines = ["\t".join(HEADER), *(_tab_separated(one) for one in rows)]
-    console.file.write("\n".join(lines) + "\n")
+    tables.show(HEADER, map(_cells, rows), _table(rows), console)
 
 
-def _tab_separated(one: Row) -> str:
+def _cells(one: Row) -> tuple[str, ...]:
     statistics = (f"{value:.6g}" for value in (one.least, one.mean, one.greatest))
     shape = (str(one.frames), str(one.filters))
-    return "\t".join((one.file, str(one.rate), f"{one.seconds:.6f}", *shape, *statistics))
+    return (one.file, str(one.rate), f"{one.seconds:.6f}", *shape, *statistics)
 
 
 def _table(rows: Sequence[Row]) -> Table:

@@ -75,13 +75,18 @@ def test_inspect_tells_the_model_first_and_what_it_cannot_tell() -> None:
 
 
 def test_inspect_lists_keys_on_demand() -> None:
-    assert "_head/kernel" in run("inspect", RECORDINGS / "leaf", "--keys")
+    lines = run("inspect", RECORDINGS / "leaf", "--keys").splitlines()
+    assert "tensor\ttype\tshape\tnumbers" in lines
+    assert any(line.startswith("_head/kernel/") and line.endswith("\t15") for line in lines)
 
 
 def test_convert_makes_a_folder_and_prints_the_table(tmp_path: Path) -> None:
     shown = run("convert", RECORDINGS / "leaf", tmp_path / "made", "--defaults")
     for each in ("_head/kernel", "head.weight", "(1, 0)", "32 weights", "24 with Adam"):
         assert each in shown
+    convolution = "_encoder/layer_with_weights-0/layer_with_weights-0/kernel"
+    row = (convolution, "encoder.0.0.weight", "(3, 2, 0, 1)", "(3, 1, 1, 4)")
+    assert "\t".join(row) in shown.splitlines()  # whole, and one line: a pipe has no width
     names = {path.name for path in (tmp_path / "made").iterdir()}
     assert names >= {"config.json", "model.safetensors", "optimizer.safetensors"}
 

@@ -82,6 +82,7 @@ def test_convert_without_verification(tmp_path: Path, capsys: CAPTURE) -> None:
 def test_a_conversion_that_is_off_leaves_no_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: CAPTURE
 ) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich draws as on a terminal
     monkeypatch.setattr(impulse_responses, "gabor_impulse_response_real", without_sign)
     assert run("convert", SOURCE, tmp_path / "new", "--defaults") == 1
     shown = capsys.readouterr()
@@ -200,7 +201,11 @@ def test_another_source(made: Path, capsys: CAPTURE) -> None:
     refused(capsys, words, made, "--source", RECORDINGS / "leaf_fixed")
 
 
-def test_the_table_fits_80_columns(made: Path, capsys: CAPTURE) -> None:
+def test_the_table_fits_a_terminal_of_80_columns(
+    made: Path, capsys: CAPTURE, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich draws as on a terminal
+    monkeypatch.setenv("TERM", "dumb")  # without colours
     assert run("verify", made) == 0
     shown = capsys.readouterr().out.splitlines()
     table = [line for line in shown if not line.startswith(("not run: ", "verified: "))]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from leaf_port._cli import tables
 from leaf_port._cli.text import printable
 from leaf_port.errors import LeafError
 from weight_conversion.cli import written
@@ -113,7 +113,7 @@ def convert(
         kind = False if no_optimizer else optimizer or True
         options: dict[str, Any] = {"force": force, "optimizer": kind, "wanted": object_}
         made = converter.convert(source, folder, settings, check=check, **options)
-        Console().print(_weights(made))
+        _show_weights(made, Console())
         for line in _told(made):
             Console().print(line, markup=False, highlight=False, soft_wrap=True)
     for line in written.lines(folder, made.tree):
@@ -187,17 +187,16 @@ def verify(
         raise typer.Exit(NOT_JUDGED)
 
 
-def _weights(made: Converted) -> Table:
-    """The table of the weights that were converted."""
-    table = Table("official", "PyTorch", "axes", "official shape", show_footer=True)
-    for column in table.columns[:2]:
-        column.overflow = "fold"
-    table.columns[0].footer = f"{made.kind}: {len(made.rows)} weights"
-    table.columns[1].footer = f"{made.moments} with {made.optimizer or 'Adam'}'s moments"
-    for row in made.rows:
-        axes = "" if row.axes is None else str(row.axes)
-        table.add_row(_plain(row.path), _plain(row.key), axes, str(row.shape))
-    return table
+def _show_weights(made: Converted, console: Console) -> None:
+    """The table of the weights that were converted, and how many they are."""
+    header = ("official", "PyTorch", "axes", "official shape")
+    rows = [
+        (row.path, row.key, "" if row.axes is None else str(row.axes), str(row.shape))
+        for row in made.rows
+    ]
+    tables.show(header, rows, tables.folding(header, rows), console)
+    moments = f"{made.moments} with {made.optimizer or 'Adam'}'s moments"
+    print(f"{made.kind}: {len(made.rows)} weights, {moments}")
 
 
 def _told(made: Converted) -> list[str]:

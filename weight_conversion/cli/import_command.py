@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from leaf_port._cli import tables
 from leaf_port._cli.text import printable
 from weight_conversion.cli import written
 
@@ -58,22 +57,19 @@ def import_(
     settings = PortSettings(given, defaults=defaults)
     made = import_port(source, folder, settings, state_dict=state_dict, prefix=prefix, force=force)
     console = Console()
-    console.print(_weights(made))
+    _show_weights(made, console)
     for line in lines(made):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     for line in written.lines(folder, made.tree):
         print(printable(line))
 
 
-def _weights(made: Imported) -> Table:
-    """The table of the weights that were imported."""
-    table = Table(made.found.port.name, "PyTorch", "shape", show_footer=True)
-    for column in table.columns[:2]:
-        column.overflow = "fold"
-    table.columns[0].footer = f"Leaf: {len(made.rows)} weights"
-    for theirs, ours, shape in made.rows:
-        table.add_row(escape(theirs), escape(ours), str(shape))
-    return table
+def _show_weights(made: Imported, console: Console) -> None:
+    """The table of the weights that were imported, and how many they are."""
+    header = (made.found.port.name, "PyTorch", "shape")
+    rows = [(theirs, ours, str(shape)) for theirs, ours, shape in made.rows]
+    tables.show(header, rows, tables.folding(header, rows), console)
+    print(f"Leaf: {len(made.rows)} weights")
 
 
 def lines(made: Imported) -> list[str]:

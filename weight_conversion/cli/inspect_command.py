@@ -11,9 +11,8 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from leaf_port._cli import tables
 from leaf_port._cli.text import printable
 from leaf_port.errors import LeafError
 from weight_conversion.formats.boundary import reading
@@ -76,10 +75,10 @@ def inspect(
     for line in _in_words(model):
         print(printable(line))
     if keys:
-        Console().print(_table(rows))
-        return
+        _show(rows, Console())
     numbers = sum(math.prod(shape) for _, _, shape in rows)
-    print(f"{len(rows)} tensors, {numbers} numbers, all of them read; --keys lists them")
+    more = "" if keys else "; --keys lists them"
+    print(f"{len(rows)} tensors, {numbers} numbers, all of them read{more}")
 
 
 def look(path: Path) -> tuple[Rows, Model]:
@@ -153,15 +152,9 @@ def _port(file: TorchFile) -> str:
     return f"{'; '.join(found)}; see python -m weight_conversion import"
 
 
-def _table(rows: Rows) -> Table:
-    counts = [math.prod(shape) for _, _, shape in rows]
-    table = Table("tensor", "type", "shape", "numbers", show_footer=True)
-    table.columns[0].overflow = "fold"
-    table.columns[0].footer = f"{len(rows)} tensors"
-    table.columns[3].justify = "right"
-    table.columns[3].footer = str(sum(counts))
-    for (key, dtype, shape), count in zip(rows, counts, strict=True):
-        table.add_row(
-            escape(key if key.isprintable() else ascii(key)), dtype, str(shape), str(count)
-        )
-    return table
+def _show(rows: Rows, console: Console) -> None:
+    header = ("tensor", "type", "shape", "numbers")
+    cells = [(key, dtype, str(shape), str(math.prod(shape))) for key, dtype, shape in rows]
+    drawn = tables.folding(header, cells)
+    drawn.columns[3].justify = "right"
+    tables.show(header, cells, drawn, console)

@@ -6,39 +6,43 @@ from collections.abc import Iterable
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from leaf_port._cli import tables
 from leaf_port._cli.text import printable, shortened
 from weight_conversion.verification.backends import FEATURES
 from weight_conversion.verification.verify import Row, Verification
 from weight_conversion.verification.weights import WeightsRow
 
+HEADER = ("output", "compared", "units", "allowed", "relative", "worst on", "verdict")
+Cells = tuple[str, ...]
+
+_OFF, _NOT_JUDGED, _OK = "off", "–", "ok"
+_STYLES = {_OFF: "red", _NOT_JUDGED: "yellow", _OK: "green"}
 _NAME = 14  # characters of a clip's name
 _WRONG = 5  # messages and names of weights that are shown
 
 
 def show(found: Verification, console: Console) -> None:
-    """Prints the table, what is wrong, what was not run, and the sum of it."""
-    console.print(_table(found))
+    """Prints the worst clip of each output and pair, what is wrong, what was not run, the sum."""
+    rows = [("weights", *_weights(found.weights))]
+    rows += [(each[0].output, _pair(each[0]), *_figures(each)) for each in _groups(found)]
+    tables.show(HEADER, rows, _table(rows), console)
     for line in _told(found):
         console.print(line, markup=False, soft_wrap=True)
 
 
-def _table(found: Verification) -> Table:
-    """One line for each output and pair: the worst of all clips."""
+def _table(rows: Iterable[Cells]) -> Table:
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for head in ("output", "compared"):
+    for head in HEADER[:2]:
         made.add_column(head)
-    for head in ("units", "allowed", "relative"):
+    for head in HEADER[2:5]:
         made.add_column(head, justify="right", no_wrap=True)
-    made.add_column("worst on", overflow="fold")
+    made.add_column(HEADER[5], overflow="fold")
     made.add_column("")
-    made.add_row("weights", *_weights(found.weights))
-    for rows in _groups(found):
-        first = rows[0]
-        made.add_row(first.output, f"{first.first} – {first.second}", *_figures(rows))
+    for *cells, verdict in rows:
+        made.add_row(*map(Text, cells), Text(verdict, _STYLES[verdict]))
     return made
 
 
@@ -50,18 +54,22 @@ def _groups(found: Verification) -> list[list[Row]]:
     return sorted(groups.values(), key=lambda rows: rows[0].output != FEATURES)
 
 
-def _weights(row: WeightsRow) -> list[str]:
+def _pair(row: Row) -> str:
+    return f"{row.first} – {row.second}"
+
+
+def _weights(row: WeightsRow) -> Cells:
     relative = "–" if row.relative is None else _short(row.relative)
-    return [escape(f"folder – {printable(row.against)}"), "", "", relative, "", _verdict([row.ok])]
+    return (f"folder – {printable(row.against)}", "", "", relative, "", _verdict([row.ok]))
 
 
-def _figures(rows: list[Row]) -> list[str]:
+def _figures(rows: list[Row]) -> Cells:
     worst = max(rows, key=_badness)
     units = "–" if worst.units is None else f"{worst.units:.3g}"
     allowed = "–" if worst.allowed is None else f"{worst.allowed:.3g}"
     relative = _short(max(row.relative for row in rows))
-    name = escape(shortened(printable(worst.clip), _NAME))
-    return [units, allowed, relative, name, _verdict(row.ok for row in rows)]
+    name = shortened(printable(worst.clip), _NAME)
+    return (units, allowed, relative, name, _verdict(row.ok for row in rows))
 
 
 def _badness(row: Row) -> tuple[bool, float, float]:
@@ -75,8 +83,8 @@ def _short(value: float) -> str:
 def _verdict(said: Iterable[bool | None]) -> str:
     each = list(said)
     if False in each:
-        return "[red]off[/red]"
-    return "[yellow]–[/yellow]" if None in each else "[green]ok[/green]"
+        return _OFF
+    return _NOT_JUDGED if None in each else _OK
 
 
 def _told(found: Verification) -> list[Text]:
