@@ -1,7 +1,7 @@
 """A Hugging Face Hub on this machine: repositories in memory, spoken to over HTTP.
 
 What ``huggingface_hub`` asks for when a model is pushed and loaded, and no more: repositories,
-their files, uploads in a commit, downloads. Weights are taken as other files are; the Hub itself has
+their files, uploads in a commit, downloads. Weights are taken as other files are; the Hub has
 them sent to its storage, whose protocol is not here. An address that is not known gives 404 with
 its name, so that a newer library that asks for more is reported.
 """
