@@ -6,8 +6,8 @@ It trains a little on tones, and writes filters.png, unless there is one. It nee
 pip install "leaf-port[cli]".
 """
 
+import argparse
 import copy
-import sys
 from pathlib import Path
 
 import torch
@@ -50,7 +50,9 @@ def picture(leaf: Leaf, before: Leaf) -> Figure:
 
 def main() -> None:
     """Trains, draws and writes."""
-    path = Path(sys.argv[1] if len(sys.argv) > 1 else "filters.png")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("picture", type=Path, nargs="?", default=Path("filters.png"))
+    path = parser.parse_args().picture
     if path.exists():
         raise SystemExit(f"{path} exists: give another name")
     torch.manual_seed(0)
