@@ -77,6 +77,13 @@ def convert(
     pcen_floor: Given = None,
     conv1d_cls: Annotated[str | None, typer.Option(help="Conv1d or NormalizedConv1d.")] = None,
     activation: Annotated[str | None, typer.Option(help="Of ConvNet, by Keras' name.")] = None,
+    input_shape: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FRAMES,FILTERS",
+            help="That EfficientNetB0 was built for, or any: frames were None.",
+        ),
+    ] = None,
     dropout: Given = None,
     learn_filters: bool | None = None,
     learn_pooling: bool | None = None,

@@ -59,7 +59,7 @@ _ORDER = {
 }
 # What the official constructors can leave untrained, and what is never trained.
 _FREEZABLE = (("_preemp_conv/", "_complex_conv/"), ("_pooling/",), ("_compress_fn/",))
-_NEVER = re.compile(r"(^|/)(moving_mean|moving_variance)$|/ema/cell/")
+_NEVER = re.compile(r"(^|/)(moving_mean|moving_variance|mean|variance)$|/ema/cell/")
 
 
 @dataclass(frozen=True)

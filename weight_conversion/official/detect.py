@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from leaf_port.errors import LeafError
-from weight_conversion.official import consistency, structure
+from weight_conversion.official import consistency, efficientnet, structure
 from weight_conversion.official.layers import Layer
 from weight_conversion.official.settings import FRONTENDS, Settings
 from weight_conversion.official.source import Source
@@ -82,11 +82,16 @@ def _classifier(source: Source, settings: Settings, trained: frozenset[str]) -> 
 
 
 def _encoder(source: Source, settings: Settings) -> Tree | None:
-    """ConvNet's members are blocks; PANN's first is a normalisation; WaveGram has names."""
+    """ConvNet's members are blocks; PANN's first is a normalisation; WaveGram has names.
+
+    EfficientNetB0's first has constants.
+    """
     if not any(path.startswith("_encoder/") for path in source.keys):
         return None
     if "_encoder/pre_conv0/kernel" in source.keys:
         return {"kind": "WaveGram", "arguments": {}}
+    if efficientnet.FIRST in source.keys:
+        return _efficientnet(source, settings)
     blocks = _count(source, "_encoder/")
     if "_encoder/layer_with_weights-0/gamma" in source.keys:
         return _pann(source, settings, blocks - 1)
@@ -99,6 +104,14 @@ def _pann(source: Source, settings: Settings, depth: int) -> Tree:
     first = _shape(source, "_encoder/layer_with_weights-1/layer_with_weights-0/kernel")
     sizes["in_channels"] = first[-2]
     return {"kind": "PANN", "arguments": {"depth": depth, "dropout_rate": rate, **sizes}}
+
+
+def _efficientnet(source: Source, settings: Settings) -> Tree:
+    given = settings.need("input_shape", "the input_shape that EfficientNetB0 was built for")
+    rate = settings.take("drop_connect_rate", settings.take("dropout", 0.2))
+    arguments: Tree = {"in_channels": _shape(source, efficientnet.STEM)[-2]}
+    arguments |= {"drop_connect_rate": rate, "input_shape": efficientnet.input_shape(given)}
+    return {"kind": "EfficientNetB0", "arguments": arguments}
 
 
 def _conv_net(source: Source, settings: Settings, blocks: int) -> Tree:
@@ -128,7 +141,7 @@ def _count(source: Source, prefix: str) -> int:
 def _shape(source: Source, path: str) -> tuple[int, ...]:
     """A shape that the model is found out by; of at least two axes where it is a kernel."""
     expected = f"{path}, as in the official encoders"
-    fix = "only ConvNet, PANN and WaveGram are converted"
+    fix = "only ConvNet, PANN, WaveGram and EfficientNetB0 are converted"
     if path not in source.keys:
         raise LeafError("convert", str(source.path), expected, "none", fix)
     shape = source.shape(path)

@@ -11,12 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from weight_conversion.official import efficientnet
 from weight_conversion.official.layers import Layer
 from weight_conversion.official.structure import FRONTENDS, PARTS
 
 Shape = tuple[int, ...]
 
-ENCODERS = ("conv_net", "pann", "wave_gram")
+ENCODERS = ("conv_net", "pann", "wave_gram", *efficientnet.KINDS)
 _MODEL = "model_weights/"
 _CONTAINERS = {"_layer_checkpoint_dependencies", "layers"}
 _NO_LAYERS = {"optimizer", "metrics", "compile_metrics", "_compile_metrics", "vars"}
@@ -119,6 +120,10 @@ def _array_names(keys: list[str], name: str, shapes: Mapping[str, Shape]) -> lis
         3: ["alpha", "delta", "root"],
         4: ["gamma", "beta", "moving_mean", "moving_variance"],
     }
+    if _kind(name) == "depthwise_conv2d" and count == 1:
+        return ["depthwise_kernel"]
+    if _kind(name) == "normalization" and count == 3:
+        return ["mean", "variance", "count"]
     if name == "cell" and count == 2:
         return ["kernel", "recurrent_kernel"]
     return known.get(count, keys)
@@ -172,6 +177,9 @@ def _encoder(layer: Layer) -> Layer:
     if own or layer.kind == "wave_gram":
         named = {_WAVEGRAM.get(each.kind, name): each for name, each in layer.members.items()}
         return Layer(layer.kind, {n: _sequential(each) for n, each in named.items()}, layer.arrays)
+    if efficientnet.resembles(layer):
+        in_order = dict(sorted(layer.members.items(), key=lambda item: _turn(item[0])))
+        return Layer(layer.kind, efficientnet.numbered(in_order), layer.arrays)
     return _sequential(layer)
 
 
@@ -301,6 +309,8 @@ def _flat_encoder(name: str, layer: Layer) -> Layer:
         above = own.rpartition("/")[0]
         at = flat.setdefault(above, Layer(_kind(above.rpartition("/")[2])))
         at.arrays[_last(own)] = key
+    if _kind(name).startswith("efficientnet"):
+        return efficientnet.by_name(_kind(name), {_kind(n): each for n, each in flat.items()})
     members = list(flat.values())
     if _kind(name) == "wave_gram":
         parts = dict(zip(("pre_conv0", "pre_bn0"), members, strict=False))

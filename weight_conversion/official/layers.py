@@ -20,7 +20,8 @@ _FUNCTIONS = frozenset(
     {"train_function", "test_function", "predict_function", "call_and_return_conditional_losses"}
     | {"train_tf_function", "test_tf_function", "predict_tf_function", "__call__"}
     | {"call_and_return_all_conditional_losses", "_default_save_signature", "serving_fn"}
-    | {"_jit_compiled_convolution_op"}
+    | {"_jit_compiled_convolution_op", "_keep_axis", "_reduce_axis", "_reduce_axis_mask"}
+    | {"_broadcast_shape"}
 )
 KERAS = LISTS | _FUNCTIONS | {"save_counter", "axis", "state_spec", "_updates", "loss_tracker"}
 """Edges that Keras or a checkpoint adds for itself: no layers."""

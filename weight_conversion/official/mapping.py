@@ -9,7 +9,9 @@ One row a weight. Both sides are consumed wholly, or nothing is converted.
 * Classifiers are spelled as torch does. A convolution's kernel ``(height, width, in, out)`` becomes
   ``weight`` ``(out, in, height, width)``, that of one dimension ``(taps, in, out)`` becomes
   ``(out, in, taps)``, a dense layer's ``(in, out)`` becomes ``(out, in)``. Keras numbers those
-  members of a Sequential that have weights (``layer_with_weights-1``), torch numbers all.
+  members of a Sequential that have weights (``layer_with_weights-1``), torch numbers all. Keras'
+  EfficientNetB0 is one flat list of layers, numbered so; a depthwise kernel ``(height, width,
+  channels, 1)`` becomes ``(channels, 1, height, width)``.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from leaf_port import AudioClassifier, LearnablePooling1d
+from leaf_port.efficientnet import EfficientNetB0
 from leaf_port.errors import LeafError
 from leaf_port.postprocessing import FixedSmoother
 
@@ -31,6 +34,7 @@ Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 
 _TO_TORCH = {4: (3, 2, 0, 1), 3: (2, 1, 0), 2: (1, 0)}
+_DEPTHWISE = (2, 3, 0, 1)
 _FROM_KERAS = (nn.Conv1d, nn.Conv2d, nn.Linear)
 
 
@@ -94,9 +98,11 @@ def _frontend(module: nn.Module, path: str, key: str) -> Iterator[Row]:
 
 def _keras(module: nn.Module, path: str, key: str) -> Iterator[Row]:
     """The weights of an encoder or head, by walking its children."""
-    members = [(name, child) for name, child in module.named_children() if child.state_dict()]
-    for index, (name, child) in enumerate(members):
-        step = f"layer_with_weights-{index}" if isinstance(module, nn.Sequential) else name
+    listed = isinstance(module, (nn.Sequential, EfficientNetB0))
+    members = _leaves(module) if isinstance(module, EfficientNetB0) else module.named_children()
+    weighted = [(name, child) for name, child in members if child.state_dict()]
+    for index, (name, child) in enumerate(weighted):
+        step = f"layer_with_weights-{index}" if listed else name
         yield from _keras(child, f"{path}{step}/", f"{key}{name}.")
     own = dict(module.named_parameters(recurse=False)) | dict(module.named_buffers(recurse=False))
     for name, tensor in own.items():
@@ -104,10 +110,19 @@ def _keras(module: nn.Module, path: str, key: str) -> Iterator[Row]:
         official = name
         if isinstance(module, _FROM_KERAS) and name == "weight":
             official, axes = "kernel", _TO_TORCH[tensor.ndim]
+            if isinstance(module, nn.Conv2d) and module.groups > 1:
+                official, axes = "depthwise_kernel", _DEPTHWISE
         shape = tuple(tensor.shape)
         if axes is not None:
             shape = tuple(int(shape[i]) for i in np.argsort(axes))
         yield Row(path + official, key + name, axes, shape)
+
+
+def _leaves(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The layers that have none in them, in order."""
+    for name, each in module.named_modules():
+        if not any(True for _ in each.children()):
+            yield name, each
 
 
 def match(rows: list[Row], found: Mapping[str, tuple[str, Shape]], source: str, model: str) -> None:

@@ -14,7 +14,7 @@ from leaf_port.errors import LeafError
 from weight_conversion.formats.keras_archive import open_archive
 from weight_conversion.formats.keras_h5 import KerasWeights
 from weight_conversion.formats.malformed import MalformedError, shown
-from weight_conversion.formats.reader import open_reader
+from weight_conversion.formats.reader import Reader, open_reader
 from weight_conversion.formats.tensorflow.checkpoint import Checkpoint
 from weight_conversion.formats.tensorflow.locate import unreadable
 from weight_conversion.formats.tensorflow.object_graph import ObjectGraph
@@ -22,6 +22,7 @@ from weight_conversion.formats.torch_file import is_torch_file
 from weight_conversion.official import (
     candidates,
     consistency,
+    efficientnet,
     keras_metadata,
     keras_paths,
     optimizers,
@@ -65,7 +66,7 @@ def _from_checkpoint(path: Path, reader: Checkpoint, wanted: str | None) -> Sour
     try:
         kinds, training = keras_metadata.of_saved_model(_folder(reader), graph)
         chosen, around, attached = _chosen(path, reader, graph, kinds, wanted)
-        weights = dict(chosen.layer.weights())
+        weights, counted = _weights(path, chosen, reader)
         beside, _ = around.beside(chosen)
         optimizer, spare = _of_graph(around, chosen, weights)
     except MalformedError as error:
@@ -85,9 +86,20 @@ def _from_checkpoint(path: Path, reader: Checkpoint, wanted: str | None) -> Sour
         reader,
         chosen.layer,
         chosen.name,
-        tuple(each for each in [*attached, *beside] if each not in used),
+        tuple(each for each in [*attached, *beside] if each not in used) + counted,
         _newest(path, reader),
     )
+
+
+def _weights(
+    path: Path, chosen: Candidate, reader: Reader
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Keys by path; and in words what of them is no weight: a count that computes nothing."""
+    found = dict(chosen.layer.weights())
+    key = found.pop(efficientnet.COUNT, None)
+    if key is None or int(consistency.scalar(reader.tensor(key), path, key)) == 0:
+        return found, ()
+    return found, ("the count of what the encoder's normalization was adapted to",)
 
 
 def _folder(reader: Checkpoint) -> Path:
@@ -202,7 +214,7 @@ def _from_h5(path: Path, reader: KerasWeights, wanted: str | None) -> Source:
     slots = [key for key in keys if key.startswith(_SLOTS) and key[len(_SLOTS) :].isdecimal()]
     slots.sort(key=lambda key: consistency.numbered(key, path))
     whole = not chosen.path and not reader.by_layer
-    weights = dict(chosen.layer.weights())
+    weights, counted = _weights(path, chosen, reader)
     return Source(
         path,
         [path],
@@ -212,7 +224,7 @@ def _from_h5(path: Path, reader: KerasWeights, wanted: str | None) -> Source:
         reader,
         chosen.layer,
         chosen.name,
-        () if not chosen.path else (f"all that is not {chosen.path}",),
+        (() if not chosen.path else (f"all that is not {chosen.path}",)) + counted,
         whole=not reader.by_layer,
     )
 

@@ -27,7 +27,7 @@ FRONTENDS = {
 ARGUMENTS = (
     *("frontend", "sample_rate", "window_len", "window_stride", "n_filters", "n_fft"),
     *("min_freq", "max_freq", "compression", "log_offset", "pcen_floor", "conv1d_cls"),
-    *("activation", "dropout", "learn_filters", "learn_pooling", "spec_augment"),
+    *("activation", "dropout", "learn_filters", "learn_pooling", "spec_augment", "input_shape"),
 )
 """What can be given, by name."""
 
@@ -44,6 +44,7 @@ OFFICIAL: Mapping[str, Any] = {
     "pcen_floor": 1e-12,
     "conv1d_cls": "Conv1d",
     "activation": "relu",
+    "input_shape": "any",
 }
 """The official defaults, of what they are asked for (compression: of mel; Leaf's PCEN is seen)."""
 
@@ -60,6 +61,8 @@ _DIRECT = {
     "ConvNet.activation": "activation",
     "ConvNet.dropout": "dropout",
     "PANN.dropout_rate": "dropout_rate",
+    "EfficientNetB0.drop_connect_rate": "drop_connect_rate",
+    "EfficientNetB0.input_shape": "input_shape",
 }
 
 

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from weight_conversion.official import efficientnet
 from weight_conversion.official.layers import Layer
 
 PARTS = ("_frontend", "_encoder", "_pool", "_head")
@@ -53,6 +54,8 @@ _ARRAYS = {
     "conv2d": ({"kernel", "bias"}, {"kernel"}),
     "conv1d": ({"kernel"},),
     "batch_normalization": (_NORMALIZED,),
+    "depthwise_conv2d": ({"depthwise_kernel"},),
+    "normalization": ({"mean", "variance", "count"},),
 }
 _OFFICIAL = re.compile(r"(^|/)audio_classifier(_\d+)?/dense(_\d+)?/(kernel|bias)(:0)?$")
 _SCOPED = re.compile(r"(?:^|/)(?P<scope>[^/]+)/[^/]+/(kernel|bias)(:0)?$")
@@ -141,7 +144,11 @@ def _told(layer: Layer) -> str:
 def _of_encoder(layer: Layer) -> Iterator[str]:
     if _is_conv_net(layer) or _is_pann(layer) or _is_wavegram(layer):
         return
-    yield f"_encoder ({_told(layer)}) is no ConvNet, PANN or WaveGram, layer by layer"
+    if efficientnet.resembles(layer):
+        yield from _of_efficientnet(layer)
+        return
+    known = "ConvNet, PANN, WaveGram or EfficientNetB0"
+    yield f"_encoder ({_told(layer)}) is no {known}, layer by layer"
 
 
 def _is_conv_net(layer: Layer) -> bool:
@@ -197,6 +204,14 @@ def _is_wavegram(layer: Layer) -> bool:
     )
 
 
+def _of_efficientnet(layer: Layer) -> Iterator[str]:
+    """A flat list of layers, which Keras' other applications have too."""
+    expected = efficientnet.LAYERS
+    if layer.kind not in ("", *efficientnet.KINDS) or not _is_sequence(layer, expected):
+        kinds = [_kind(each, efficientnet.WEIGHTED) for each in layer.members.values()]
+        yield f"_encoder {efficientnet.another(kinds, layer)}: it is no EfficientNetB0"
+
+
 def _sequence(layer: Layer, kind: str, member: str) -> list[Layer]:
     """The members of a Sequential that are all of one kind; none where they are not."""
     if layer.kind not in ("", kind) or layer.arrays:
@@ -224,7 +239,8 @@ def _same(kinds: Sequence[str], expected: Sequence[str], ordered: bool) -> bool:
 
 _WEIGHTLESS = frozenset(
     {"activation", "dropout", "re_lu", "max_pooling2d", "average_pooling2d", "max_pooling1d"}
-    | {"global_max_pooling2d", "flatten"}
+    | {"global_max_pooling2d", "flatten", "input_layer", "rescaling", "zero_padding2d", "reshape"}
+    | {"global_average_pooling2d", "multiply", "add"}
 )
 
 
