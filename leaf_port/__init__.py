@@ -15,6 +15,7 @@ from leaf_port.convolution import NormalizedConv1d as NormalizedConv1d
 from leaf_port.convolution import SincConv1d as SincConv1d
 from leaf_port.convolution import fft_conv1d as fft_conv1d
 from leaf_port.convolution import overlap_add_conv1d as overlap_add_conv1d
+from leaf_port.encoders import EfficientNetB0 as EfficientNetB0
 from leaf_port.errors import FilterWarning as FilterWarning
 from leaf_port.errors import LeafError as LeafError
 from leaf_port.errors import SampleRateWarning as SampleRateWarning

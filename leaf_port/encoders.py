@@ -1,4 +1,7 @@
-"""Encoders of other libraries, for :class:`~leaf_port.models.AudioClassifier`."""
+"""Encoders of other libraries, for :class:`~leaf_port.models.AudioClassifier`.
+
+:class:`EfficientNetB0` is Keras', in torch; :class:`TimmEncoder` is any convolutional model of timm.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ from torch import Tensor, nn
 
 from leaf_port import _registry
 from leaf_port._installation import hint
+from leaf_port.efficientnet import EfficientNetB0 as EfficientNetB0
+from leaf_port.efficientnet import load_timm as load_timm
+from leaf_port.efficientnet import to_timm as to_timm
 from leaf_port.errors import LeafError
-
-EFFICIENTNET_B0 = "tf_efficientnet_b0"
-"""timm's EfficientNet-B0 with TensorFlow's padding and epsilon: the encoder of the LEAF paper."""
 
 
 @_registry.kind
@@ -19,7 +22,7 @@ class TimmEncoder(nn.Module):
     """The feature map of an image model of timm, with new weights.
 
     Args:
-        name: timm's name of the model, such as ``"tf_efficientnet_b0"``.
+        name: timm's name of the model, such as ``"tf_efficientnet_b3"``.
         in_channels: channels of the input map.
 
     Shape:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from leaf_port import _checks, frontend
-from leaf_port.encoders import EFFICIENTNET_B0, TimmEncoder
+from leaf_port.encoders import EfficientNetB0, TimmEncoder
 from leaf_port.errors import LeafError
 from leaf_port.models import PANN, AudioClassifier, ConvNet
 from leaf_port.postprocessing import SpecAugment
@@ -43,6 +43,7 @@ class Recipe:
             of the configuration.
         filters: channels of ConvNet's blocks.
         dropout: of the encoder's blocks; None for 0.1 (ConvNet), 0.3 (PANN of leaf_custom) or 0.2.
+            EfficientNet-B0 drops whole blocks, the last one for this share of the clips.
         n_filters: of the frontend.
         sample_rate: in Hz, of the recordings.
         seq_len: length of an example, in samples; None for a second.
@@ -137,11 +138,12 @@ def _encoder(recipe: Recipe) -> nn.Module:
         depth, usual = (7, 0.3) if custom else (6, 0.2)
         dropout = usual if recipe.dropout is None else recipe.dropout
         return PANN(depth, dropout, num_features=recipe.n_filters)
+    if encoder == "efficientnet_b0":
+        return EfficientNetB0(drop_connect_rate=0.2 if recipe.dropout is None else recipe.dropout)
     if recipe.dropout is not None:
         fix = "leave it out: the model of timm has its own"
         raise LeafError("train", "dropout", "none beside an encoder of timm", recipe.dropout, fix)
-    named = encoder == "efficientnet_b0"
-    return TimmEncoder(EFFICIENTNET_B0 if named else encoder.removeprefix(_TIMM))
+    return TimmEncoder(encoder.removeprefix(_TIMM))
 
 
 def _one_of(name: str, value: object, names: Any) -> None:

@@ -148,7 +148,32 @@ def scanned_average(inputs, smooth, state):
     return tf.transpose(frames, [1, 0, 2])
 
 
+def efficientnet(**arguments):
+    """Keras' EfficientNetB0 without its top and with initial weights, its layers by name."""
+    import tensorflow as tf
+
+    model = tf.keras.applications.EfficientNetB0(include_top=False, weights=None, **arguments)
+
+    class ByName(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.normalization = tf.Module()
+            for layer in model.layers:
+                if hasattr(layer, "adapt"):  # its third variable counts what it was adapted to
+                    self.normalization.mean, self.normalization.variance = layer.weights[:2]
+                elif layer.weights:
+                    setattr(self, layer.name, layer)
+
+        def __call__(self, inputs, training):
+            for layer in model.layers:
+                layer.finalize_state()  # the normalisation computes with copies of its variables
+            return model(inputs, training=training)
+
+    return ByName()
+
+
 HELPERS = {
+    "efficientnet": efficientnet,
     "scanned_average": scanned_average,
     "with_losses": with_losses,
     "amplitude_of_gabor_filters": amplitude_of_gabor_filters,

@@ -79,6 +79,9 @@ MODELS: dict[str, Callable[[], Any]] = {
         2, lp.MelFilterbanks(n_filters=8), lp.PANN(1, 0.1, num_features=8)
     ),
     "WaveGram": lambda: lp.AudioClassifier(2, encoder=lp.WaveGram()),
+    "EfficientNetB0": lambda: lp.AudioClassifier(
+        2, lp.Leaf(n_filters=8), lp.EfficientNetB0(1, 0.3, blocks_args=[(3, 1, 8, 1, 1)])
+    ),
     "classifier without an encoder": lambda: lp.AudioClassifier(2, lp.Leaf(n_filters=4)),
 }
 

@@ -85,6 +85,7 @@ LAYERS: dict[str, Made] = {
     "BatchNormalization": Made(lambda: normalization.BatchNormalization(3, axis=2), [FEATURES]),
     "ConvNet": Made(lambda: models.ConvNet([3, 4]), [MAP]),
     "PANN": Made(lambda: models.PANN(1, num_features=10), [MAP]),
+    "EfficientNetB0": Made(lambda: lp.EfficientNetB0(blocks_args=[(3, 2, 8, 2, 2)]), [MAP]),
     "PANNWavBlock": Made(lambda: models.PANNWavBlock(5, 4, in_channels=3), [FEATURES]),
     "WaveGram": Made(models.WaveGram, [(2, SAMPLES)]),
     "AudioClassifier": Made(_classifier, [(2, SAMPLES)]),

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from torch import nn
 
 from leaf_port.errors import LeafError
+from weight_conversion.official import efficientnet
 from weight_conversion.official.folder import WAVEFORM_RATE, load, sample_rate
 from weight_conversion.official.mapping import official_weights, table
 from weight_conversion.official.opening import open_source
@@ -43,6 +44,7 @@ _MODULES = {
     "PCEN": "postprocessing",
 }
 _NAMES = {"PCEN": "PCENLayer"}
+_EFFICIENTNET = "EfficientNetB0"
 _FRONTENDS = ("Leaf", "TimeDomainFilterbanks", "SincNet", "SincNetPlus", "MelFilterbanks")
 # Options of Leaf that the official one lacks, and what it does.
 _UNOFFICIAL = {"pooling_padding": "SAME", "pooling_bias": False}
@@ -60,6 +62,8 @@ def official_tree(tree: dict[str, Any]) -> dict[str, Any]:
         if value != official:
             fix = "it was imported from another port, whose function the official code has not"
             raise LeafError("export", name, f"{official!r}, as the official pooling", value, fix)
+    if kind == _EFFICIENTNET:
+        return _efficientnet(given)
     if kind not in (*_MODULES, *_FRONTENDS, "log_compression"):
         fix = "it is none of the official code; export a model of official layers"
         raise LeafError("export", "kind", "an official layer", kind, fix)
@@ -84,6 +88,26 @@ def official_tree(tree: dict[str, Any]) -> dict[str, Any]:
     return call(name, **arguments)
 
 
+def _efficientnet(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Keras' application, of the shape that it was built for."""
+    if "blocks_args" in given:
+        expected, fix = "those of B0", "export a model of the default blocks_args"
+        raise LeafError("export", "blocks_args", expected, given["blocks_args"], fix)
+    shape = [*(given.get("input_shape") or (None, None)), given.get("in_channels", 1)]
+    name = "tensorflow:keras.applications.EfficientNetB0"
+    rate = given.get("drop_connect_rate", 0.2)
+    arguments = {"include_top": False, "weights": None, "input_shape": shape}
+    return call(name, **arguments, drop_connect_rate=rate)
+
+
+def _counts(tree: Mapping[str, Any]) -> dict[str, Array]:
+    """What the official model has beside the weights: how much its normalisation was adapted to."""
+    encoder = tree["arguments"].get("encoder")
+    if encoder is None or encoder["kind"] != _EFFICIENTNET:
+        return {}
+    return {efficientnet.COUNT: np.zeros((), np.int64)}
+
+
 def job(
     tree: dict[str, Any], given: Mapping[str, Array], inputs: Iterable[Array]
 ) -> dict[str, Any]:
@@ -92,7 +116,8 @@ def job(
     Raises:
         LeafError: a layer that the official model is not built with here.
     """
-    packed_weights = {path: packed(value) for path, value in given.items()}
+    every = {**given, **_counts(tree)}
+    packed_weights = {path: packed(value) for path, value in every.items()}
     made = official_tree(tree)
     return {"model": made, "weights": packed_weights, "clips": [packed(each) for each in inputs]}
 

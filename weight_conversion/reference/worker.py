@@ -292,6 +292,9 @@ def fill(job):
         assert not left, "%d weights of the model are not given" % len(left)
         for path, each in given.items():
             each.assign(unpack(job["weights"][path]))
+    for layer in model.submodules:
+        if isinstance(layer, tf.keras.layers.Layer):
+            layer.finalize_state()  # Normalization keeps what it computes with apart
     if "save" in job:
         model.save_weights(job["save"])
     return {"answers": [answered(model, clip) for clip in clips]}

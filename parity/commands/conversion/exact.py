@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.oracles.exact import frontends, models
+from parity.oracles.exact import efficientnet, frontends, models
 from parity.oracles.exact.types import Array, Weights, below
 from weight_conversion.verification.verify import EXACT, Clips, NotRunError, Subject
 
@@ -121,6 +121,9 @@ def _encoder(tree: Tree, weights: Weights, x: Array) -> Array:
         return models.conv_net(x, weights, depth, False, activation)[0]
     if kind == "PANN":
         return models.pann(x, weights, given["depth"], False)[0]
+    if kind == "EfficientNetB0":
+        stages, known = given.get("blocks_args", efficientnet.B0), bool(given.get("input_shape"))
+        return efficientnet.efficientnet(x, weights, known, False, stages)[0]
     if kind != "WaveGram":
         raise NotRunError(f"the exact oracle has no {kind}")
     return models.wavegram(x, weights, False)[0]

@@ -47,6 +47,7 @@ LAYERS: Mapping[str, str] = {
     "ConvNet": "conv_net",
     "PANN": "pann",
     "WaveGram": "wavegram",
+    "EfficientNetB0": "efficientnet_b0",
     "AudioClassifier": "audio_classifier",
 }
 """Declarations by the kind of a description."""

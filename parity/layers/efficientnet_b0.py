@@ -1,0 +1,137 @@
+"""Keras' EfficientNetB0, the encoder of the paper's results; here with fewer and smaller blocks."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+from torch import Tensor, nn
+
+from leaf_port.efficientnet import EfficientNetB0
+from leaf_port.normalization import BatchNormalization
+from parity import spec
+from parity.layers._common import normal, uniform
+from parity.layers._models import channels_last
+from parity.oracles.exact import efficientnet
+from parity.spec.random_arrays import Source
+
+# Every kind of block: not expanded, strided, repeated (with its sum), of either kernel.
+_BLOCKS = ((3, 1, 16, 1, 1), (5, 2, 8, 2, 2), (3, 1, 8, 2, 2), (3, 1, 8, 3, 2))
+_NAMES = ("kernel_size", "repeats", "filters_out", "expand_ratio", "strides")
+
+
+def _port(config: spec.Config) -> EfficientNetB0:
+    channels, shape = config["channels"], config["map"] if config["known"] else None
+    if config.get("default"):
+        return EfficientNetB0(channels, 0.0, input_shape=shape)
+    return EfficientNetB0(channels, 0.0, input_shape=shape, blocks_args=_BLOCKS)
+
+
+def _official(config: spec.Config) -> spec.Ref:
+    shape = [*(config["map"] if config["known"] else (None, None)), config["channels"]]
+    given = {"input_shape": shape, "drop_connect_rate": 0.0}
+    if not config.get("default"):
+        given["blocks_args"] = list(_blocks_args())
+    return spec.Ref("efficientnet")(**given)
+
+
+def _blocks_args() -> Iterator[dict[str, object]]:
+    """The blocks as Keras is told them."""
+    channels = 32
+    for stage in _BLOCKS:
+        told = dict(zip(_NAMES, stage, strict=True))
+        yield {**told, "filters_in": channels, "id_skip": True, "se_ratio": 0.25}
+        channels = stage[2]
+
+
+def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
+    """One channel, which Keras repeats where the model is made for three, as large as pixels."""
+    frames, filters = config["map"]
+    return {"inputs": source.normal((2, frames, filters, 1), 100.0)}
+
+
+def _own(layer: nn.Module) -> Iterator[tuple[str, str, spec.Weight]]:
+    if isinstance(layer, BatchNormalization):
+        yield "gamma", "gamma", spec.Weight("", uniform(0.5, 1.5))
+        yield "beta", "beta", spec.Weight("", normal(0.3))
+        yield "moving_mean", "moving_mean", spec.Weight("", normal(0.2), differentiable=False)
+        variance = spec.Weight("", uniform(0.5, 1.5), differentiable=False)
+        yield "moving_variance", "moving_variance", variance
+    elif not isinstance(layer, nn.Conv2d):
+        yield "mean", "mean", spec.Weight("", normal(0.1), differentiable=False)
+        yield "variance", "variance", spec.Weight("", uniform(0.5, 1.5), differentiable=False)
+    else:
+        depthwise = layer.groups > 1
+        draw = normal(1.0 / math.sqrt(layer.weight[0].numel()))
+        name, axes = ("depthwise_kernel", (2, 3, 0, 1)) if depthwise else ("kernel", (3, 2, 0, 1))
+        yield name, "weight", spec.Weight("", draw, axes)
+        if layer.bias is not None:
+            yield "bias", "bias", spec.Weight("", normal(0.1))
+
+
+def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Those with weights, in the model's order."""
+    for name, each in model.named_modules():
+        if not any(True for _ in each.children()):
+            yield name, each
+
+
+def _weights(config: spec.Config) -> Mapping[str, spec.Weight]:
+    return {
+        f"{name.replace('.', '_')}/{official}": spec.Weight(
+            f"{name}.{own}", weight.draw, weight.axes, differentiable=weight.differentiable
+        )
+        for name, layer in _layers(_port(config))
+        for official, own, weight in _own(layer)
+    }
+
+
+def _exact(given: spec.Given) -> spec.Answer:
+    order = [path.partition("/")[0] for path in _weights(given.config)]
+    weights = efficientnet.numbered(given.weights, dict.fromkeys(order))
+    known = given.config["known"]
+    made, moved = efficientnet.efficientnet(
+        given.inputs["inputs"], weights, known, given.training, _BLOCKS
+    )
+    numbers = efficientnet.numbered({path: path for path in given.weights}, dict.fromkeys(order))
+    state = {path: moved[number] for number, path in numbers.items() if number in moved}
+    if given.training:  # which does not move them
+        kept = ("normalization/mean", "normalization/variance")
+        state |= {path: given.weights[path] for path in kept}
+    return spec.exactly(made, state=state)
+
+
+
+SPEC = spec.LayerSpec(
+    name="efficientnet_b0",
+    mirrors="keras/src/applications/efficientnet.py, lines 199-430 and 446-556",
+    port=_port,
+    official=_official,
+    configs=spec.grid(
+        map=[(19, 16), (16, 17), (33, 34)],
+        channels=[1, 3, 1],
+        known=[False, False, True],
+    ),
+    inputs=_inputs,
+    weights=_weights,
+    too_large=[{"map": (64, 64), "channels": 1, "known": False, "default": True}],
+    call=channels_last,
+    initial=False,
+    training=True,
+    training_argument=True,
+    exact=_exact,
+    budget=spec.Budget(
+        port=spec.Bound(5, 3),
+        reference=spec.Bound(5, 3),
+        port_gradient=spec.Bound(5, 3),
+        reference_gradient=spec.Bound(5, 3),
+        double=spec.Bound(5, 3),
+        measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
+    ),
+    errors=(
+        spec.ErrorCase("in_channels", lambda: EfficientNetB0(0)),
+        spec.ErrorCase("drop_connect_rate", lambda: EfficientNetB0(1, 1.5)),
+        spec.ErrorCase("input_shape", lambda: EfficientNetB0(input_shape=(31, 40))),
+        spec.ErrorCase("input_shape", lambda: EfficientNetB0(input_shape=(40,))),
+        spec.ErrorCase("blocks_args", lambda: EfficientNetB0(blocks_args=[(3, 1, 12, 6, 1)])),
+        spec.ErrorCase("blocks_args", lambda: EfficientNetB0(blocks_args=[(3, 1, 16)])),
+    ),
+)

@@ -1,0 +1,124 @@
+"""Keras' EfficientNet. Source: keras/src/applications/efficientnet.py, without its top.
+
+Weights are numbered as Keras numbers the layers of the model that have some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from parity.oracles.exact import normalisation
+from parity.oracles.exact.activations import activation
+from parity.oracles.exact.convolution import conv2d, same_padding
+from parity.oracles.exact.models import Map
+from parity.oracles.exact.types import Array, Weights, below
+
+Stage = Sequence[int]
+
+B0: Sequence[Stage] = (
+    *((3, 1, 16, 1, 1), (3, 2, 24, 6, 2), (5, 2, 40, 6, 2), (3, 3, 80, 6, 2)),
+    *((5, 3, 112, 6, 1), (5, 4, 192, 6, 2), (3, 1, 320, 6, 1)),
+)
+"""Kernel size, repeats, filters, expansion ratio and stride."""
+
+
+class _Layers:
+    """Gives the layers their weights in order, and keeps the moving statistics."""
+
+    def __init__(self, weights: Weights, training: bool) -> None:
+        self._weights, self._training = weights, training
+        self._next = self._numbers()
+        self.state: dict[str, Array] = {}
+
+    def _numbers(self) -> Iterator[str]:
+        number = 0
+        while True:
+            yield f"layer_with_weights-{number}/"
+            number += 1
+
+    def own(self) -> Weights:
+        """Of the next layer."""
+        return below(self._weights, next(self._next))
+
+    def convolved(self, x: Array) -> Array:
+        """A convolution of stride 1 that keeps the size."""
+        weights = self.own()
+        return conv2d(x, weights["kernel"]) + weights.get("bias", 0.0)
+
+    def normalised(self, x: Array) -> Array:
+        """Batch normalisation over the channels."""
+        path = next(self._next)
+        made, moved = normalisation.batch(x, below(self._weights, path), -1, self._training)
+        self.state |= {path + name: value for name, value in moved.items()}
+        return made
+
+
+def _pads(x: Array, size: int, known: bool) -> Sequence[tuple[int, int]]:
+    """``correct_pad`` of both axes, for a stride of 2."""
+    if known:
+        return [same_padding(length, size, 2) for length in x.shape[1:3]]
+    return [(size // 2 - 1, size // 2)] * 2
+
+
+def _windows(x: Array, size: int, stride: int, known: bool) -> Array:
+    """(batch, height, width, channels, rows, columns), padded."""
+    half = (size // 2, size // 2)
+    pads = [half, half] if stride == 1 else _pads(x, size, known)
+    padded = np.pad(x, [(0, 0), *pads, (0, 0)])
+    return sliding_window_view(padded, (size, size), axis=(1, 2))[:, ::stride, ::stride]
+
+
+def _swish(x: Array) -> Array:
+    return activation("swish", x)
+
+
+def _block(x: Array, layers: _Layers, stage: Stage, stride: int, known: bool) -> Array:
+    size, _, filters, ratio, _ = stage
+    inputs = x
+    if ratio != 1:
+        x = _swish(layers.normalised(layers.convolved(x)))
+    kernel = layers.own()["depthwise_kernel"][..., 0]
+    x = np.einsum("bhwcij,ijc->bhwc", _windows(x, size, stride, known), kernel)
+    x = _swish(layers.normalised(x))
+    squeezed = _swish(layers.convolved(x.mean(axis=(1, 2), keepdims=True)))
+    x = x * activation("sigmoid", layers.convolved(squeezed))
+    x = layers.normalised(layers.convolved(x))
+    return x + inputs if stride == 1 and inputs.shape[-1] == filters else x
+
+
+def efficientnet(
+    x: Array, weights: Weights, known: bool, training: bool, stages: Sequence[Stage] = B0
+) -> Map:
+    """A map (batch, frames, filters, channels) to one of 1280 channels; no block is dropped.
+
+    Args: known: whether Keras knew the sizes of the map when it built the model.
+    """
+    layers = _Layers(weights, training)
+    constants = layers.own()
+    deviation = np.maximum(np.sqrt(constants["variance"]), normalisation.KERAS_EPSILON)
+    x = (x / 255.0 - constants["mean"]) / deviation
+    kernel = layers.own()["kernel"]
+    x = np.einsum("bhwcij,ijcf->bhwf", _windows(x, len(kernel), 2, known), kernel)
+    x = _swish(layers.normalised(x))
+    for stage in stages:
+        for repeat in range(stage[1]):
+            x = _block(x, layers, stage, 1 if repeat else stage[4], known)
+    x = _swish(layers.normalised(layers.convolved(x)))
+    return x, layers.state
+
+
+def numbered(weights: Weights, order: Mapping[str, None]) -> Weights:
+    """Weights by a layer's name, as they are by its number.
+
+    Args:
+        weights: by ``layer/name``.
+        order: the names of the layers with weights, in the model's order.
+    """
+    numbers = {name: f"layer_with_weights-{i}" for i, name in enumerate(order)}
+    return {
+        f"{numbers[path.partition('/')[0]]}/{path.partition('/')[2]}": value
+        for path, value in weights.items()
+    }
