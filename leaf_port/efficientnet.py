@@ -1,4 +1,4 @@
-"""Keras' EfficientNet-B0, the encoder of the LEAF paper's results (example/external_configurables.py).
+"""Keras' EfficientNet-B0, the encoder of the LEAF paper (example/external_configurables.py).
 
 Layout: a map is ``(batch, channels, frames, filters)``, Keras' ``(batch, frames, filters,
 channels)``. Layers have Keras' names: its ``block2a_expand_conv`` is ``block2a.expand_conv`` here.
@@ -410,9 +410,7 @@ def load_timm(encoder: EfficientNetB0, state: Mapping[str, Tensor]) -> None:
     }
     wrong = sorted(set(names.values()) ^ given.keys())
     wrong += [
-        name
-        for key, name in names.items()
-        if name in given and given[name].shape != own[key].shape
+        name for key, name in names.items() if name in given and given[name].shape != own[key].shape
     ]
     if wrong:
         expected, fix = "the weights of tf_efficientnet_b0", "give in_channels as in_chans"

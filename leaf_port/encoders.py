@@ -1,6 +1,6 @@
 """Encoders of other libraries, for :class:`~leaf_port.models.AudioClassifier`.
 
-:class:`EfficientNetB0` is Keras', in torch; :class:`TimmEncoder` is any convolutional model of timm.
+:class:`EfficientNetB0` is Keras', in torch; :class:`TimmEncoder` is any convolutional one of timm.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 
-from torch import Tensor, nn
+from torch import nn
 
 from leaf_port.efficientnet import EfficientNetB0
 from leaf_port.normalization import BatchNormalization
@@ -97,7 +97,6 @@ def _exact(given: spec.Given) -> spec.Answer:
         kept = ("normalization/mean", "normalization/variance")
         state |= {path: given.weights[path] for path in kept}
     return spec.exactly(made, state=state)
-
 
 
 SPEC = spec.LayerSpec(

@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from leaf_port.efficientnet import BLOCKS, Convolution, EfficientNetB0, load_timm, timm_names, to_timm
+from leaf_port.efficientnet import (
+    BLOCKS,
+    Convolution,
+    EfficientNetB0,
+    load_timm,
+    timm_names,
+    to_timm,
+)
 from leaf_port.errors import LeafError
 from leaf_port.training.recipe import Recipe, build
 
@@ -92,7 +99,7 @@ def test_another_size_than_the_given_one_is_refused() -> None:
 
 @pytest.mark.parametrize(("depthwise", "fan_out"), [(False, 9 * 256), (True, 9)])
 def test_initial_kernels(depthwise: bool, fan_out: int) -> None:
-    """VarianceScaling(2, "fan_out", "truncated_normal"): cut off at two deviations of the normal."""
+    """VarianceScaling(2, "fan_out", "truncated_normal"): cut off at two deviations."""
     torch.manual_seed(0)
     layer = Convolution(256, 256, 3, depthwise=depthwise, bias=True)
     deviation, values = math.sqrt(2.0 / fan_out), layer.weight.detach()
