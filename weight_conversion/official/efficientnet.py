@@ -6,6 +6,7 @@ numbered too.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from leaf_port.efficientnet import BLOCKS
@@ -76,6 +77,13 @@ def another(kinds: Sequence[str], layer: Layer) -> str:
     ours = LAYERS.count("depthwise_conv2d")
     if depthwise != ours:
         return f"has {depthwise} depthwise convolutions, not {ours}"
+    if "*" not in kinds:
+        more, fewer = Counter(kinds) - Counter(LAYERS), Counter(LAYERS) - Counter(kinds)
+        spare = [name for name, kind in zip(layer.members, kinds, strict=True) if kind in more]
+        if spare:
+            return f"has no place for {spare[-1]}"
+        if fewer:
+            return f"lacks {next(iter(fewer))}"
     for name, kind, wanted in zip(layer.members, kinds, LAYERS, strict=False):
         if kind not in (wanted, "*"):
             return f"has {kind or 'another layer'} at {name}, not {wanted}"
