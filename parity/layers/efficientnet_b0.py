@@ -5,16 +5,18 @@ from collections.abc import Iterator, Mapping
 
 from torch import nn
 
-from leaf_port.efficientnet import EfficientNetB0
+from leaf_port.efficientnet import BLOCKS, EfficientNetB0
 from leaf_port.normalization import BatchNormalization
 from parity import spec
 from parity.layers._common import normal, uniform
 from parity.layers._models import channels_last
+from parity.layers._signatures import FIRST
 from parity.oracles.exact import efficientnet
 from parity.spec.random_arrays import Source
 
 # Every kind of block: not expanded, strided, repeated (with its sum), of either kernel.
 _BLOCKS = ((3, 1, 16, 1, 1), (5, 2, 8, 2, 2), (3, 1, 8, 2, 2), (3, 1, 8, 3, 2))
+_OF_ALL = "Keras hands it on to EfficientNet, which all of them are, by a keyword with this default"
 _NAMES = ("kernel_size", "repeats", "filters_out", "expand_ratio", "strides")
 
 
@@ -85,14 +87,15 @@ def _weights(config: spec.Config) -> Mapping[str, spec.Weight]:
 
 
 def _exact(given: spec.Given) -> spec.Answer:
-    order = [path.partition("/")[0] for path in _weights(given.config)]
-    weights = efficientnet.numbered(given.weights, dict.fromkeys(order))
-    known = given.config["known"]
+    numbers = efficientnet.numbered(list(_weights(given.config)))
     made, moved = efficientnet.efficientnet(
-        given.inputs["inputs"], weights, known, given.training, _BLOCKS
+        given.inputs["inputs"],
+        {numbers[path]: value for path, value in given.weights.items()},
+        given.config["known"],
+        given.training,
+        _BLOCKS,
     )
-    numbers = efficientnet.numbered({path: path for path in given.weights}, dict.fromkeys(order))
-    state = {path: moved[number] for number, path in numbers.items() if number in moved}
+    state = {path: moved[number] for path, number in numbers.items() if number in moved}
     if given.training:  # which does not move them
         kept = ("normalization/mean", "normalization/variance")
         state |= {path: given.weights[path] for path in kept}
@@ -122,8 +125,27 @@ SPEC = spec.LayerSpec(
         reference=spec.Bound(6.5, 4.171),
         port_gradient=spec.Bound(7, 4.643),
         reference_gradient=spec.Bound(6, 3.977),
-        double=spec.Bound(7.5, 4.871),
+        double=spec.Bound(7.5, 5.041),
         measured="torch 2.13.0, TF 2.13.1",
+    ),
+    signatures=(
+        spec.Signature(
+            EfficientNetB0,
+            "tensorflow.keras.applications.EfficientNetB0",
+            own={
+                **FIRST,
+                "drop_connect_rate": spec.Own(0.2, _OF_ALL),
+                "blocks_args": spec.Own(BLOCKS, _OF_ALL),
+            },
+            lacks={
+                "include_top": "an encoder has no classifier",
+                "weights": "from_pretrained loads them",
+                "input_tensor": "torch has no symbolic tensors",
+                "pooling": "the official classifier pools the map",
+                "classes": "of the classifier at its top",
+                "classifier_activation": "of the classifier at its top",
+            },
+        ),
     ),
     errors=(
         spec.ErrorCase("in_channels", lambda: EfficientNetB0(0)),

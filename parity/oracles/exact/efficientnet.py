@@ -5,7 +5,7 @@ Weights are numbered as Keras numbers the layers of the model that have some.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -110,15 +110,8 @@ def efficientnet(
     return x, layers.state
 
 
-def numbered(weights: Weights, order: Mapping[str, None]) -> Weights:
-    """Weights by a layer's name, as they are by its number.
-
-    Args:
-        weights: by ``layer/name``.
-        order: the names of the layers with weights, in the model's order.
-    """
+def numbered(paths: Sequence[str]) -> dict[str, str]:
+    """``layer/name`` of the weights, by the model's order, to the same with the layer's number."""
+    order = list(dict.fromkeys(path.partition("/")[0] for path in paths))
     numbers = {name: f"layer_with_weights-{i}" for i, name in enumerate(order)}
-    return {
-        f"{numbers[path.partition('/')[0]]}/{path.partition('/')[2]}": value
-        for path, value in weights.items()
-    }
+    return {path: f"{numbers[path.partition('/')[0]]}/{path.partition('/')[2]}" for path in paths}
