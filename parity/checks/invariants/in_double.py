@@ -39,7 +39,8 @@ def unlike(got: Array, wanted: Array) -> str:
     if got.shape != wanted.shape:
         return f"shape {got.shape}, not {wanted.shape}"
     finite = np.isfinite(wanted)
-    if not np.array_equal(got[~finite], wanted[~finite], equal_nan=True):
+    alike = np.array_equal(got[~finite], wanted[~finite], equal_nan=True)
+    if not (alike and np.isfinite(got[finite]).all()):
         return "what is not finite differs"
     apart = np.abs(got[finite] - wanted[finite]).max(initial=0.0)
     size = np.abs(wanted[finite]).max(initial=0.0)
