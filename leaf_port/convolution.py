@@ -154,6 +154,10 @@ class Conv1d(_Conv1d):
         self._check_inputs(inputs, self.kernel)
         return self._convolve(inputs, self.kernel.permute(2, 1, 0))
 
+    def extra_repr(self) -> str:
+        """What ``print`` shows of it."""
+        return f"{super().extra_repr()}, in_channels={self.in_channels}"
+
 
 @_registry.part
 class GaborConv1d(_Conv1d):

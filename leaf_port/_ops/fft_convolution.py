@@ -101,14 +101,17 @@ def overlap_add_conv1d(
     Args:
         inputs: ``(batch, time, 1)``.
         filters: ``(filter_length, 1, channels)``, no longer than ``fft_length``.
-        fft_length: size of the transform, in samples.
+        fft_length: size of the transform, in samples. An odd one loses the last sample of every
+            segment before they are added, as in the official code: its inverse is not told the
+            size.
         arithmetic: of the transforms: ``"complex"``, ``"real"`` or ``"auto"``.
 
     Returns:
         ``(batch, time, channels)``.
 
     Raises:
-        LeafError: shapes or dtypes that do not fit, or filters of more than ``fft_length`` taps.
+        LeafError: shapes or dtypes that do not fit, filters of more than ``fft_length`` taps, or a
+            clip of whole segments of an odd ``fft_length`` and one tap (the official code fails).
 
     Source: convolution.py, lines 69-106.
     """
@@ -121,6 +124,9 @@ def overlap_add_conv1d(
     if segment < 1 or fft_length < 2:
         expected = f"at least {max(taps, 2)}, the taps of the filters"
         raise LeafError(owner, "fft_length", expected, fft_length, "give a longer transform")
+    if taps == 1 and fft_length % 2 and length % fft_length == 0:
+        expected = "an even number, or more than one tap: the last sample is lost"
+        raise LeafError(owner, "fft_length", expected, fft_length, "give an even transform")
     segments = (length + segment - 1) // segment  # ONNX divides negative numbers towards zero
     padded = F.pad(inputs.transpose(1, 2), (0, segments * segment - length))
     framed = F.pad(padded.unflatten(-1, (segments, segment)), (overlap // 2, overlap // 2))

@@ -81,6 +81,9 @@ def record(
         list[str] | None,
         typer.Option(help="A case as live prints it: recorded too, as the witness of a bound."),
     ] = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="Ask only cases that are not recorded yet.")
+    ] = False,
     reseal: Annotated[
         bool,
         typer.Option("--reseal", help="Ask nothing: seal whole recordings of an older format."),
@@ -100,8 +103,8 @@ def record(
     """
     console = Console(stderr=True)
     if reseal:
-        if check or keep or describe or draw is not None:
-            got = "--check, --draw, --keep or --describe"
+        if check or keep or new or describe or draw is not None:
+            got = "--check, --draw, --keep, --new or --describe"
             raise LeafError("parity", "--reseal", "only --layer beside it", got, "leave it out")
         raise typer.Exit(0 if _reseal(layer, console) else 1)
     kept = [_case(text) for text in keep or ()]
@@ -110,7 +113,7 @@ def record(
         with Official() as official:
             changed = recorder.describe(specs, not check, console, official)
     else:
-        changed = recorder.record(specs, not check, draw, console, kept)
+        changed = recorder.record(specs, not check, draw, console, kept, new)
     raise typer.Exit(1 if check and changed else 0)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from rich.console import Console
 from rich.progress import Progress
@@ -14,6 +14,7 @@ from parity.checks import sampling
 from parity.commands import record_descriptions
 from parity.oracles import recorded
 from parity.oracles.official import NotRunError, Official
+from parity.oracles.recorded import Recording
 from parity.port import runner
 from parity.spec import Answer, Case, LayerSpec, Question, digest
 
@@ -49,6 +50,31 @@ def witnesses(spec: LayerSpec, keep: Sequence[Case] = ()) -> set[str]:
     return {case.name for case in keep} | (set() if old is None else set(old.witnesses))
 
 
+def unchanged(spec: LayerSpec, asked: Sequence[Case], versions: Mapping[str, str]) -> Recording:
+    """Of what was recorded, the answers to cases whose question is still the same.
+
+    Raises:
+        LeafError: other versions answered: then all is to be asked.
+    """
+    old = _recorded(spec) or Recording(dict(versions), {}, {})
+    if old.versions != dict(versions):
+        expected, got = (
+            ", ".join(f"{k} {v}" for k, v in v.items()) for v in (old.versions, versions)
+        )
+        fix = "leave --new out: it asks everything"
+        raise LeafError("parity", "--new", f"the versions of {spec.name}, {expected}", got, fix)
+    declared = {case.name for case in spec.cases()}
+    same = [
+        case.name
+        for case in asked
+        if (entry := old.entries.get(case.name))
+        and ("case" in entry) == (case.name not in declared)
+        and entry["question"] == runner.ask(spec, case).digest()
+    ]
+    entries = {name: old.entries[name] for name in same}
+    return Recording(old.versions, {name: old.answers[name] for name in same}, entries)
+
+
 def answers_of(
     spec: LayerSpec, asked: Sequence[Case], official: Official, advance: Callable[[], None]
 ) -> Answers:
@@ -72,12 +98,12 @@ def _ask(spec: LayerSpec, case: Case, official: Official) -> tuple[Question, Ans
     return question, answer
 
 
-def drift(spec: LayerSpec, answers: Answers) -> list[str]:
-    """Cases whose kept answer is another, or which are not kept."""
+def drift(spec: LayerSpec, answers: Answers, kept: Collection[str] = ()) -> list[str]:
+    """Cases whose recorded answer is another, or which are not recorded; none that is ``kept``."""
     old = _recorded(spec)
-    kept = {} if old is None else old.entries
+    entries = {} if old is None else old.entries
     fresh = {name: digest(answer.arrays()) for name, (_, answer) in answers.items()}
-    before = {name: entry["answer"] for name, entry in kept.items()}
+    before = {name: entry["answer"] for name, entry in entries.items() if name not in kept}
     return sorted(name for name in set(fresh) | set(before) if fresh.get(name) != before.get(name))
 
 
@@ -87,6 +113,7 @@ def record(
     draw: int | None,
     console: Console,
     keep: Sequence[Case] = (),
+    new: bool = False,
 ) -> bool:
     """Asks the live official implementation all declared and drawn cases, and keeps the answers.
 
@@ -96,6 +123,7 @@ def record(
         draw: how many cases of each layer are drawn anew; None for those that are kept.
         console: for progress and summary.
         keep: further cases to ask, and to keep from now on: witnesses of a bound.
+        new: whether to ask only what was not asked before, and leave the other answers as they are.
 
     Returns:
         Whether anything differs from what was kept, or could not be asked.
@@ -106,6 +134,8 @@ def record(
         for spec in specs:
             try:
                 asked = cases(spec, draw, keep)
+                kept = unchanged(spec, asked, official.versions) if new else None
+                asked = [case for case in asked if kept is None or case.name not in kept.entries]
                 task = progress.add_task(spec.name, total=len(asked))
                 advance = functools.partial(progress.advance, task)
                 answers = answers_of(spec, asked, official, advance)
@@ -113,13 +143,13 @@ def record(
                 console.print(f"{spec.name}: not recorded: {error}", markup=False)
                 changed = True
                 continue
-            different = drift(spec, answers)
+            different = drift(spec, answers, kept.entries if kept else ())
             changed |= bool(different)
             if write:
                 shown = witnesses(spec, keep)
-                path = recorded.save(spec, answers, official.versions, witnesses=shown)
+                path = recorded.save(spec, answers, official.versions, witnesses=shown, kept=kept)
                 size = path.stat().st_size
-                console.print(f"{spec.name}: {len(answers)} cases, {size / 1e3:.0f} kB")
+                console.print(f"{spec.name}: {len(answers)} cases asked, {size / 1e3:.0f} kB")
             elif different:
                 line = f"{spec.name}: {len(different)} cases differ: {', '.join(different)}"
                 console.print(line, markup=False)

@@ -27,7 +27,11 @@ def from_waveform(layer: nn.Module, inputs: Tensor) -> Tensor:
 def maps(config: spec.Config, source: Source) -> dict[str, spec.Array]:
     """Feature maps in the official layout: ``(batch, frames, filters, channels)``."""
     frames, filters = config["map"]
-    return {"inputs": source.normal((2, frames, filters, config.get("channels", 1)))}
+    return {
+        "inputs": source.normal(
+            (config.get("batch", 2), frames, filters, config.get("channels", 1))
+        )
+    }
 
 
 def _own(layer: nn.Module) -> Iterator[tuple[str, str, spec.Weight]]:

@@ -14,9 +14,9 @@ from parity.oracles.exact import normalisation
 from parity.spec.random_arrays import Source
 
 # The port's layout has the official last axis second; frames and filters follow.
-_TO_PORT = {4: (0, 3, 1, 2), 3: (0, 1, 2)}
-_TO_OFFICIAL = {4: (0, 2, 3, 1), 3: (0, 1, 2)}
-_PORT_AXIS = {(4, 3): 1, (4, 2): 3, (4, 1): 2, (3, 2): 2}
+_TO_PORT = {4: (0, 3, 1, 2), 3: (0, 1, 2), 2: (0, 1)}
+_TO_OFFICIAL = {4: (0, 2, 3, 1), 3: (0, 1, 2), 2: (0, 1)}
+_PORT_AXIS = {(4, 3): 1, (4, 2): 3, (4, 1): 2, (3, 2): 2, (3, 1): 1, (2, 1): 1}
 
 
 class _Permuted(BatchNormalization):
@@ -58,6 +58,13 @@ SPEC = spec.LayerSpec(
     configs=[
         *spec.grid(rank=[4, 4, 3], axis=[3, 2, 2], shape=[(2, 7, 6, 5), (3, 5, 4, 1), (2, 30, 3)]),
         {"rank": 4, "axis": 1, "shape": (3, 5, 4, 2)},
+        {
+            "rank": 4,
+            "axis": 3,
+            "shape": (1, 1, 1, 3),
+        },  # one value a channel: no Bessel's correction
+        {"rank": 3, "axis": 1, "shape": (1, 4, 5)},
+        {"rank": 2, "axis": 1, "shape": (5, 3)},
     ],
     inputs=_inputs,
     weights=lambda config: walk(_port(config)),

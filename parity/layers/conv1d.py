@@ -6,9 +6,17 @@ import torch
 
 from leaf_port import Conv1d
 from parity import spec
-from parity.layers._common import audio, keras, normal, uniform, wrong_inputs
+from parity.layers._common import keras, normal, uniform, wrong_inputs
 from parity.layers._signatures import KERAS_CONVOLUTION, KERAS_LACKS
 from parity.oracles.exact import convolution
+from parity.spec.random_arrays import Source
+
+
+def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
+    shape = config.get("batch", 2), config["samples"]
+    channels = config.get("channels")
+    inputs = source.normal((*shape, channels)) if channels else source.audio(*shape, 1)
+    return {"inputs": inputs}
 
 
 def _weights(config: spec.Config) -> Mapping[str, spec.Weight]:
@@ -30,7 +38,12 @@ SPEC = spec.LayerSpec(
     name="conv1d",
     mirrors="frontend.py, lines 143-166 (tf.keras.layers.Conv1D)",
     port=lambda config: Conv1d(
-        config["filters"], config["taps"], config["stride"], config["padding"], config["bias"]
+        config["filters"],
+        config["taps"],
+        config["stride"],
+        config["padding"],
+        config["bias"],
+        in_channels=config.get("channels", 1),
     ),
     official=lambda config: keras(
         "layers.Conv1D",
@@ -40,15 +53,28 @@ SPEC = spec.LayerSpec(
         padding=config["padding"],
         use_bias=config["bias"],
     ),
-    configs=spec.grid(
-        samples=[333, 400, 477, 560, 601],
-        taps=[2, 101, 200, 25],
-        filters=[1, 4, 5],
-        stride=[1, 3, 1, 7],
-        padding=["SAME", "VALID"],
-        bias=[False, True],
-    ),
-    inputs=audio,
+    configs=[
+        *spec.grid(
+            samples=[333, 400, 477, 560, 601],
+            taps=[2, 101, 200, 25],
+            filters=[1, 4, 5],
+            stride=[1, 3, 1, 7],
+            padding=["SAME", "VALID"],
+            bias=[False, True],
+        ),
+        # Several channels: few taps, which are padded otherwise; a hop beyond the window.
+        *spec.grid(
+            samples=[31, 12],
+            taps=[5, 3],
+            filters=[4, 2],
+            stride=[1, 5],
+            padding=["SAME"],
+            bias=[True],
+            channels=[3, 2],
+            batch=[3, 1],
+        ),
+    ],
+    inputs=_inputs,
     weights=_weights,
     initial=False,
     exact=_exact,

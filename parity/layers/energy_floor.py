@@ -36,7 +36,7 @@ def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
     inputs = source.uniform((2, config["samples"], 1), -1e-5, 4e-5)
     inputs[:, ::3] = np.float32(SMALLEST_ENERGY)
     if config["odd"]:
-        inputs[:, 1], inputs[:, 4], inputs[:, 7] = np.nan, np.inf, -np.inf
+        inputs[:, 1:2], inputs[:, 4:5], inputs[:, 7:8] = np.nan, np.inf, -np.inf
     return {"inputs": inputs}
 
 

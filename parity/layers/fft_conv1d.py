@@ -29,7 +29,7 @@ SPEC = spec.LayerSpec(
         samples=[2, 256, 257, 500, 1000, 1024], taps=[1, 32, 101, 401], filters=[1, 4, 3]
     ),
     inputs=lambda config, source: {
-        "inputs": source.audio(2, config["samples"], 1),
+        "inputs": source.audio(config.get("batch", 2), config["samples"], 1),
         "filters": source.normal((config["taps"], 1, config["filters"]), 0.1),
     },
     differentiable=("inputs", "filters"),

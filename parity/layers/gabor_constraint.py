@@ -11,7 +11,7 @@ from parity.spec.random_arrays import Source
 
 def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
     kernel = gabor_kernel(source, (config["filters"], 2), config)
-    kernel[0, 0], kernel[1, 0] = 0.0, np.float32(np.pi)  # ties: the whole gradient passes
+    kernel[:1, 0], kernel[1:2, 0] = 0.0, np.float32(np.pi)  # ties: the whole gradient passes
     if config.get("nan"):
         kernel[-1] = np.nan
     return {"kernel": kernel}

@@ -1,12 +1,15 @@
 """Convolution with Gabor wavelets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from leaf_port import GaborConv1d
 from parity import spec
 from parity.layers._common import audio, convolution_arguments, gabor_kernel, uniform, wrong_inputs
 from parity.layers._signatures import ARITHMETIC, CONVOLUTION, INPUT_SHAPE
 from parity.oracles.exact import convolution, gabor
+from parity.spec.random_arrays import Source
 
 
 def _port(config: spec.Config) -> GaborConv1d:
@@ -21,8 +24,15 @@ def _port(config: spec.Config) -> GaborConv1d:
     )
 
 
+def _kernel(source: Source, shape: Sequence[int], config: spec.Config) -> spec.Array:
+    kernel = gabor_kernel(source, shape, config)
+    if config.get("equal"):  # centres that the bounds make equal, two at either end
+        kernel[:, 0] = np.resize(np.array([9.0, -1.0, 0.5, -2.0, 8.0], np.float32), len(kernel))
+    return kernel
+
+
 def _weights(config: spec.Config) -> Mapping[str, spec.Weight]:
-    weights = {"kernel": spec.Weight("kernel", gabor_kernel, random=True)}
+    weights = {"kernel": spec.Weight("kernel", _kernel, random=True)}
     if config["bias"]:
         weights["bias"] = spec.Weight("bias", uniform(-0.5, 0.5), random=True)
     return weights
@@ -42,15 +52,28 @@ SPEC = spec.LayerSpec(
     official=lambda config: spec.Ref("leaf_audio.convolution.GaborConv1D")(
         **convolution_arguments(config), sort_filters=config["sort"]
     ),
-    configs=spec.grid(
-        samples=[333, 400, 477, 560, 601, 450],
-        taps=[101, 200, 25, 401],
-        filters=[8, 2, 5],
-        stride=[1, 3, 1, 7],
-        padding=["SAME", "VALID"],
-        bias=[False, True],
-        sort=[False, False, True],
-    ),
+    configs=[
+        *spec.grid(
+            samples=[333, 400, 477, 560, 601, 450],
+            taps=[101, 200, 25, 401],
+            filters=[8, 2, 5],
+            stride=[1, 3, 1, 7],
+            padding=["SAME", "VALID"],
+            bias=[False, True],
+            sort=[False, False, True],
+        ),
+        {
+            "samples": 40,
+            "taps": 9,
+            "filters": 10,
+            "stride": 11,
+            "padding": "SAME",
+            "bias": False,
+            "sort": True,
+            "equal": True,
+            "batch": 1,
+        },
+    ],
     inputs=audio,
     weights=_weights,
     initial=False,

@@ -11,7 +11,9 @@ from parity.spec.random_arrays import Source
 
 
 def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
-    return {"inputs": source.normal((2, config["frames"], config["channels"])) ** 2}
+    return {
+        "inputs": source.normal((config.get("batch", 2), config["frames"], config["channels"])) ** 2
+    }
 
 
 def _arguments(config: spec.Config) -> dict[str, object]:

@@ -1,22 +1,41 @@
 """Normalisation over the frames of a clip."""
 
+from torch import Tensor
+
 from leaf_port.normalization import InstanceNormalization
 from parity import spec
 from parity.layers._common import normal, uniform, wrong_inputs
+from parity.layers._models import channels_last
 from parity.layers._signatures import AFFINE_LACKS, TOLD
 from parity.oracles.exact import normalisation
+from parity.spec.random_arrays import Source
+
+
+def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
+    middle = config.get("map") or (config["frames"],)
+    shape = config.get("batch", 2), *middle, config["channels"]
+    return {"inputs": source.normal(shape, 1.0, 0.5)}
+
+
+def _call(layer: InstanceNormalization, inputs: Tensor) -> Tensor:
+    """On a map in the port's layout."""
+    return channels_last(layer, inputs) if inputs.ndim == 4 else layer(inputs)
+
 
 SPEC = spec.LayerSpec(
     name="instance_normalization",
     mirrors="frontend.py, lines 187-196 (tensorflow_addons InstanceNormalization)",
     port=lambda config: InstanceNormalization(config["channels"], 1e-6),
-    official=lambda _: spec.Ref("tensorflow_addons.layers.InstanceNormalization")(
-        axis=2, epsilon=1e-6
+    official=lambda config: spec.Ref("tensorflow_addons.layers.InstanceNormalization")(
+        axis=3 if config.get("map") else 2, epsilon=1e-6
     ),
-    configs=spec.grid(frames=[2, 50, 101], channels=[1, 40, 5]),
-    inputs=lambda config, source: {
-        "inputs": source.normal((2, config["frames"], config["channels"]), 1.0, 0.5)
-    },
+    configs=[
+        *spec.grid(frames=[2, 50, 101], channels=[1, 40, 5]),
+        {"frames": 1, "channels": 3, "batch": 3},
+        {"map": (7, 5), "channels": 3, "batch": 1},
+    ],
+    inputs=_inputs,
+    call=_call,
     weights=lambda _: {
         "gamma": spec.Weight("gamma", uniform(0.5, 1.5)),
         "beta": spec.Weight("beta", normal(0.5)),

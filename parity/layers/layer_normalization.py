@@ -5,16 +5,26 @@ from parity import spec
 from parity.layers._common import keras, normal, uniform, wrong_inputs
 from parity.layers._signatures import AFFINE_LACKS, TOLD
 from parity.oracles.exact import normalisation
+from parity.spec.random_arrays import Source
+
+
+def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
+    middle = config.get("map") or (config["frames"],)
+    shape = config.get("batch", 2), *middle, config["channels"]
+    return {"inputs": source.normal(shape, 1.0, 0.5)}
+
 
 SPEC = spec.LayerSpec(
     name="layer_normalization",
     mirrors="frontend.py, line 280 (tf.keras.layers.LayerNormalization)",
     port=lambda config: LayerNormalization(config["channels"]),
     official=lambda _: keras("layers.LayerNormalization"),
-    configs=spec.grid(frames=[1, 50, 101], channels=[2, 40, 5]),
-    inputs=lambda config, source: {
-        "inputs": source.normal((2, config["frames"], config["channels"]), 1.0, 0.5)
-    },
+    configs=[
+        *spec.grid(frames=[1, 50, 101], channels=[2, 40, 5]),
+        {"frames": 9, "channels": 1, "batch": 1},
+        {"map": (7, 5), "channels": 3, "batch": 3},
+    ],
+    inputs=_inputs,
     weights=lambda _: {
         "gamma": spec.Weight("gamma", uniform(0.5, 1.5)),
         "beta": spec.Weight("beta", normal(0.5)),

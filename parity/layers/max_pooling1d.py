@@ -1,5 +1,7 @@
 """Maximum over a window."""
 
+import numpy as np
+
 from leaf_port import MaxPooling1d
 from parity import spec
 from parity.layers._common import wrong_inputs
@@ -9,7 +11,9 @@ from parity.spec.random_arrays import Source
 
 
 def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
-    inputs = source.normal((2, config["frames"], config["channels"])) ** 2
+    inputs = source.normal((config.get("batch", 2), config["frames"], config["channels"])) ** 2
+    if config.get("ties"):  # of two values only: the first greatest one has the gradient
+        inputs = np.floor(inputs).clip(0.0, 1.0)
     return {"inputs": inputs + config.get("level", 0.0)}
 
 
@@ -49,6 +53,8 @@ SPEC = spec.LayerSpec(
         # All below 0, the padding's value everywhere else; a hop within and beyond the window.
         {"frames": 400, "taps": 64, "channels": 3, "stride": 33, "padding": "same", "level": -99.0},
         {"frames": 477, "taps": 25, "channels": 2, "stride": 80, "padding": "same", "level": -99.0},
+        {"frames": 141, "taps": 4, "channels": 3, "stride": 3, "padding": "same", "ties": True},
+        {"frames": 9, "taps": 1, "channels": 1, "stride": 2, "padding": "valid", "batch": 1},
     ],
     inputs=_inputs,
     exact=_exact,

@@ -20,14 +20,20 @@ SPEC = spec.LayerSpec(
     official=lambda config: spec.Ref("functools.partial")(
         spec.Ref("leaf_audio.convolution.overlap_add_conv1d"), fft_length=config["fft"]
     ),
-    configs=spec.grid(
-        samples=[2, 333, 500, 1000, 1024],
-        taps=[1, 32, 101],
-        filters=[1, 4, 3],
-        fft=[128, 512, 4096],
-    ),
+    configs=[
+        *spec.grid(
+            samples=[2, 333, 500, 1000, 1024],
+            taps=[1, 32, 101],
+            filters=[1, 4, 3],
+            fft=[128, 512, 4096],
+        ),
+        # Odd transforms, which come back a sample shorter; one that is no power of two.
+        {"samples": 51, "taps": 8, "filters": 3, "fft": 17, "batch": 1},
+        {"samples": 50, "taps": 1, "filters": 1, "fft": 15, "batch": 3},
+        {"samples": 23, "taps": 6, "filters": 2, "fft": 12, "batch": 3},
+    ],
     inputs=lambda config, source: {
-        "inputs": source.audio(2, config["samples"], 1),
+        "inputs": source.audio(config.get("batch", 2), config["samples"], 1),
         "filters": source.normal((config["taps"], 1, config["filters"]), 0.1),
     },
     differentiable=("inputs", "filters"),
@@ -57,6 +63,9 @@ SPEC = spec.LayerSpec(
         ),
         spec.ErrorCase(
             "fft_length", lambda: overlap_add_conv1d(torch.ones(1, 9, 1), torch.ones(9, 1, 1), 8)
+        ),
+        spec.ErrorCase(
+            "fft_length", lambda: overlap_add_conv1d(torch.ones(1, 9, 1), torch.ones(1, 1, 1), 3)
         ),
         spec.ErrorCase("filters", lambda: overlap_add_conv1d(torch.ones(1, 9, 1), torch.ones(9))),
     ),

@@ -27,7 +27,7 @@ SPEC = spec.LayerSpec(
     ),
     configs=spec.grid(frames=[40, 33, 4], channels=[1, 3], filters=[4, 5], pool=[4, 2]),
     inputs=lambda config, source: {
-        "inputs": source.normal((2, config["frames"], config["channels"]))
+        "inputs": source.normal((config.get("batch", 2), config["frames"], config["channels"]))
     },
     weights=weights_of(_port),
     initial=False,

@@ -31,15 +31,16 @@ def _all_draws(config: spec.Config, source: Source) -> list[tuple[bool, spec.Arr
     warps = bool(config["warp"]) and config["warp_ratio"] > 0
     in_time = bool(config["mask_frames"] and config["time_masks"]) and config["mask_ratio"] > 0
     in_frequency = bool(config["bins"] and config["freq_masks"])
-    most, shape = config["warp"], (2, config["time_masks"])
+    batch = config.get("batch", 2)
+    most, shape = config["warp"], (batch, config["time_masks"])
     unit = (0.0, 1.0)
     return [
-        (warps, source.integers((2,), -most, most + 1)),
-        (warps, source.uniform((2,), *unit)),
+        (warps, source.integers((batch,), -most, most + 1)),
+        (warps, source.uniform((batch,), *unit)),
         (in_time, source.uniform(shape, *unit)),
         (in_time, source.uniform(shape, *unit)),
-        (in_frequency, source.uniform((2, config["freq_masks"]), *unit)),
-        (in_frequency, source.uniform((2, config["freq_masks"]), *unit)),
+        (in_frequency, source.uniform((batch, config["freq_masks"]), *unit)),
+        (in_frequency, source.uniform((batch, config["freq_masks"]), *unit)),
     ]
 
 

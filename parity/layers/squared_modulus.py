@@ -15,7 +15,7 @@ SPEC = spec.LayerSpec(
     official=lambda _: spec.Ref("leaf_audio.frontend.SquaredModulus")(),
     configs=spec.grid(frames=[1, 57, 160], channels=[2, 14, 80]),
     inputs=lambda config, source: {
-        "inputs": source.normal((2, config["frames"], config["channels"]))
+        "inputs": source.normal((config.get("batch", 2), config["frames"], config["channels"]))
     },
     exact=lambda given: spec.exactly(compression.squared_modulus(given.inputs["inputs"])),
     sampling=spec.Sampling(

@@ -190,9 +190,10 @@ def save(
     versions: Mapping[str, str],
     folder: Path = FOLDER,
     witnesses: Collection[str] = (),
+    kept: Recording | None = None,
 ) -> Path:
     """Writes a layer's recordings, whole or not at all; drawn cases are kept compact, those named
-    as ``witnesses`` less so.
+    as ``witnesses`` less so. What is ``kept`` of an earlier recording stays beside them.
     """
     arrays: dict[str, Array] = {}
     entries: dict[str, dict[str, Any]] = {}
@@ -212,6 +213,13 @@ def save(
             entry["case"] = dataclasses.asdict(question.case)
         arrays |= {f"{name}|{array_name}": array for array_name, array in named.items()}
         entries[name] = entry
+    if kept is not None:
+        arrays |= {
+            f"{name}|{array_name}": array
+            for name, answer in kept.answers.items()
+            for array_name, array in answer.arrays().items()
+        }
+        entries |= kept.entries
     drawn = sum("case" in entry for entry in entries.values())
     record = {"layer": spec.name, "drawn": drawn, "versions": dict(versions), "cases": entries}
     path = path_of(spec, folder)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from leaf_port import LeafError
+from parity.commands import record as recorder
 from parity.layers import all_specs
 from parity.oracles import recorded
 from parity.port import runner
@@ -79,3 +80,31 @@ def test_save_and_load_are_inverse(tmp_path: Path) -> None:
     again = recorded.load(SPEC, tmp_path).answer(SPEC, question)
     assert again.arrays().keys() == answer.arrays().keys()
     assert all(np.array_equal(again.arrays()[n], array) for n, array in answer.arrays().items())
+
+
+def test_new_answers_stand_beside_what_is_kept(tmp_path: Path) -> None:
+    """Those kept are the same bytes, compact ones too, and still belong to their questions."""
+    before, (first, *_) = recorded.load(SPEC), SPEC.cases()
+    rest = [case for case in recorded.cases(SPEC) if case.name != first.name]
+    kept = recorder.unchanged(SPEC, rest, before.versions)
+    assert kept.entries.keys() == before.entries.keys() - {first.name}
+    question = runner.ask(SPEC, first)
+    fresh = {first.name: (question, before.answer(SPEC, question))}
+    recorded.save(SPEC, fresh, before.versions, tmp_path, before.witnesses, kept)
+    again = recorded.load(SPEC, tmp_path)
+    assert again.entries == before.entries
+    for case in recorded.cases(SPEC):
+        question = runner.ask(SPEC, case)
+        one, other = again.answer(SPEC, question), before.answer(SPEC, question)
+        assert all(np.array_equal(one.arrays()[n], a) for n, a in other.arrays().items())
+
+
+def test_other_questions_are_not_kept() -> None:
+    """What would be asked otherwise today is asked again; with other versions everything is."""
+    before = recorded.load(SPEC)
+    other = dataclasses.replace(
+        SPEC, inputs=lambda *given: {"inputs": 2 * SPEC.inputs(*given)["inputs"]}
+    )
+    assert not recorder.unchanged(other, SPEC.cases(), before.versions).entries
+    with pytest.raises(LeafError, match="leave --new out"):
+        recorder.unchanged(SPEC, SPEC.cases(), {**before.versions, "tensorflow": "0"})

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from parity.checks.invariants import (
     arithmetic,
+    clips,
     exact_bounds,
     first_values,
     generic,
@@ -16,6 +17,7 @@ from parity.checks.invariants import (
     pretrained_folders,
     refusals,
     signatures,
+    sizes,
 )
 from parity.checks.invariants.generic import Usual
 from parity.port import processor
@@ -46,7 +48,7 @@ def _generic(spec: LayerSpec) -> Iterator[tuple[str, Check]]:
     yield "NumPy's numbers as arguments", generic.numpy_arguments
     if generic.prints(spec):
         yield "what print shows", generic.printed
-    if any(name in spec.inputs(spec.configs[0], Source(0)) for name in spec.sampling.batched):
+    if _of_clips(spec):
         yield "a batch of no clips", generic.no_clips
     if spec.autocast:
         yield "under autocast", generic.autocast
@@ -55,8 +57,17 @@ def _generic(spec: LayerSpec) -> Iterator[tuple[str, Check]]:
     yield "operations and what bounds say of them", exact_bounds.exact_bounds
 
 
+def _of_clips(spec: LayerSpec) -> bool:
+    """Whether an input has an axis of clips."""
+    inputs = spec.inputs(spec.configs[0], Source(0))
+    return any(name in inputs for name in spec.sampling.batched)
+
+
 def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
     """The laws that are asked once of a declaration."""
+    yield "sizes of one", sizes.of_one
+    if _of_clips(spec):
+        yield "beside clips that are not finite", clips.beside_nan
     if spec.signatures:
         yield "the official arguments and defaults", signatures.alike
         yield "what its siblings refuse", refusals.as_siblings

@@ -29,13 +29,18 @@ def applies(spec: LayerSpec) -> bool:
 
 
 def smallest(spec: LayerSpec) -> Iterator[Case]:
-    """Of the cases with the same weights the one of the smallest input."""
+    """Of the cases with the same weights the one of the smallest input; of layers with weights."""
+    yield from (case for case in smallest_of_each(spec) if spec.weights(case.config))
+
+
+def smallest_of_each(spec: LayerSpec) -> Iterator[Case]:
+    """Of the cases with the same weights, or with none, the one of the smallest input."""
     found: dict[tuple[str, ...], tuple[int, Case]] = {}
     for case in once_each(spec):
         paths = tuple(sorted(spec.weights(case.config)))
         inputs = spec.inputs(case.config, Source(0)).values()
         size = sum(array.size for array in inputs)
-        if paths and size >= FEW and (paths not in found or size < found[paths][0]):
+        if size >= FEW and (paths not in found or size < found[paths][0]):
             found[paths] = size, case
     yield from (case for _, case in found.values())
 

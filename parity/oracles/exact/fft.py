@@ -37,20 +37,22 @@ def circular(x: Array, kernel: Array) -> Array:
 def overlap_add(x: Array, kernel: Array, size: int) -> Array:
     """Segments correlated one by one, laid over each other and added: (batch, time, filters).
 
-    Source: convolution.py, lines 69-106. Args: x (batch, time, 1); kernel (taps, 1, filters).
+    The inverse is not told the size, so that of an odd one is one sample shorter. Source:
+    convolution.py, lines 69-106. Args: x (batch, time, 1); kernel (taps, 1, filters).
     """
     batch, length, _ = x.shape
+    even = size - size % 2
     taps, shift = len(kernel), len(kernel) // 2 - 1
     step, room = size - (taps - 1), (taps - 1) // 2
     response = scipy.fft.rfft(kernel[:, 0], size, axis=0).conj()
     count = -(-length // step)
     padded = np.pad(x, [(0, 0), (0, count * step - length), (0, 0)])
-    total = np.zeros((batch, (count - 1) * step + size, kernel.shape[2]))
+    total = np.zeros((batch, (count - 1) * step + even, kernel.shape[2]))
     for start in range(0, count * step, step):
         segment = np.pad(padded[:, start : start + step], [(0, 0), (room, room), (0, 0)])
         product = scipy.fft.rfft(segment, size, axis=1) * response
-        piece = np.roll(scipy.fft.irfft(product, size, axis=1), shift, axis=1)
-        total[:, start : start + size] += piece
+        piece = np.roll(scipy.fft.irfft(product, even, axis=1), shift, axis=1)
+        total[:, start : start + even] += piece
     return np.roll(total[:, :length], -shift, axis=1)
 
 

@@ -33,11 +33,11 @@ def layer(x: Array, weights: Weights) -> Array:
 
 
 def instance(x: Array, weights: Weights) -> Array:
-    """Over time, epsilon 1e-6: (batch, time, channels). Source: tfa, InstanceNormalization;
-    frontend.py, lines 187-196.
+    """Over all axes between batch and channels, the last one, epsilon 1e-6. Source: tfa,
+    InstanceNormalization; frontend.py, lines 187-196.
     """
-    center, variance = moments(x, 1)
-    return _normalise(x, center, variance, weights, 1e-6, 2)
+    center, variance = moments(x, tuple(range(1, x.ndim - 1)))
+    return _normalise(x, center, variance, weights, 1e-6, -1)
 
 
 def batch(x: Array, weights: Weights, axis: int, training: bool) -> tuple[Array, dict[str, Array]]:
