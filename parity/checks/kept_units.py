@@ -47,6 +47,7 @@ def _file(
     arithmetic: str | None,
     runs: int,
     within: Callable[[], Any],
+    transform: float,
 ) -> Path | None:
     """Where the units of a question are kept; None where none are, or the context has no name."""
     folder, context = os.environ.get(FOLDER), getattr(within, "__qualname__", "")
@@ -59,6 +60,7 @@ def _file(
         question.digest(),
         arithmetic,
         runs,
+        transform,
         f"{within.__module__}.{context}",
     ]
     return Path(folder) / f"{hashlib.sha256(json.dumps(told).encode()).hexdigest()}.safetensors"
@@ -70,6 +72,7 @@ def kept(
     arithmetic: str | None,
     runs: int,
     within: Callable[[], Any],
+    transform: float,
     compute: Callable[[], Mapping[str, Array]],
 ) -> dict[str, Array]:
     """The units of a question: from the folder, or computed and put there.
@@ -80,9 +83,10 @@ def kept(
         arithmetic: of the port's filters.
         runs: how many disturbed runs a unit is of.
         within: the context in which the port answers.
+        transform: how many times as much as usual a Fourier transform rounds.
         compute: computes them.
     """
-    path = _file(spec, question, arithmetic, runs, within)
+    path = _file(spec, question, arithmetic, runs, within, transform)
     if path is None:
         return dict(compute())
     if path.exists():

@@ -110,10 +110,14 @@ class Noise(TorchDispatchMode):
     Args:
         seed: of the disturbances.
         magnitudes: what earlier runs of the same computation kept; None for nothing.
+        transform: how many times as far Fourier transforms are disturbed.
     """
 
-    def __init__(self, seed: int, magnitudes: Magnitudes | None = None) -> None:
+    def __init__(
+        self, seed: int, magnitudes: Magnitudes | None = None, transform: float = 1.0
+    ) -> None:
         super().__init__()
+        self._transform = transform
         self._generator = torch.Generator().manual_seed(seed)
         self._magnitudes = magnitudes or Magnitudes()
         self._magnitudes.rewind()
@@ -196,6 +200,8 @@ class Noise(TorchDispatchMode):
         if not isinstance(out, Tensor) or not (out.is_floating_point() or out.is_complex()):
             return out
         size = _magnitude(name, args, out) if sizes is None else sizes
+        if name in operations.TRANSFORMS:
+            size = self._transform * size
         size = size.abs() if size.is_complex() else size
         if not cmath.isfinite(out.sum().item()):  # seldom, and `where` takes four passes
             size = torch.where(torch.isfinite(out), size, 0.0)  # infinity stays what it is
@@ -207,9 +213,12 @@ class Noise(TorchDispatchMode):
 
 @contextlib.contextmanager
 def _noise(
-    seed: int, within: Callable[[], AbstractContextManager[Any]], magnitudes: Magnitudes
+    seed: int,
+    within: Callable[[], AbstractContextManager[Any]],
+    magnitudes: Magnitudes,
+    transform: float,
 ) -> Iterator[None]:
-    with within(), Noise(seed, magnitudes):
+    with within(), Noise(seed, magnitudes, transform):
         yield
 
 
@@ -219,6 +228,7 @@ def units(
     arithmetic: str | None = None,
     runs: int = RUNS,
     within: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext,
+    transform: float = 1.0,
 ) -> Rounded:
     """The float64 answer, and the unit of every element of every array in it.
 
@@ -228,13 +238,15 @@ def units(
         arithmetic: of the port's filters, where it has a choice.
         runs: how many disturbed runs a root mean square is of.
         within: a context in which the port answers (see ``parity/checks/expected_divergences.py``).
+        transform: how many times as much as the usual a Fourier transform rounds: of a library
+            that is less exact.
 
     Returns:
         The undisturbed arrays and the root mean squares of their disturbances, by the names of
         ``Answer.arrays()``.
     """
     exact = runner.answer(spec, question, runner.Run(torch.float64, arithmetic, within)).arrays()
-    asked = spec, question, arithmetic, runs, within
+    asked = spec, question, arithmetic, runs, within, transform
     made = kept_units.kept(*asked, lambda: _units(*asked, exact))
     return Rounded(exact, made)
 
@@ -245,13 +257,14 @@ def _units(
     arithmetic: str | None,
     runs: int,
     within: Callable[[], AbstractContextManager[Any]],
+    transform: float,
     exact: dict[str, Array],
 ) -> dict[str, Array]:
     """The root mean squares of what the disturbances do to each element."""
     total = {name: np.zeros(array.shape) for name, array in exact.items()}
     magnitudes = Magnitudes()
     for seed in range(runs):
-        noise = functools.partial(_noise, seed, within, magnitudes)
+        noise = functools.partial(_noise, seed, within, magnitudes, transform)
         run = runner.Run(torch.float64, arithmetic, noise, seed)
         disturbed = runner.answer(spec, question, run).arrays()
         for name, array in exact.items():

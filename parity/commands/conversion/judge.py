@@ -25,7 +25,8 @@ from parity.commands.ports.spec import SPECS as IMPORTED
 from parity.layers import all_specs
 from parity.layers._common import uniform
 from parity.layers.mel_filterbanks import SPEC as MEL
-from parity.spec import Array, Case, Config, LayerSpec, Question, Weight
+from parity.layers.mel_filterbanks import official_transform
+from parity.spec import Array, Budget, Case, Config, LayerSpec, Question, Weight
 from weight_conversion.official.mapping import table
 from weight_conversion.verification.backends import FEATURES, answers, arithmetic_of, has_arithmetic
 from weight_conversion.verification.verify import (
@@ -75,7 +76,7 @@ def _own(part: Mapping[str, Any]) -> LayerSpec:
 
 def limit(specs: list[LayerSpec], kinds: tuple[str, str]) -> Limit:
     """What two kinds of answers may differ by."""
-    budgets = [spec.budget for spec in specs]
+    budgets = [_budget(spec) for spec in specs]
     port = max(budget.port.allowed for budget in budgets)
     if kinds == (PORT, OFFICIAL):
         forward, relative, norm = (
@@ -94,11 +95,22 @@ def limit(specs: list[LayerSpec], kinds: tuple[str, str]) -> Limit:
     return Limit(allowed[kinds], 0.0, np.inf, np.inf)
 
 
+def _budget(spec: LayerSpec) -> Budget:
+    """The declared budget; the official mel filterbanks have a unit of their own here.
+
+    That counts what the official Fourier transform rounds (see :func:`_transform`), so in it they
+    may be off as far as the port in its unit.
+    """
+    if spec.name != MEL.name:
+        return spec.budget
+    return dataclasses.replace(spec.budget, reference=spec.budget.port)
+
+
 class DeclaredBudgets:
     """The judge of one verification; units are measured once a clip."""
 
     def __init__(self) -> None:
-        self._measured: dict[tuple[str, int], Rounded] = {}
+        self._measured: dict[tuple[str, int, float], Rounded] = {}
 
     def judge(
         self, subject: Subject, clip: Array, output: str, first: Side, second: Side, name: str
@@ -113,7 +125,8 @@ class DeclaredBudgets:
         ours, theirs = first.answers[name][output], second.answers[name][output]
 
         def judged(runs: int) -> tuple[Difference, Array]:
-            unit = self._units(subject, name, clip, runs)[output] * scale
+            transform = _transform(subject.config) if OFFICIAL in kinds else 1.0
+            unit = self._units(subject, name, clip, runs, transform)[output] * scale
             sides = ours.astype(np.float64), theirs.astype(np.float64)
             return compare.compare_array(output, *sides, unit, allowed), unit
 
@@ -123,8 +136,10 @@ class DeclaredBudgets:
         message = "" if found.ok else _message(found, ours, theirs, unit)
         return Verdict(found.ok, found.units, allowed.forward, message)
 
-    def _units(self, subject: Subject, name: str, clip: Array, runs: int) -> dict[str, Array]:
-        key = (name, runs)
+    def _units(
+        self, subject: Subject, name: str, clip: Array, runs: int, transform: float
+    ) -> dict[str, Array]:
+        key = (name, runs, transform)
         if key not in self._measured:
             spec = _declaration(subject)
             # The options, since kept units are found by the case (parity/checks/kept_units.py).
@@ -133,7 +148,9 @@ class DeclaredBudgets:
             question = Question(case, {"inputs": clip}, dict(subject.weights), [])
             arithmetic = spec.arithmetics[0] if spec.arithmetics else None
             with torch.no_grad():
-                self._measured[key] = monte_carlo.units(spec, question, arithmetic, runs)
+                self._measured[key] = monte_carlo.units(
+                    spec, question, arithmetic, runs, transform=transform
+                )
         units = self._measured[key].units
         return {output: units[f"output/{i}"] for i, output in enumerate(_outputs(subject))}
 
@@ -185,10 +202,29 @@ def _declaration(subject: Subject) -> LayerSpec:
 
 def _constants(config: Mapping[str, Any]) -> Mapping[str, Array]:
     """How far what is computed when the model is built may be off: mel's window and matrix."""
-    if config["kind"] == "MelFilterbanks":
-        return MEL.exceptions.constants(config["arguments"])
-    part = config["arguments"].get("frontend") if config["kind"] == "AudioClassifier" else None
-    if part is None or part["kind"] != "MelFilterbanks":
+    arguments = _mel(config)
+    if arguments is None:
         return {}
-    found = MEL.exceptions.constants(part["arguments"])
-    return {f"frontend.{name}": size for name, size in found.items()}
+    prefix = "" if config["kind"] == "MelFilterbanks" else "frontend."
+    found = MEL.exceptions.constants(arguments)
+    return {f"{prefix}{name}": size for name, size in found.items()}
+
+
+def _transform(config: Mapping[str, Any]) -> float:
+    """How many times as much as torch's the official Fourier transforms round.
+
+    Where the spectrum is far below the frame's norm, as a low tone's at high frequencies, the
+    energy is the square of that rounding. No number of the port's units bounds it.
+    """
+    arguments = _mel(config)
+    return 1.0 if arguments is None else official_transform(arguments["n_fft"])
+
+
+def _mel(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The arguments of a model's mel filterbanks; None where it has none."""
+    is_classifier = config["kind"] == "AudioClassifier"
+    part = config["arguments"].get("frontend") if is_classifier else config
+    if part is None or part["kind"] != "MelFilterbanks":
+        return None
+    found: Mapping[str, Any] = part["arguments"]
+    return found
