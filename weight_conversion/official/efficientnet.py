@@ -19,6 +19,9 @@ KINDS = frozenset({"functional", "efficientnetb0", "model"})
 FIRST = "_encoder/layer_with_weights-0/mean"
 """The first weight of one, by which it is told apart."""
 
+STATISTICS = (FIRST, "_encoder/layer_with_weights-0/variance")
+"""Of the input's normalisation; 0 and 1 unless somebody has adapted it."""
+
 STEM = "_encoder/layer_with_weights-1/kernel"
 COUNT = "_encoder/layer_with_weights-0/count"
 """How many values the input's normalisation was adapted to, an integer: it computes nothing."""

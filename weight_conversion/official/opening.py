@@ -67,6 +67,7 @@ def _from_checkpoint(path: Path, reader: Checkpoint, wanted: str | None) -> Sour
         kinds, training = keras_metadata.of_saved_model(_folder(reader), graph)
         chosen, around, attached = _chosen(path, reader, graph, kinds, wanted)
         weights, counted = _weights(path, chosen, reader)
+        _refuse_adapted(path, weights, reader)
         beside, _ = around.beside(chosen)
         optimizer, spare = _of_graph(around, chosen, weights)
     except MalformedError as error:
@@ -100,6 +101,24 @@ def _weights(
     if key is None or int(consistency.scalar(reader.tensor(key), path, key)) == 0:
         return found, ()
     return found, ("the count of what the encoder's normalization was adapted to",)
+
+
+def _refuse_adapted(path: Path, keys: Mapping[str, str], reader: Reader) -> None:
+    """Statistics of a Normalization that ``load_weights`` of a checkpoint leaves as they were.
+
+    Keras computes with copies of them, which it makes when the layer is built, when it is adapted,
+    and when an ``.h5`` or ``.keras`` file is loaded.
+    """
+    if efficientnet.FIRST not in keys:
+        return
+    mean, variance = (reader.tensor(keys[each]) for each in efficientnet.STATISTICS)
+    if (mean == 0.0).all() and (variance == 1.0).all():
+        return
+    expected = "an encoder whose normalization has mean 0 and variance 1, as Keras builds it"
+    got = "other statistics, with which the trained model computes, and a model that loads "
+    got += "this checkpoint does not"
+    fix = 'save the trained model\'s weights as a ".weights.h5" file, which holds for both'
+    raise LeafError("convert", str(path), expected, got, fix)
 
 
 def _folder(reader: Checkpoint) -> Path:
