@@ -156,7 +156,8 @@ class Conv1d(_Conv1d):
 
     def extra_repr(self) -> str:
         """What ``print`` shows of it."""
-        return f"{super().extra_repr()}, in_channels={self.in_channels}"
+        several = f", in_channels={self.in_channels}" if self.in_channels != 1 else ""
+        return super().extra_repr() + several
 
 
 @_registry.part
