@@ -71,6 +71,7 @@ def _shifted(answer: Any) -> Any:
         {"arithmetic": "real"},
         {"question": runner.ask(SPEC, SPEC.cases()[1])},
         {"within": expected_divergences.Flushing},
+        {"transform": 150.0},
     ],
 )
 def test_other_units_have_another_name(
@@ -82,6 +83,7 @@ def test_other_units_have_another_name(
         "arithmetic": None,
         "runs": 2,
         "within": contextlib.nullcontext,
+        "transform": 1.0,
     }
     names = {kept_units._file(SPEC, **each) for each in (asked, asked | other)}  # type: ignore[arg-type]
     assert len(names) == 2
@@ -92,7 +94,7 @@ def test_a_change_of_the_source_is_another_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(kept_units.FOLDER, str(tmp_path))
-    asked = (SPEC, QUESTION, None, 2, contextlib.nullcontext)
+    asked = (SPEC, QUESTION, None, 2, contextlib.nullcontext, 1.0)
     before = kept_units._file(*asked)
     monkeypatch.setattr(kept_units, "source", lambda: "another")
     assert kept_units._file(*asked) != before
@@ -102,4 +104,4 @@ def test_a_context_without_a_name_keeps_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(kept_units.FOLDER, str(tmp_path))
-    assert kept_units._file(SPEC, QUESTION, None, 2, lambda: contextlib.nullcontext()) is None
+    assert kept_units._file(SPEC, QUESTION, None, 2, lambda: contextlib.nullcontext(), 1.0) is None
