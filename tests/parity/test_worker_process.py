@@ -155,7 +155,7 @@ def test_a_live_run_goes_on(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None
 def test_recording_goes_on(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     """A layer over which the worker is lost is not recorded; the next one is asked."""
     drifted: list[str] = []
-    monkeypatch.setattr(record, "drift", lambda spec, _: drifted.append(spec.name) or [])
+    monkeypatch.setattr(record, "drift", lambda spec, *_: drifted.append(spec.name) or [])
     monkeypatch.setattr(record, "describe", lambda *_: False)  # the stand-in has no classes
     console = Console(record=True, width=300)
     assert record.record([spec_of("dies"), spec_of("same")], False, None, console)
