@@ -166,11 +166,11 @@ SPEC = spec.LayerSpec(
         port_gradient=spec.Bound(9.9, 7.539),
         reference_gradient=spec.Bound(
             94,
-            48.65,
+            74.5,
             TENSORFLOW_FFT,
             at=(
-                "samples=1356,batch=2,n_filters=23,sample_rate=22050,n_fft=1024,"
-                "window_len=40.0,window_stride=10.0,min_freq=20.0,max_freq=0.0,draw=91101109"
+                "samples=333,batch=3,n_filters=7,sample_rate=16000,n_fft=441,window_len=25.0,"
+                "window_stride=10.0,min_freq=60.0,max_freq=7800.0,axis=1"
             ),
         ),
         double=spec.Bound(14, 6.491),

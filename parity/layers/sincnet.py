@@ -60,7 +60,7 @@ SPEC = spec.LayerSpec(
         reference=spec.Bound(9.9, 6.083),
         port_gradient=spec.Bound(6.6, 4.977),
         reference_gradient=spec.Bound(8.9, 5.117),
-        double=spec.Bound(5, 2.374),
+        double=spec.Bound(5, 2.541),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     autocast=True,

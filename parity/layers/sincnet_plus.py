@@ -41,7 +41,7 @@ SPEC = spec.LayerSpec(
     ),
     budget=spec.Budget(
         port=spec.Bound(5.1, 3.123),
-        reference=spec.Bound(5.2, 3.168),
+        reference=spec.Bound(5.2, 4.037),
         port_gradient=spec.Bound(
             21,
             10.57,

@@ -43,7 +43,7 @@ SPEC = spec.LayerSpec(
         port=spec.Bound(9.9, 6.313),
         reference=spec.Bound(6.2, 3.55),
         port_gradient=spec.Bound(13, 9.833),
-        reference_gradient=spec.Bound(14, 5.042),
+        reference_gradient=spec.Bound(14, 6.734),
         double=spec.Bound(5.2, 2.625),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
