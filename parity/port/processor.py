@@ -41,6 +41,7 @@ _ONEDNN_FLAGS = {
     "AVX512_CORE": "avx512dq",
     "AVX512_CORE_AMX": "amx_tile",
 }
+_VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX"}
 _THREADS = (1, 2, 4)
 
 
@@ -79,10 +80,15 @@ def played() -> dict[str, str]:
 
 
 def processor() -> str:
-    """The processor's name."""
+    """The processor's name, and the widest vectors that it has: one name stands for several."""
     name = _cpuinfo("model name") or platform.processor() or platform.machine()
-    told = {"family": _cpuinfo("cpu family"), "part": _cpuinfo("CPU part")}
-    return ", ".join([name, *(f"{key} {value}" for key, value in told.items() if value)])
+    keys = {"family": "cpu family", "model": "model", "part": "CPU part"}
+    told = {shown: _cpuinfo(key) for shown, key in keys.items()}
+    flags = _cpuinfo("flags").split()
+    widest = [shown for flag, shown in _VECTORS.items() if flag in flags]
+    return ", ".join(
+        [name, *(f"{key} {value}" for key, value in told.items() if value), *widest[:1]]
+    )
 
 
 def settings() -> list[Setting]:

@@ -51,6 +51,14 @@ def test_each_setting_can_be_played_or_says_why_not() -> None:
     }
 
 
+def test_processors_of_one_name_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"model name": "AMD EPYC", "cpu family": "25", "model": "17", "flags": "sse avx avx2"}
+    monkeypatch.setattr(processor, "_cpuinfo", lambda key: told.get(key, ""))
+    assert processor.processor() == "AMD EPYC, family 25, model 17, AVX2"
+    told |= {"model": "1", "flags": "sse avx avx2 avx512f"}
+    assert processor.processor() == "AMD EPYC, family 25, model 1, AVX-512"
+
+
 def test_numpy_is_played_from_its_baseline_up() -> None:
     dispatched = ["X86_V3", "X86_V4", "AVX512_ICL"]
     enabled = {"X86_V3": True, "X86_V4": True, "AVX512_ICL": False}
