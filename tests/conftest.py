@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 
 import pytest
+import torch
 
 from leaf_port import _publish
 from parity.oracles import official
+from parity.port import processor
+
+if os.environ.get(processor.ONEDNN) == "off":  # torch itself knows no such variable
+    torch.backends.mkldnn.set_flags(False)
 
 LIVE_REASON = f"needs {official.PYTHON} and {official.CHECKOUT}: a live official implementation"
 
