@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,20 @@ from typer.testing import CliRunner
 
 from leaf_port.errors import LeafError
 from parity.commands import app as command
-from parity.commands.mutants.automatic import campaign, equivalent, report, sources, statements
+from parity.commands.mutants import runner
+from parity.commands.mutants.automatic import (
+    campaign,
+    equivalent,
+    exchange,
+    process,
+    report,
+    sources,
+    statements,
+)
 from parity.commands.mutants.automatic.asked import CASE, DERIVATIVES, LAW, REFUSAL, Asked, Layer
 from parity.commands.mutants.automatic.edit import Edit
 from parity.commands.mutants.automatic.selection import Selection, Traced
+from parity.commands.mutants.automatic.warm import Request
 
 LAYER, FILE = "log_compression", "leaf_port/postprocessing.py"
 
@@ -216,6 +227,49 @@ def test_verdicts(folder: campaign.Folder, monkeypatch: pytest.MonkeyPatch) -> N
     assert report.survivors(results) == [results[1]]
     again = campaign.run(asked, folder, lambda *_: pytest.fail("known already"))
     assert again == results
+
+
+def test_verdicts_are_those_of_new_processes(
+    folder: campaign.Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A port whose function is exchanged answers as one that was imported with the edit."""
+    place = exchange.place(_edit("log_compression", "operator"), folder.imported())
+    assert place is not None
+    checks = [each.asked for each in folder.traced(lambda *_: None)]
+    request = Request(_edit("log_compression", "operator"), place, checks, 60.0)
+    found = []
+    for forks in (True, False):
+        monkeypatch.setattr(process, "FORKS", forks and process.FORKS)
+        with process.Processes(str(folder.prepared), runner.context()) as processes:
+            found.append(dataclasses.replace(processes.tried(request), seconds=0.0))
+    assert found[0] == found[1]
+    assert found[0].caught
+
+
+def _edit(scope: str, operator: str) -> Edit:
+    found = statements.edits(FILE, sources.source(FILE))
+    return next(e for e in found if e.scope == scope and e.operator == operator)
+
+
+def test_a_function_that_an_import_runs_is_not_exchanged() -> None:
+    """Nor what stands outside functions; a method is named with its class."""
+    inside = _edit("PCEN.forward", "dropped argument")
+    place = exchange.place(inside, {})
+    assert place is not None
+    assert place[0] == "PCEN.forward"
+    assert exchange.place(inside, {FILE: range(inside.first, inside.last + 1)}) is None
+    assert exchange.place(_edit("log_compression", "default"), {}) is None
+
+
+def test_code_with_other_free_variables_is_not_exchanged() -> None:
+    """A constructor without its super() is tried in a new process."""
+    source = sources.source(FILE)
+    found = [e for e in statements.edits(FILE, source) if e.scope == "PCEN.__init__"]
+    dropped = next(e for e in found if "-        super().__init__()" in e.diff(source))
+    place = exchange.place(dropped, {})
+    assert place is not None
+    with pytest.raises(exchange.NotExchangedError, match="free"):
+        exchange.exchange(dropped, place)
 
 
 def test_folder_of_other_layers_is_refused(folder: campaign.Folder) -> None:

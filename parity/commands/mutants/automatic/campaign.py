@@ -11,7 +11,7 @@ import dataclasses
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from itertools import groupby
 from pathlib import Path
@@ -20,16 +20,15 @@ from typing import Any
 from leaf_port.errors import LeafError
 from parity.checks import kept_units
 from parity.commands.mutants import prepare, runner
-from parity.commands.mutants.automatic import sources, traced, worker
-from parity.commands.mutants.automatic.asked import Asked
+from parity.commands.mutants.automatic import exchange, process, sources, traced
 from parity.commands.mutants.automatic.edit import Edit
 from parity.commands.mutants.automatic.selection import Selection, Traced
+from parity.commands.mutants.automatic.warm import Request
 from parity.commands.mutants.automatic.worker import Tried
 
 CAUGHT, SURVIVED, NOT_RUN = "caught", "survived", "not executed"
 SPARE, TIMES = 20.0, 10.0
 """An edit's process may take so many seconds of the processor, and times what its checks take."""
-SILENT = 900.0  # of a clock, for one check: on a busy machine a process waits
 ASIDE = ("leaf_port/_cli/", "parity/commands/", "parity/report/")
 """Folders of which neither answers nor checks depend."""
 WITHOUT_KERNEL = ("leaf", "audio_classifier")
@@ -68,6 +67,7 @@ class Folder:
     def __init__(self, path: Path, layers: Sequence[str]) -> None:
         self.prepared, self._layers = path / "prepared", layers
         self._traced, self._results = path / "traced.json", path / "results.jsonl"
+        self._imported = path / "imported.json"
         self.prepared.mkdir(parents=True, exist_ok=True)
         told, now = path / "sources", " ".join([kept_units.source(*ASIDE), *layers])
         if told.exists() and told.read_text() != now:
@@ -80,11 +80,17 @@ class Folder:
         """The lines of each check; computed where they are not kept."""
         if not self._traced.exists():
             _prepare(self._layers, self.prepared, advance)
-            found = _trace(self._layers, self.prepared, advance)
-            partial = self._traced.with_suffix(".part")
-            partial.write_text(json.dumps(found))
-            partial.replace(self._traced)
+            _write(self._traced, _trace(self._layers, self.prepared, advance))
         return [Traced.read(each) for each in json.loads(self._traced.read_text())]
+
+    def imported(self) -> Mapping[str, frozenset[int]]:
+        """Of each file the lines that an import executes; computed where they are not kept."""
+        if not self._imported.exists():
+            spawn = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(1, spawn) as pool:
+                _write(self._imported, pool.submit(traced.of_imports, sources.PACKAGES).result())
+        told = json.loads(self._imported.read_text())
+        return {file: frozenset(lines) for file, lines in told.items()}
 
     def results(self) -> dict[str, Result]:
         """What is known, by the keys of the edits."""
@@ -97,6 +103,13 @@ class Folder:
         """Adds a result."""
         with self._results.open("a") as file:
             file.write("\n" + json.dumps(dataclasses.asdict(result)))
+
+
+def _write(path: Path, told: Any) -> None:
+    """Whole or not at all."""
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(told))
+    partial.replace(path)
 
 
 def _told_result(line: str) -> Result | None:
@@ -146,10 +159,13 @@ def run(edits: Sequence[Edit], folder: Folder, advance: Advance) -> list[Result]
     """Tries every edit of which nothing is known; all results, in the order of the edits."""
     selection, known, keyed = Selection(folder.traced(advance)), folder.results(), keys(edits)
     todo = [(key, each) for key, each in keyed.items() if key not in known]
-    started = runner.context()
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    prepared, imported = str(folder.prepared), folder.imported()
+    with (
+        process.Processes(prepared, runner.context()) as processes,
+        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
+    ):
         futures: list[Future[Result]] = [
-            pool.submit(_result, key, each, selection, folder, started) for key, each in todo
+            pool.submit(_result, key, each, selection, imported, processes) for key, each in todo
         ]
         try:
             for future in as_completed(futures):
@@ -175,50 +191,26 @@ def keys(edits: Sequence[Edit]) -> dict[str, Edit]:
     return found
 
 
-def _result(key: str, edit: Edit, selection: Selection, folder: Folder, started: Any) -> Result:
+def _result(
+    key: str,
+    edit: Edit,
+    selection: Selection,
+    imported: Mapping[str, frozenset[int]],
+    processes: process.Processes,
+) -> Result:
     checks, text = selection.of(edit), sources.source(edit.file)
     told = Result(key, edit.file, edit.first, edit.operator, edit.diff(text), NOT_RUN)
     if not checks:
         return told
-    tried = Tried()
+    place, tried = exchange.place(edit, imported), Tried()
     for _, group in groupby(sorted(checks, key=lambda each: each.kernel), lambda each: each.kernel):
         asked = list(group)
         limit = SPARE + TIMES * selection.seconds(asked)
-        tried = _in_its_process(edit, asked, str(folder.prepared), limit, started)
+        tried = processes.tried(Request(edit, place, asked, limit))
         if tried.caught:
             break
     verdict = CAUGHT if tried.caught else SURVIVED
     return dataclasses.replace(told, verdict=verdict, **dataclasses.asdict(tried))
-
-
-def _in_its_process(
-    edit: Edit, checks: Sequence[Asked], prepared: str, limit: float, started: Any
-) -> Tried:
-    """What became of an edit in a process that has never seen the healthy port."""
-    ours, theirs = multiprocessing.Pipe(duplex=False)
-    process = started.Process(target=worker.run, args=(edit, checks, prepared, limit, theirs))
-    process.start()
-    theirs.close()
-    at = worker.IMPORT
-    try:
-        for told in _told(ours):
-            if isinstance(told, Tried):
-                return told
-            at = told
-        return Tried(at, f"no answer within {SILENT:.0f} s")
-    except EOFError:
-        process.join()
-        return Tried(at, f"its process ended with exit code {process.exitcode}")
-    finally:
-        process.kill()  # it has answered, has died, or never will
-        process.join()
-        ours.close()
-
-
-def _told(ours: Any) -> Iterator[str | Tried]:
-    """What a process tells, until it has nothing to say for long."""
-    while ours.poll(SILENT):
-        yield ours.recv()
 
 
 def counted(results: Sequence[Result], by: str) -> Mapping[str, dict[str, int]]:

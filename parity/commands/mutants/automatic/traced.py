@@ -81,6 +81,19 @@ def of_layer(name: str, prepared: str, kernel: str, folders: Sequence[str]) -> l
     return found
 
 
+def of_imports(folders: Sequence[str]) -> Lines:
+    """The lines that are executed while all modules are imported. A worker's target."""
+    from parity.commands.mutants.automatic import warm
+
+    with lines(folders) as seen:
+        warm.load()
+    return _below_root(seen)
+
+
 def _told(asked: Asked, seen: dict[str, set[int]], seconds: float) -> dict[str, Any]:
-    files = {str(Path(name).relative_to(ROOT)): sorted(each) for name, each in seen.items()}
-    return {"asked": dataclasses.asdict(asked), "seconds": seconds, "lines": files}
+    told = dataclasses.asdict(asked)
+    return {"asked": told, "seconds": seconds, "lines": _below_root(seen)}
+
+
+def _below_root(seen: dict[str, set[int]]) -> Lines:
+    return {str(Path(name).relative_to(ROOT)): sorted(each) for name, each in seen.items()}

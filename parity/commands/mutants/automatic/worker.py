@@ -9,15 +9,16 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from parity.checks import kept_units
 from parity.commands.mutants import hook
-from parity.commands.mutants.automatic import traced
+from parity.commands.mutants.automatic import exchange, traced
 from parity.commands.mutants.automatic.asked import Asked, Layer
 from parity.commands.mutants.automatic.edit import Edit
+from parity.commands.mutants.automatic.exchange import NotExchangedError, Place
 
 MEMORY = 8 << 30
 IMPORT = "import"
@@ -41,13 +42,26 @@ class Tried:
 
 
 def run(
-    edit: Edit, checks: Sequence[Asked], prepared: str, limit: float, answers: Connection
+    edit: Edit,
+    checks: Sequence[Asked],
+    prepared: str,
+    limit: float,
+    answers: Connection,
+    place: Place | None = None,
 ) -> None:
     """Sends what became of an edit, after a word for each check so that a hang has a name.
 
     The target of a process, whose checks have one setting of the kernel. It is killed when it has
     taken ``limit`` seconds of the processor. What an edit makes the port write or delete stays in a
     folder deep in a temporary one.
+
+    Args:
+        edit: what is tried.
+        checks: by which.
+        prepared: the folder of exact answers.
+        limit: in seconds.
+        answers: takes the checks' names, then a :class:`Tried` or a ``NotExchangedError``.
+        place: the loaded function that the edit is in; None in a process that has no port yet.
     """
     os.environ.pop(kept_units.FOLDER, None)
     traced.set_kernel(checks[0].kernel)
@@ -62,24 +76,47 @@ def run(
         os.environ["TMPDIR"] = tempfile.tempdir = str(deep)
         os.chdir(deep)
         began = time.process_time()
-        caught, problem, count = _tried(edit, checks, prepared, answers)
-        seconds = round(time.process_time() - began, 2)
-        answers.send(Tried(caught, problem[:300], count, seconds))
+        try:
+            if place is None:
+                caught, problem, count = _imported(edit, checks, prepared, answers)
+            else:
+                exchange.exchange(edit, place)
+                caught, problem, count = _checked(checks, _layers(checks, prepared), answers)
+        except NotExchangedError as error:
+            answers.send(error)
+        else:
+            seconds = round(time.process_time() - began, 2)
+            answers.send(Tried(caught, problem[:300], count, seconds))
         answers.close()
         os.chdir(top)
 
 
-def _tried(
+def _imported(
     edit: Edit, checks: Sequence[Asked], prepared: str, answers: Connection
 ) -> tuple[str, str, int]:
+    """Imports the port with the edit, and runs the checks."""
     planted = hook.plant(edit)
     try:
         from parity.port import processor
 
         processor.prepare()
-        layers = {name: Layer(name, Path(prepared)) for name in {each.layer for each in checks}}
+        layers = _layers(checks, prepared)
     except BaseException as error:
         return IMPORT, f"{type(error).__name__}: {error}", 0
+    found = _checked(checks, layers, answers)
+    if not (found[0] or planted.found):
+        raise RuntimeError(f"{edit.module} was never imported")
+    return found
+
+
+def _layers(checks: Sequence[Asked], prepared: str) -> dict[str, Layer]:
+    return {name: Layer(name, Path(prepared)) for name in {each.layer for each in checks}}
+
+
+def _checked(
+    checks: Sequence[Asked], layers: Mapping[str, Layer], answers: Connection
+) -> tuple[str, str, int]:
+    """The first check that fails, what it says, and how many were run."""
     for count, asked in enumerate(checks, 1):
         answers.send(str(asked))
         try:
@@ -88,6 +125,4 @@ def _tried(
             problem = f"{type(error).__name__}: {error}"
         if problem:
             return str(asked), problem, count
-    if not planted.found:
-        raise RuntimeError(f"{edit.module} was never imported")
     return "", "", len(checks)

@@ -1,0 +1,104 @@
+"""A process that has the healthy port and the suite loaded, and forks for each edit."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import os
+import pkgutil
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import NoReturn
+
+from parity.commands.mutants.automatic import worker
+from parity.commands.mutants.automatic.asked import Asked
+from parity.commands.mutants.automatic.edit import Edit
+from parity.commands.mutants.automatic.exchange import Place
+
+PACKAGES = ("leaf_port", "parity.checks", "parity.layers", "parity.oracles", "parity.port")
+LEFT_OUT = (
+    "leaf_port._cli",
+    "leaf_port.__main__",
+    "leaf_port._ops.energies._kernel",
+    "parity.oracles.official_worker",
+)
+"""What no check imports: the commands, a library that is none of Python, another interpreter's."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """An edit, and what is asked of it.
+
+    Attributes:
+        edit: what is tried.
+        place: the function that it stands in; None where it changes what an import does.
+        checks: by which; all of one setting of the kernel.
+        limit: seconds of the processor.
+    """
+
+    edit: Edit
+    place: Place | None
+    checks: Sequence[Asked]
+    limit: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """A fork's end: its exit code."""
+
+    code: int
+
+
+def load() -> None:
+    """Imports what checks import; nothing of it is run.
+
+    Optional packages may be absent: whoever asks for them is told so then.
+    """
+    for package in PACKAGES:
+        found = importlib.import_module(package)
+        for each in pkgutil.walk_packages(found.__path__, f"{package}."):
+            if not each.name.startswith(LEFT_OUT):
+                _imported(each.name)
+    from parity.layers import all_specs
+
+    all_specs()
+
+
+def _imported(name: str) -> None:
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        if (error.name or "").split(".")[0] in ("leaf_port", "parity"):
+            raise
+
+
+def serve(prepared: str, asked: Connection) -> None:
+    """Forks for each request until the other side closes. The target of a process.
+
+    A fork speaks on the same connection, its number first. This process says nothing before the
+    fork has ended.
+    """
+    from parity.port import processor
+
+    processor.prepare()  # one thread of torch: a fork would lose the others
+    load()
+    with contextlib.suppress(EOFError):
+        while True:
+            request = asked.recv()
+            forked = os.fork()
+            if not forked:
+                _in_the_fork(request, prepared, asked)
+            _, status = os.waitpid(forked, 0)
+            asked.send(Ended(os.waitstatus_to_exitcode(status)))
+
+
+def _in_the_fork(request: Request, prepared: str, answers: Connection) -> NoReturn:
+    code = 1
+    try:
+        answers.send(os.getpid())
+        edit, place = request.edit, request.place
+        worker.run(edit, request.checks, prepared, request.limit, answers, place)
+        code = 0
+    finally:
+        os._exit(code)
