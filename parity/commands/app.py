@@ -322,7 +322,17 @@ def mutants(
     ] = None,
     file: Annotated[
         list[str] | None,
-        typer.Option(help="With --automatic: only files that begin so, as leaf_port/_ops/."),
+        typer.Option(
+            help="With --automatic: only files that begin so, as leaf_port/_ops/. Those of "
+            "weight_conversion/official/ are tried if they are named."
+        ),
+    ] = None,
+    tests: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --automatic: files or folders of tests, as tests/leaf_port, for what the "
+            "checks do not catch."
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -342,11 +352,11 @@ def mutants(
         from parity.commands.mutants.automatic import report as automatic_report
 
         layers = [spec.name for spec in _chosen(layer)]
-        chosen_edits = automatic_report.Chosen(sample, seed, since, file or (), layers)
+        chosen_edits = automatic_report.Chosen(sample, seed, since, file or (), layers, tests or ())
         ok = automatic_report.run(out, chosen_edits, report.console())
         raise typer.Exit(0 if ok else 1)
-    if sample is not None or since is not None or file or layer or out is not None:
-        got, fix = "--sample, --since, --file, --layer or --out", "give --automatic too"
+    if sample is not None or since is not None or file or tests or layer or out is not None:
+        got, fix = "--sample, --since, --file, --tests, --layer or --out", "give --automatic too"
         raise LeafError("parity", "mutants", "--automatic beside it", got, fix)
     table = all_mutants()
     for name in only or ():

@@ -23,7 +23,15 @@ from parity.commands.mutants.automatic import (
     sources,
     statements,
 )
-from parity.commands.mutants.automatic.asked import CASE, DERIVATIVES, LAW, REFUSAL, Asked, Layer
+from parity.commands.mutants.automatic.asked import (
+    CASE,
+    DERIVATIVES,
+    LAW,
+    REFUSAL,
+    TEST,
+    Asked,
+    Layer,
+)
 from parity.commands.mutants.automatic.edit import Edit
 from parity.commands.mutants.automatic.selection import Selection, Traced
 from parity.commands.mutants.automatic.warm import Request
@@ -249,6 +257,37 @@ def test_verdicts_are_those_of_new_processes(
 def _edit(scope: str, operator: str) -> Edit:
     found = statements.edits(FILE, sources.source(FILE))
     return next(e for e in found if e.scope == scope and e.operator == operator)
+
+
+CONVERSION = "weight_conversion/official/mapping.py"
+
+
+def test_tests_as_checks(tmp_path: Path) -> None:
+    """The project's tests catch what they execute; of checkpoints no layer's check knows."""
+    folder = campaign.Folder(tmp_path, [], ["tests/weight_conversion/test_mapping.py"])
+    traced_ = folder.traced(lambda *_: None)
+    assert all(each.asked.kind == TEST and CONVERSION in each.lines for each in traced_)
+    source = sources.source(CONVERSION)
+    executed = set().union(*(each.lines[CONVERSION] for each in traced_))
+    found = [e for e in statements.edits(CONVERSION, source) if e.operator == "returned"]
+    seen = next(e for e in found if e.first in executed)
+    unseen = next(e for e in found if e.first not in executed)
+    results = campaign.run([seen, unseen], folder, lambda *_: None)
+    assert [each.verdict for each in results] == [campaign.CAUGHT, campaign.NOT_RUN]
+    assert results[0].caught.startswith("tests/weight_conversion/test_mapping.py::")
+
+
+def test_tests_that_are_not_there() -> None:
+    """One error that names the path."""
+    with pytest.raises(LeafError, match="tests/nowhere"):
+        sources.test_files(["tests/nowhere"])
+
+
+def test_layers_are_not_asked_about_checkpoints() -> None:
+    """No check of a layer executes what converts them."""
+    assert report.Chosen(layers=["pcen"]).asked_layers() == ["pcen"]
+    assert not report.Chosen(files=[CONVERSION], layers=["pcen"]).asked_layers()
+    assert report.Chosen(files=[CONVERSION, FILE], layers=["pcen"]).asked_layers() == ["pcen"]
 
 
 def test_a_function_that_an_import_runs_is_not_exchanged() -> None:

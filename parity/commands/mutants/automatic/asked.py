@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from parity.spec.invariant import Law
 
 CASE, REFUSAL, LAW, DERIVATIVES = "case", "refusal", "law", "derivatives"
+TEST = "test"
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -27,9 +28,9 @@ class Asked:
     """A check.
 
     Attributes:
-        layer: name of the declaration.
-        kind: one of the four above.
-        name: of the case, law or kind of derivatives; the number of the refusal.
+        layer: name of the declaration; a test's file.
+        kind: one of the five above.
+        name: of the case, law, kind of derivatives or test; the number of the refusal.
         kernel: of ``LEAF_PORT_KERNEL``; empty for what the machine has.
     """
 
@@ -39,6 +40,8 @@ class Asked:
     kernel: str = ""
 
     def __str__(self) -> str:
+        if self.kind == TEST:
+            return self.name
         where = f" (LEAF_PORT_KERNEL={self.kernel})" if self.kernel else ""
         return f"{self.layer}: {self.kind} {self.name}{where}"
 

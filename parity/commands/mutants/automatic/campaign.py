@@ -21,6 +21,7 @@ from leaf_port.errors import LeafError
 from parity.checks import kept_units
 from parity.commands.mutants import prepare, runner
 from parity.commands.mutants.automatic import exchange, process, sources, traced
+from parity.commands.mutants.automatic.asked import TEST, Asked
 from parity.commands.mutants.automatic.edit import Edit
 from parity.commands.mutants.automatic.selection import Selection, Traced
 from parity.commands.mutants.automatic.warm import Request
@@ -59,20 +60,23 @@ class Folder:
     Args:
         path: of the folder; it may be new.
         layers: whose checks are run.
+        tests: files or folders of tests that are run too, below the project's folder.
 
     Raises:
-        LeafError: it is of other sources or layers.
+        LeafError: it is of other sources, layers or tests.
     """
 
-    def __init__(self, path: Path, layers: Sequence[str]) -> None:
+    def __init__(self, path: Path, layers: Sequence[str], tests: Sequence[str] = ()) -> None:
         self.prepared, self._layers = path / "prepared", layers
+        self._tests = sources.test_files(tests)
         self._traced, self._results = path / "traced.json", path / "results.jsonl"
         self._imported = path / "imported.json"
         self.prepared.mkdir(parents=True, exist_ok=True)
-        told, now = path / "sources", " ".join([kept_units.source(*ASIDE), *layers])
+        own = [sources.digest(sources.CONVERSION, "tests"), *self._tests] if tests else []
+        told, now = path / "sources", " ".join([kept_units.source(*ASIDE), *layers, *own])
         if told.exists() and told.read_text() != now:
             fix = "name another folder, or delete this one"
-            expected = "a folder of these layers, and of the sources as they are"
+            expected = "a folder of these layers and tests, and of the sources as they are"
             raise LeafError("parity", "--out", expected, f"{path}, which is of others", fix)
         told.write_text(now)
 
@@ -80,7 +84,8 @@ class Folder:
         """The lines of each check; computed where they are not kept."""
         if not self._traced.exists():
             _prepare(self._layers, self.prepared, advance)
-            _write(self._traced, _trace(self._layers, self.prepared, advance))
+            found = _trace(self._layers, self.prepared, advance)
+            _write(self._traced, [*found, *_trace_tests(self._tests, advance)])
         return [Traced.read(each) for each in json.loads(self._traced.read_text())]
 
     def imported(self) -> Mapping[str, frozenset[int]]:
@@ -155,6 +160,17 @@ def _trace(layers: Sequence[str], folder: Path, advance: Advance) -> list[dict[s
     return found
 
 
+def _trace_tests(files: Sequence[str], advance: Advance) -> list[dict[str, Any]]:
+    """The lines of each test, each file in a process of its own."""
+    spawn, found = multiprocessing.get_context("spawn"), list[dict[str, Any]]()
+    with ProcessPoolExecutor(os.cpu_count() or 1, spawn, max_tasks_per_child=1) as pool:
+        futures = [pool.submit(traced.of_tests, file, sources.PACKAGES) for file in files]
+        for future in as_completed(futures):
+            found += future.result()
+            advance("lines of each test file", len(files))
+    return found
+
+
 def run(edits: Sequence[Edit], folder: Folder, advance: Advance) -> list[Result]:
     """Tries every edit of which nothing is known; all results, in the order of the edits."""
     selection, known, keyed = Selection(folder.traced(advance)), folder.results(), keys(edits)
@@ -203,7 +219,7 @@ def _result(
     if not checks:
         return told
     place, tried = exchange.place(edit, imported), Tried()
-    for _, group in groupby(sorted(checks, key=lambda each: each.kernel), lambda each: each.kernel):
+    for _, group in groupby(sorted(checks, key=_process), _process):
         asked = list(group)
         limit = SPARE + TIMES * selection.seconds(asked)
         tried = processes.tried(Request(edit, place, asked, limit))
@@ -211,6 +227,11 @@ def _result(
             break
     verdict = CAUGHT if tried.caught else SURVIVED
     return dataclasses.replace(told, verdict=verdict, **dataclasses.asdict(tried))
+
+
+def _process(asked: Asked) -> tuple[bool, str]:
+    """What the checks of a process share; tests come last."""
+    return asked.kind == TEST, asked.kernel
 
 
 def counted(results: Sequence[Result], by: str) -> Mapping[str, dict[str, int]]:

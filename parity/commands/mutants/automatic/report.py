@@ -25,8 +25,9 @@ class Chosen:
         count: how many are drawn; all if None.
         seed: of the draw.
         since: only those of lines that differ from this revision's.
-        files: only those of files whose names begin so; of all if empty.
+        files: only those of files whose names begin so; of the port if empty.
         layers: whose checks are run.
+        tests: files or folders of tests that are run too.
     """
 
     count: int | None = None
@@ -34,10 +35,18 @@ class Chosen:
     since: str | None = None
     files: Sequence[str] = ()
     layers: Sequence[str] = ()
+    tests: Sequence[str] = ()
+
+    def asked_layers(self) -> Sequence[str]:
+        """The layers whose checks may execute the files; those of checkpoints none does."""
+        conversion = f"{sources.CONVERSION}/"
+        alone = self.files and all(each.startswith(conversion) for each in self.files)
+        return () if alone else self.layers
 
     def of(self, edits: Sequence[Edit]) -> list[Edit]:
         """The chosen ones, in a drawn order."""
-        kept = [each for each in edits if not self.files or each.file.startswith(tuple(self.files))]
+        files = tuple(self.files) or (f"{sources.PORT}/",)
+        kept = [each for each in edits if each.file.startswith(files)]
         kept = kept if self.since is None else sources.since(kept, self.since)
         return sources.sample(kept, self.count, self.seed)
 
@@ -48,7 +57,8 @@ def run(out: Path, chosen: Chosen, console: Console) -> bool:
     with steps.bars(console) as progress:
         bars = Bars(progress)
         edits = sources.all_edits(lambda total: bars("files", total))
-        results = campaign.run(chosen.of(edits), campaign.Folder(out, chosen.layers), bars)
+        folder = campaign.Folder(out, chosen.asked_layers(), chosen.tests)
+        results = campaign.run(chosen.of(edits), folder, bars)
     for by in ("operator", "file"):
         console.print(table(results, by))
     open_ = survivors(results)
@@ -67,7 +77,7 @@ def survivors(results: Sequence[Result]) -> list[Result]:
 
 def table(results: Sequence[Result], by: str) -> Table:
     """How many of each were caught, by an attribute."""
-    made = Table(title=f"Edits of the port, by {by}")
+    made = Table(title=f"Edits, by {by}")
     made.add_column(by)
     for head in ("caught", "survived", "judged equivalent", "not executed", "caught of executed"):
         made.add_column(head, justify="right")

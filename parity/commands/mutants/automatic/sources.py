@@ -11,14 +11,16 @@ from leaf_port.errors import LeafError
 from parity.commands.mutants.automatic import statements
 from parity.commands.mutants.automatic.edit import ROOT, Edit
 
-PACKAGES = ("leaf_port",)
+PORT, CONVERSION = "leaf_port", "weight_conversion"
+PACKAGES = (PORT, CONVERSION)
+EDITED = (f"{PORT}/", f"{CONVERSION}/official/")
 LEFT_OUT = ("leaf_port/_cli/", "leaf_port/__main__.py")
 _HUNK = re.compile(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@")
 
 
 def files() -> list[str]:
-    """The port's modules but for the command line, below the project's folder."""
-    found = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    """The port's modules but for the command line, and those that know official checkpoints."""
+    found = [path for folder in EDITED for path in sorted((ROOT / folder).rglob("*.py"))]
     names = [path.relative_to(ROOT).as_posix() for path in found]
     return [name for name in names if not name.startswith(LEFT_OUT)]
 
@@ -26,6 +28,33 @@ def files() -> list[str]:
 def source(file: str) -> str:
     """A file's text."""
     return (ROOT / file).read_text(encoding="utf-8")
+
+
+def test_files(paths: Sequence[str]) -> list[str]:
+    """The test files at some paths below the project's folder.
+
+    Raises:
+        LeafError: there are none at a path.
+    """
+    names = set[str]()
+    for path in paths:
+        whole = ROOT / path
+        inside = [whole] if whole.is_file() else whole.rglob("test_*.py")
+        found = {each.relative_to(ROOT).as_posix() for each in inside}
+        if not found:
+            expected, fix = "a test file or a folder of them", "name one of this checkout"
+            raise LeafError("parity", "--tests", expected, path, fix)
+        names |= found
+    return sorted(names)
+
+
+def digest(*folders: str) -> str:
+    """A hash of all modules of some folders."""
+    total = hashlib.sha256()
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            total.update(f"{path.relative_to(ROOT)}:".encode() + path.read_bytes())
+    return total.hexdigest()
 
 
 def all_edits(advance: Callable[[int], None] = lambda _: None) -> list[Edit]:

@@ -2,54 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
-import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from parity.commands.mutants.automatic.asked import Asked, Layer
-from parity.commands.mutants.automatic.edit import ROOT
-
-Lines = dict[str, list[int]]
-"""Of each file, the lines that were executed."""
-
-
-@contextlib.contextmanager
-def lines(folders: Sequence[str]) -> Iterator[dict[str, set[int]]]:
-    """The lines of the project's folders that are executed inside.
-
-    Those of threads too: torch computes gradients in one of its own.
-    """
-    found: dict[str, set[int]] = {}
-    heads = tuple(f"{ROOT / folder}/" for folder in folders)
-
-    def entered(frame: FrameType, event: str, argument: Any) -> Any:
-        name = frame.f_code.co_filename
-        if not name.startswith(heads):
-            return None
-        seen = found.setdefault(name, set())
-        seen.add(frame.f_lineno)
-
-        def within(frame: FrameType, event: str, argument: Any) -> Any:
-            seen.add(frame.f_lineno)
-            return within
-
-        return within
-
-    before = sys.gettrace()
-    threading.settrace(entered)
-    sys.settrace(entered)
-    try:
-        yield found
-    finally:
-        sys.settrace(before)
-        threading.settrace(None)
+from parity.commands.mutants.automatic import tested
+from parity.commands.mutants.automatic.asked import TEST, Asked, Layer
+from parity.commands.mutants.automatic.lines import Lines, below_root, lines
 
 
 def set_kernel(kernel: str) -> None:
@@ -81,19 +43,23 @@ def of_layer(name: str, prepared: str, kernel: str, folders: Sequence[str]) -> l
     return found
 
 
+def of_tests(file: str, folders: Sequence[str]) -> list[dict[str, Any]]:
+    """Every test of a file that passes: its lines and seconds. A worker's target."""
+    found = tested.trace(file, folders)
+    return [
+        _told(Asked(file, TEST, name), seen, seconds) for name, (seconds, seen) in found.items()
+    ]
+
+
 def of_imports(folders: Sequence[str]) -> Lines:
     """The lines that are executed while all modules are imported. A worker's target."""
     from parity.commands.mutants.automatic import warm
 
     with lines(folders) as seen:
         warm.load()
-    return _below_root(seen)
+    return below_root(seen)
 
 
 def _told(asked: Asked, seen: dict[str, set[int]], seconds: float) -> dict[str, Any]:
     told = dataclasses.asdict(asked)
-    return {"asked": told, "seconds": seconds, "lines": _below_root(seen)}
-
-
-def _below_root(seen: dict[str, set[int]]) -> Lines:
-    return {str(Path(name).relative_to(ROOT)): sorted(each) for name, each in seen.items()}
+    return {"asked": told, "seconds": seconds, "lines": below_root(seen)}

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from parity.checks import kept_units
 from parity.commands.mutants import hook
-from parity.commands.mutants.automatic import exchange, traced
-from parity.commands.mutants.automatic.asked import Asked, Layer
+from parity.commands.mutants.automatic import exchange, tested, traced
+from parity.commands.mutants.automatic.asked import TEST, Asked, Layer
 from parity.commands.mutants.automatic.edit import Edit
 from parity.commands.mutants.automatic.exchange import NotExchangedError, Place
 
@@ -81,7 +81,7 @@ def run(
                 caught, problem, count = _imported(edit, checks, prepared, answers)
             else:
                 exchange.exchange(edit, place)
-                caught, problem, count = _checked(checks, _layers(checks, prepared), answers)
+                caught, problem, count = _run(checks, prepared, answers)
         except NotExchangedError as error:
             answers.send(error)
         else:
@@ -100,13 +100,21 @@ def _imported(
         from parity.port import processor
 
         processor.prepare()
-        layers = _layers(checks, prepared)
+        if checks[0].kind != TEST:
+            _layers(checks, prepared)
     except BaseException as error:
         return IMPORT, f"{type(error).__name__}: {error}", 0
-    found = _checked(checks, layers, answers)
+    found = _run(checks, prepared, answers)
     if not (found[0] or planted.found):
         raise RuntimeError(f"{edit.module} was never imported")
     return found
+
+
+def _run(checks: Sequence[Asked], prepared: str, answers: Connection) -> tuple[str, str, int]:
+    """The first check that fails, what it says, and how many were run."""
+    if checks[0].kind == TEST:
+        return tested.first_failure([each.name for each in checks], answers.send)
+    return _checked(checks, _layers(checks, prepared), answers)
 
 
 def _layers(checks: Sequence[Asked], prepared: str) -> dict[str, Layer]:
@@ -116,7 +124,6 @@ def _layers(checks: Sequence[Asked], prepared: str) -> dict[str, Layer]:
 def _checked(
     checks: Sequence[Asked], layers: Mapping[str, Layer], answers: Connection
 ) -> tuple[str, str, int]:
-    """The first check that fails, what it says, and how many were run."""
     for count, asked in enumerate(checks, 1):
         answers.send(str(asked))
         try:
