@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,14 @@ from typer.testing import CliRunner
 
 from leaf_port.errors import LeafError
 from parity.commands import app as command
-from parity.commands.mutants import runner
+from parity.commands.mutants import exchange, process, runner
 from parity.commands.mutants.automatic import (
     campaign,
     equivalent,
-    exchange,
-    process,
     report,
     sources,
     statements,
+    worker,
 )
 from parity.commands.mutants.automatic.asked import (
     CASE,
@@ -34,7 +35,6 @@ from parity.commands.mutants.automatic.asked import (
 )
 from parity.commands.mutants.automatic.edit import Edit
 from parity.commands.mutants.automatic.selection import Selection, Traced
-from parity.commands.mutants.automatic.warm import Request
 
 LAYER, FILE = "log_compression", "leaf_port/postprocessing.py"
 
@@ -241,17 +241,19 @@ def test_verdicts_are_those_of_new_processes(
     folder: campaign.Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A port whose function is exchanged answers as one that was imported with the edit."""
-    place = exchange.place(_edit("log_compression", "operator"), folder.imported())
-    assert place is not None
+    edit = _edit("log_compression", "operator")
     checks = [each.asked for each in folder.traced(lambda *_: None)]
-    request = Request(_edit("log_compression", "operator"), place, checks, 60.0)
-    found = []
-    for forks in (True, False):
-        monkeypatch.setattr(process, "FORKS", forks and process.FORKS)
-        with process.Processes(str(folder.prepared), runner.context()) as processes:
-            found.append(dataclasses.replace(processes.tried(request), seconds=0.0))
-    assert found[0] == found[1]
-    assert found[0].caught
+    run = functools.partial(worker.run, edit, checks, str(folder.prepared), 60.0)
+    loaded = functools.partial(run, place_of(edit, folder.imported().get(FILE, ())))
+    with process.Processes(runner.context(), 60.0) as processes:
+        asked = processes.ask(functools.partial(run, None), loaded)
+        anew = processes.ask(functools.partial(run, None), None)
+    assert asked.caught
+    assert dataclasses.replace(asked, seconds=0.0) == dataclasses.replace(anew, seconds=0.0)
+
+
+def place_of(edit: Edit, imported: Collection[int]) -> exchange.Place | None:
+    return exchange.place(sources.source(edit.file), edit.first, edit.last, imported)
 
 
 def _edit(scope: str, operator: str) -> Edit:
@@ -293,11 +295,11 @@ def test_layers_are_not_asked_about_checkpoints() -> None:
 def test_a_function_that_an_import_runs_is_not_exchanged() -> None:
     """Nor what stands outside functions; a method is named with its class."""
     inside = _edit("PCEN.forward", "dropped argument")
-    place = exchange.place(inside, {})
+    place = place_of(inside, ())
     assert place is not None
     assert place[0] == "PCEN.forward"
-    assert exchange.place(inside, {FILE: range(inside.first, inside.last + 1)}) is None
-    assert exchange.place(_edit("log_compression", "default"), {}) is None
+    assert place_of(inside, range(inside.first, inside.last + 1)) is None
+    assert place_of(_edit("log_compression", "default"), ()) is None
 
 
 def test_code_with_other_free_variables_is_not_exchanged() -> None:
@@ -305,7 +307,7 @@ def test_code_with_other_free_variables_is_not_exchanged() -> None:
     source = sources.source(FILE)
     found = [e for e in statements.edits(FILE, source) if e.scope == "PCEN.__init__"]
     dropped = next(e for e in found if "-        super().__init__()" in e.diff(source))
-    place = exchange.place(dropped, {})
+    place = place_of(dropped, ())
     assert place is not None
     with pytest.raises(exchange.NotExchangedError, match="free"):
         exchange.exchange(dropped, place)

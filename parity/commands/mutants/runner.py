@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import multiprocessing
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from multiprocessing.context import BaseContext
 
-from parity.commands.mutants import worker
+from parity.commands.mutants import exchange, lines, process, worker
 from parity.commands.mutants.mutant import Mutant, healthy
 from parity.commands.mutants.prepare import Prepared, prepare
 from parity.commands.mutants.worker import Verdict
 from parity.layers import all_specs
 
+PORT = "leaf_port"
+FEW = 10
+"""Fewer bugs are planted in new processes each: to know what an import runs takes longer."""
 SECONDS = 300.0  # a mutant that loops for ever is told from one that is slow
 # What a mutant's process may have imported already: nothing that imports leaf_port.
 PRELOADED = [
@@ -79,12 +83,21 @@ def run(mutants: Sequence[Mutant], advance: Callable[[str, int], None]) -> list[
     with tempfile.TemporaryDirectory(prefix="parity-mutants-") as folder:
         ready = _prepared(layers, folder, lambda total: advance("units of the healthy port", total))
         todo = [*map(healthy, layers), *mutants]
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            started = context()
-            futures = [pool.submit(_in_its_process, started, m, ready[m.layer]) for m in todo]
+        imported = _imported() if len(mutants) >= FEW else None
+        with (
+            process.Processes(context(), SECONDS) as processes,
+            ThreadPoolExecutor(os.cpu_count() or 1) as pool,
+        ):
+            futures = [pool.submit(_verdict, m, ready[m.layer], imported, processes) for m in todo]
             for _ in as_completed(futures):
                 advance("mutants", len(todo))
     return [Outcome(mutant, f.result()) for mutant, f in zip(todo, futures, strict=True)]
+
+
+def _imported() -> Mapping[str, Collection[int]]:
+    """Of each file of the port the lines that an import executes."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(lines.of_imports, [PORT]).result()
 
 
 def _prepared(layers: Sequence[str], folder: str, advance: Callable[[int], None]) -> Ready:
@@ -104,21 +117,27 @@ def _prepared(layers: Sequence[str], folder: str, advance: Callable[[int], None]
     return {layer: sorted(cases, key=lambda case: case.size) for layer, cases in ready.items()}
 
 
-def _in_its_process(started: BaseContext, mutant: Mutant, cases: Sequence[Prepared]) -> Verdict:
-    """The verdict on a mutant, from a process that has never seen the healthy port."""
-    ours, theirs = multiprocessing.Pipe(duplex=False)
-    process = started.Process(target=worker.run, args=(mutant, cases, theirs))  # type: ignore[attr-defined]
-    process.start()
-    theirs.close()
-    try:
-        if not ours.poll(SECONDS):
-            return Verdict(broken=f"no verdict within {SECONDS:.0f} s")
-        verdict: Verdict = ours.recv()
-        return verdict
-    except EOFError:
-        process.join()
-        return Verdict(broken=f"its process ended with exit code {process.exitcode}")
-    finally:
-        process.kill()  # it has answered, has died, or never will
-        process.join()
-        ours.close()
+def _verdict(
+    mutant: Mutant,
+    cases: Sequence[Prepared],
+    imported: Mapping[str, Collection[int]] | None,
+    processes: process.Processes,
+) -> Verdict:
+    run = functools.partial(worker.run, mutant, cases)
+    at = None if imported is None else _place(mutant, imported)
+    loaded = None if at is None else functools.partial(run, at)
+    found = processes.ask(functools.partial(run, None), loaded)
+    if isinstance(found, process.Lost):
+        return Verdict(broken=found.why)
+    verdict: Verdict = found
+    return verdict
+
+
+def _place(mutant: Mutant, imported: Mapping[str, Collection[int]]) -> exchange.Place | None:
+    """The loaded function that has a bug; None where the bug is in none."""
+    if mutant.package != PORT or mutant.environment:
+        return None
+    text = mutant.path.read_text(encoding="utf-8")
+    first = text[: text.find(mutant.old)].count("\n") + 1
+    last = first + mutant.old.rstrip("\n").count("\n")
+    return exchange.place(text, first, last, imported.get(f"{PORT}/{mutant.file}", ()))

@@ -9,7 +9,8 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from parity.checks import kept_units
-from parity.commands.mutants import hook, prepare
+from parity.commands.mutants import exchange, hook, prepare
+from parity.commands.mutants.exchange import NotExchangedError, Place
 from parity.commands.mutants.mutant import Mutant
 from parity.commands.mutants.prepare import Prepared
 
@@ -56,31 +57,46 @@ class Verdict:
     broken: str = ""
 
 
-def run(mutant: Mutant, cases: Sequence[Prepared], answers: Connection) -> None:
-    """Sends the verdict on a mutant; the target of its process.
+def run(
+    mutant: Mutant, cases: Sequence[Prepared], place: Place | None, answers: Connection
+) -> None:
+    """Sends the verdict on a mutant, or a ``NotExchangedError``; the target of its process.
 
     Kept units are the healthy port's, by the source on the disk: a mutant takes and keeps none.
+
+    Args:
+        mutant: the bug.
+        cases: of its layer, with what float64 says of them.
+        place: the loaded function that has the bug; None in a process that has no port yet.
+        answers: where it is sent.
     """
     os.environ.pop(kept_units.FOLDER, None)
     os.environ.update(mutant.environment)
+    verdict: Verdict | NotExchangedError
     try:
-        verdict = _verdict(mutant, cases)
+        verdict = _verdict(mutant, cases, place)
+    except NotExchangedError as error:
+        verdict = error
     except Exception as error:  # told, not raised: whoever started this waits for an answer
         verdict = Verdict(broken=f"{type(error).__name__}: {error}")
     answers.send(verdict)
     answers.close()
 
 
-def _verdict(mutant: Mutant, cases: Sequence[Prepared]) -> Verdict:
+def _verdict(mutant: Mutant, cases: Sequence[Prepared], place: Place | None) -> Verdict:
     if mutant.damages:
         return _of_recording(mutant)
-    planted = hook.plant(mutant)
+    planted = None
+    if place is None:
+        planted = hook.plant(mutant)
+    else:
+        exchange.exchange(mutant, place)
     from parity.layers import all_specs
     from parity.port import processor
 
     processor.prepare()
     spec = all_specs()[mutant.layer]
-    if not planted.found:
+    if planted is not None and not planted.found:
         raise RuntimeError(f"{mutant.package}/{mutant.file} was never imported")
     tried = 0
     for catch in _checks(spec, cases):

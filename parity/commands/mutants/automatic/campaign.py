@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import multiprocessing
 import os
@@ -19,17 +20,17 @@ from typing import Any
 
 from leaf_port.errors import LeafError
 from parity.checks import kept_units
-from parity.commands.mutants import prepare, runner
-from parity.commands.mutants.automatic import exchange, process, sources, traced
+from parity.commands.mutants import exchange, lines, prepare, process, runner
+from parity.commands.mutants.automatic import sources, traced, worker
 from parity.commands.mutants.automatic.asked import TEST, Asked
 from parity.commands.mutants.automatic.edit import Edit
 from parity.commands.mutants.automatic.selection import Selection, Traced
-from parity.commands.mutants.automatic.warm import Request
 from parity.commands.mutants.automatic.worker import Tried
 
 CAUGHT, SURVIVED, NOT_RUN = "caught", "survived", "not executed"
 SPARE, TIMES = 20.0, 10.0
 """An edit's process may take so many seconds of the processor, and times what its checks take."""
+SILENT = 900.0  # of a clock, for one check: on a busy machine a process waits
 ASIDE = ("leaf_port/_cli/", "parity/commands/", "parity/report/")
 """Folders of which neither answers nor checks depend."""
 WITHOUT_KERNEL = ("leaf", "audio_classifier")
@@ -93,9 +94,9 @@ class Folder:
         if not self._imported.exists():
             spawn = multiprocessing.get_context("spawn")
             with ProcessPoolExecutor(1, spawn) as pool:
-                _write(self._imported, pool.submit(traced.of_imports, sources.PACKAGES).result())
+                _write(self._imported, pool.submit(lines.of_imports, sources.PACKAGES).result())
         told = json.loads(self._imported.read_text())
-        return {file: frozenset(lines) for file, lines in told.items()}
+        return {file: frozenset(each) for file, each in told.items()}
 
     def results(self) -> dict[str, Result]:
         """What is known, by the keys of the edits."""
@@ -175,14 +176,13 @@ def run(edits: Sequence[Edit], folder: Folder, advance: Advance) -> list[Result]
     """Tries every edit of which nothing is known; all results, in the order of the edits."""
     selection, known, keyed = Selection(folder.traced(advance)), folder.results(), keys(edits)
     todo = [(key, each) for key, each in keyed.items() if key not in known]
-    prepared, imported = str(folder.prepared), folder.imported()
+    imported = folder.imported()
     with (
-        process.Processes(prepared, runner.context()) as processes,
+        process.Processes(runner.context(), SILENT) as processes,
         ThreadPoolExecutor(os.cpu_count() or 1) as pool,
     ):
-        futures: list[Future[Result]] = [
-            pool.submit(_result, key, each, selection, imported, processes) for key, each in todo
-        ]
+        trial = _Trial(selection, str(folder.prepared), imported, processes)
+        futures: list[Future[Result]] = [pool.submit(trial.result, *each) for each in todo]
         try:
             for future in as_completed(futures):
                 folder.keep(future.result())
@@ -207,26 +207,46 @@ def keys(edits: Sequence[Edit]) -> dict[str, Edit]:
     return found
 
 
-def _result(
-    key: str,
-    edit: Edit,
-    selection: Selection,
-    imported: Mapping[str, frozenset[int]],
-    processes: process.Processes,
-) -> Result:
-    checks, text = selection.of(edit), sources.source(edit.file)
-    told = Result(key, edit.file, edit.first, edit.operator, edit.diff(text), NOT_RUN)
-    if not checks:
-        return told
-    place, tried = exchange.place(edit, imported), Tried()
-    for _, group in groupby(sorted(checks, key=_process), _process):
-        asked = list(group)
-        limit = SPARE + TIMES * selection.seconds(asked)
-        tried = processes.tried(Request(edit, place, asked, limit))
-        if tried.caught:
-            break
-    verdict = CAUGHT if tried.caught else SURVIVED
-    return dataclasses.replace(told, verdict=verdict, **dataclasses.asdict(tried))
+@dataclasses.dataclass(frozen=True)
+class _Trial:
+    """What every edit is tried with."""
+
+    selection: Selection
+    prepared: str
+    imported: Mapping[str, frozenset[int]]
+    processes: process.Processes
+
+    def result(self, key: str, edit: Edit) -> Result:
+        """What comes of an edit."""
+        checks, text = self.selection.of(edit), sources.source(edit.file)
+        told = Result(key, edit.file, edit.first, edit.operator, edit.diff(text), NOT_RUN)
+        if not checks:
+            return told
+        place, tried = self._place(edit, text), Tried()
+        for _, group in groupby(sorted(checks, key=_process), _process):
+            tried = self._tried(edit, list(group), place)
+            if tried.caught:
+                break
+        verdict = CAUGHT if tried.caught else SURVIVED
+        return dataclasses.replace(told, verdict=verdict, **dataclasses.asdict(tried))
+
+    def _place(self, edit: Edit, text: str) -> exchange.Place | None:
+        if edit.imported:
+            return None
+        data = text.encode()
+        first, last = (data.count(b"\n", 0, end) + 1 for end in (edit.begin, edit.end))
+        return exchange.place(text, first, last, self.imported.get(edit.file, ()))
+
+    def _tried(self, edit: Edit, asked: Sequence[Asked], place: exchange.Place | None) -> Tried:
+        """A loaded port has the setting of the kernel that the machine has."""
+        limit = SPARE + TIMES * self.selection.seconds(asked)
+        run = functools.partial(worker.run, edit, asked, self.prepared, limit)
+        loaded = None if place is None or asked[0].kernel else functools.partial(run, place)
+        found = self.processes.ask(functools.partial(run, None), loaded)
+        if isinstance(found, process.Lost):
+            return Tried(found.at or worker.IMPORT, found.why)
+        tried: Tried = found
+        return tried
 
 
 def _process(asked: Asked) -> tuple[bool, str]:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from parity.commands.mutants.automatic.edit import ROOT
-from parity.commands.mutants.automatic.lines import lines
+from parity.commands.mutants.lines import lines
 
 # Assertions as they are: pytest would rewrite those of modules that are imported already.
 OPTIONS = ("-q", "--assert=plain", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"))

@@ -11,7 +11,7 @@ from typing import Any
 
 from parity.commands.mutants.automatic import tested
 from parity.commands.mutants.automatic.asked import TEST, Asked, Layer
-from parity.commands.mutants.automatic.lines import Lines, below_root, lines
+from parity.commands.mutants.lines import below_root, lines
 
 
 def set_kernel(kernel: str) -> None:
@@ -49,15 +49,6 @@ def of_tests(file: str, folders: Sequence[str]) -> list[dict[str, Any]]:
     return [
         _told(Asked(file, TEST, name), seen, seconds) for name, (seconds, seen) in found.items()
     ]
-
-
-def of_imports(folders: Sequence[str]) -> Lines:
-    """The lines that are executed while all modules are imported. A worker's target."""
-    from parity.commands.mutants.automatic import warm
-
-    with lines(folders) as seen:
-        warm.load()
-    return below_root(seen)
 
 
 def _told(asked: Asked, seen: dict[str, set[int]], seconds: float) -> dict[str, Any]:

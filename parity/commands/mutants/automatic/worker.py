@@ -14,11 +14,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from parity.checks import kept_units
-from parity.commands.mutants import hook
-from parity.commands.mutants.automatic import exchange, tested, traced
+from parity.commands.mutants import exchange, hook
+from parity.commands.mutants.automatic import tested, traced
 from parity.commands.mutants.automatic.asked import TEST, Asked, Layer
 from parity.commands.mutants.automatic.edit import Edit
-from parity.commands.mutants.automatic.exchange import NotExchangedError, Place
+from parity.commands.mutants.exchange import NotExchangedError, Place
 
 MEMORY = 8 << 30
 IMPORT = "import"
@@ -46,8 +46,8 @@ def run(
     checks: Sequence[Asked],
     prepared: str,
     limit: float,
+    place: Place | None,
     answers: Connection,
-    place: Place | None = None,
 ) -> None:
     """Sends what became of an edit, after a word for each check so that a hang has a name.
 
@@ -60,8 +60,8 @@ def run(
         checks: by which.
         prepared: the folder of exact answers.
         limit: in seconds.
-        answers: takes the checks' names, then a :class:`Tried` or a ``NotExchangedError``.
         place: the loaded function that the edit is in; None in a process that has no port yet.
+        answers: takes the checks' names, then a :class:`Tried` or a ``NotExchangedError``.
     """
     os.environ.pop(kept_units.FOLDER, None)
     traced.set_kernel(checks[0].kernel)

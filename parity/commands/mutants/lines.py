@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from parity.commands.mutants.automatic.edit import ROOT
+from parity.commands.mutants.mutant import ROOT
 
 Lines = dict[str, list[int]]
 """Of each file, the lines that were executed."""
@@ -51,3 +51,12 @@ def lines(folders: Sequence[str]) -> Iterator[dict[str, set[int]]]:
 def below_root(seen: Mapping[str, set[int]]) -> Lines:
     """The same by the path below the project's folder, for JSON."""
     return {str(Path(name).relative_to(ROOT)): sorted(each) for name, each in seen.items()}
+
+
+def of_imports(folders: Sequence[str]) -> Lines:
+    """The lines that are executed while all modules are imported. The target of a new process."""
+    from parity.commands.mutants import warm
+
+    with lines(folders) as seen:
+        warm.load()
+    return below_root(seen)

@@ -1,4 +1,4 @@
-"""A process that has the healthy port and the suite loaded, and forks for each edit."""
+"""A process that has the healthy port and the suite loaded, and forks for each bug."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ import dataclasses
 import importlib
 import os
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import NoReturn
 
-from parity.commands.mutants.automatic import worker
-from parity.commands.mutants.automatic.asked import Asked
-from parity.commands.mutants.automatic.edit import Edit
-from parity.commands.mutants.automatic.exchange import Place
+Target = Callable[[Connection], None]
+"""What a process does; what it sends goes to whoever asked."""
 
 PACKAGES = (
     "leaf_port",
@@ -33,23 +30,6 @@ LEFT_OUT = (
     "weight_conversion.reference.worker",
 )
 """What no check imports: the commands, a library that is none of Python, another interpreter's."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """An edit, and what is asked of it.
-
-    Attributes:
-        edit: what is tried.
-        place: the function that it stands in; None where it changes what an import does.
-        checks: by which; all of one setting of the kernel.
-        limit: seconds of the processor.
-    """
-
-    edit: Edit
-    place: Place | None
-    checks: Sequence[Asked]
-    limit: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,8 +62,8 @@ def _imported(name: str) -> None:
             raise
 
 
-def serve(prepared: str, asked: Connection) -> None:
-    """Forks for each request until the other side closes. The target of a process.
+def serve(asked: Connection) -> None:
+    """Forks for each target that comes, until the other side closes. The target of a process.
 
     A fork speaks on the same connection, its number first. This process says nothing before the
     fork has ended.
@@ -94,20 +74,20 @@ def serve(prepared: str, asked: Connection) -> None:
     load()
     with contextlib.suppress(EOFError):
         while True:
-            request = asked.recv()
+            target: Target = asked.recv()
             forked = os.fork()
             if not forked:
-                _in_the_fork(request, prepared, asked)
+                _run(target, asked)
             _, status = os.waitpid(forked, 0)
             asked.send(Ended(os.waitstatus_to_exitcode(status)))
 
 
-def _in_the_fork(request: Request, prepared: str, answers: Connection) -> NoReturn:
+def _run(target: Target, answers: Connection) -> None:
+    """Runs a target in a fork, and ends it."""
     code = 1
     try:
         answers.send(os.getpid())
-        edit, place = request.edit, request.place
-        worker.run(edit, request.checks, prepared, request.limit, answers, place)
+        target(answers)
         code = 0
     finally:
         os._exit(code)
