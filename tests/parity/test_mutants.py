@@ -166,6 +166,6 @@ def test_a_mutant_takes_no_kept_units(monkeypatch: pytest.MonkeyPatch, tmp_path:
     """They are the healthy port's: its source on the disk has no bug."""
     monkeypatch.setenv(kept_units.FOLDER, str(tmp_path))
     ours, theirs = multiprocessing.Pipe(duplex=False)
-    worker.run(DAMAGES[0], [], None, theirs)
+    worker.run(DAMAGES[0], [], None, None, theirs)
     assert ours.recv().catch is not None
     assert kept_units.FOLDER not in os.environ

@@ -30,6 +30,8 @@ PRELOADED = [
 ]
 
 Ready = dict[str, list[Prepared]]
+Parts = Collection[str] | None
+"""Names of cases and kinds of checks; None for all."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +74,8 @@ def context() -> BaseContext:
 def run(mutants: Sequence[Mutant], advance: Callable[[str, int], None]) -> list[Outcome]:
     """Runs every mutant and, for each of their layers, the healthy control.
 
+    A control passes the checks that caught a mutant of its layer: no others tell anything.
+
     Args:
         mutants: what to run.
         advance: told after each step which kind it was and how many of that kind there are.
@@ -82,16 +86,20 @@ def run(mutants: Sequence[Mutant], advance: Callable[[str, int], None]) -> list[
     layers = sorted({mutant.layer for mutant in mutants})
     with tempfile.TemporaryDirectory(prefix="parity-mutants-") as folder:
         ready = _prepared(layers, folder, lambda total: advance("units of the healthy port", total))
-        todo = [*map(healthy, layers), *mutants]
         imported = _imported() if len(mutants) >= FEW else None
-        with (
-            process.Processes(context(), SECONDS) as processes,
-            ThreadPoolExecutor(os.cpu_count() or 1) as pool,
-        ):
-            futures = [pool.submit(_verdict, m, ready[m.layer], imported, processes) for m in todo]
-            for _ in as_completed(futures):
-                advance("mutants", len(todo))
-    return [Outcome(mutant, f.result()) for mutant, f in zip(todo, futures, strict=True)]
+        with process.Processes(context(), SECONDS) as processes:
+            asking = _Asking(ready, imported, processes)
+            asked = [(mutant, None) for mutant in mutants]
+            found = asking.all(asked, lambda: advance("mutants", len(mutants)))
+            controls = [(healthy(layer), _parts(layer, found)) for layer in layers]
+            passed = asking.all(controls, lambda: advance("healthy controls", len(controls)))
+    return [*passed, *found]
+
+
+def _parts(layer: str, outcomes: Sequence[Outcome]) -> frozenset[str]:
+    """What caught the mutants of a layer."""
+    of_it = (each.verdict.catch for each in outcomes if each.mutant.layer == layer)
+    return frozenset(catch.part for catch in of_it if catch is not None)
 
 
 def _imported() -> Mapping[str, Collection[int]]:
@@ -117,20 +125,33 @@ def _prepared(layers: Sequence[str], folder: str, advance: Callable[[int], None]
     return {layer: sorted(cases, key=lambda case: case.size) for layer, cases in ready.items()}
 
 
-def _verdict(
-    mutant: Mutant,
-    cases: Sequence[Prepared],
-    imported: Mapping[str, Collection[int]] | None,
-    processes: process.Processes,
-) -> Verdict:
-    run = functools.partial(worker.run, mutant, cases)
-    at = None if imported is None else _place(mutant, imported)
-    loaded = None if at is None else functools.partial(run, at)
-    found = processes.ask(functools.partial(run, None), loaded)
-    if isinstance(found, process.Lost):
-        return Verdict(broken=found.why)
-    verdict: Verdict = found
-    return verdict
+@dataclasses.dataclass(frozen=True)
+class _Asking:
+    """What every mutant is run with."""
+
+    ready: Ready
+    imported: Mapping[str, Collection[int]] | None
+    processes: process.Processes
+
+    def all(
+        self, asked: Sequence[tuple[Mutant, Parts]], advance: Callable[[], None]
+    ) -> list[Outcome]:
+        """What becomes of mutants, each with the parts of the checks that are run."""
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            futures = [pool.submit(self._verdict, *each) for each in asked]
+            for _ in as_completed(futures):
+                advance()
+        return [Outcome(m, f.result()) for (m, _), f in zip(asked, futures, strict=True)]
+
+    def _verdict(self, mutant: Mutant, parts: Parts) -> Verdict:
+        run = functools.partial(worker.run, mutant, self.ready[mutant.layer], parts)
+        at = None if self.imported is None else _place(mutant, self.imported)
+        loaded = None if at is None else functools.partial(run, at)
+        found = self.processes.ask(functools.partial(run, None), loaded)
+        if isinstance(found, process.Lost):
+            return Verdict(broken=found.why)
+        verdict: Verdict = found
+        return verdict
 
 
 def _place(mutant: Mutant, imported: Mapping[str, Collection[int]]) -> exchange.Place | None:

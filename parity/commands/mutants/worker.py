@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from parity.checks import kept_units
 from parity.commands.mutants import exchange, hook, prepare
@@ -31,6 +31,7 @@ class Catch:
         relative: relative difference of the array.
         message: all that the check says.
         again: the command that runs the case alone.
+        part: the case's name, or as ``case``.
     """
 
     case: str
@@ -40,6 +41,7 @@ class Catch:
     relative: float | None = None
     message: str = ""
     again: str = ""
+    part: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +60,11 @@ class Verdict:
 
 
 def run(
-    mutant: Mutant, cases: Sequence[Prepared], place: Place | None, answers: Connection
+    mutant: Mutant,
+    cases: Sequence[Prepared],
+    parts: Collection[str] | None,
+    place: Place | None,
+    answers: Connection,
 ) -> None:
     """Sends the verdict on a mutant, or a ``NotExchangedError``; the target of its process.
 
@@ -67,6 +73,7 @@ def run(
     Args:
         mutant: the bug.
         cases: of its layer, with what float64 says of them.
+        parts: only these cases and kinds of checks; None for all.
         place: the loaded function that has the bug; None in a process that has no port yet.
         answers: where it is sent.
     """
@@ -74,7 +81,7 @@ def run(
     os.environ.update(mutant.environment)
     verdict: Verdict | NotExchangedError
     try:
-        verdict = _verdict(mutant, cases, place)
+        verdict = _verdict(mutant, cases, parts, place)
     except NotExchangedError as error:
         verdict = error
     except Exception as error:  # told, not raised: whoever started this waits for an answer
@@ -83,7 +90,12 @@ def run(
     answers.close()
 
 
-def _verdict(mutant: Mutant, cases: Sequence[Prepared], place: Place | None) -> Verdict:
+def _verdict(
+    mutant: Mutant,
+    cases: Sequence[Prepared],
+    parts: Collection[str] | None,
+    place: Place | None,
+) -> Verdict:
     if mutant.damages:
         return _of_recording(mutant)
     planted = None
@@ -99,7 +111,7 @@ def _verdict(mutant: Mutant, cases: Sequence[Prepared], place: Place | None) -> 
     if planted is not None and not planted.found:
         raise RuntimeError(f"{mutant.package}/{mutant.file} was never imported")
     tried = 0
-    for catch in _checks(spec, cases):
+    for catch in _checks(spec, cases, parts):
         tried += 1
         if catch is not None:
             return Verdict(catch, tried)
@@ -120,11 +132,20 @@ def _of_recording(mutant: Mutant) -> Verdict:
     return Verdict(tried=1)
 
 
-def _checks(spec: LayerSpec, cases: Sequence[Prepared]) -> Any:
+def _checks(
+    spec: LayerSpec, cases: Sequence[Prepared], parts: Collection[str] | None
+) -> Iterator[Catch | None]:
     """What each case, refusal, law and kind of derivatives catches, None for nothing."""
+    yield from _of_cases(spec, [each for each in cases if parts is None or each.case in parts])
+    for part, checks in (("refusals", _refusals), ("laws", _laws), ("derivatives", _derivatives)):
+        if parts is None or part in parts:
+            for check, message in checks(spec):
+                caught = Catch(part, check, message=message, part=part)
+                yield caught if message else None
+
+
+def _of_cases(spec: LayerSpec, cases: Sequence[Prepared]) -> Iterator[Catch | None]:
     from parity.checks import case_checks
-    from parity.checks.derivatives import derived
-    from parity.checks.invariants import checker
     from parity.oracles import recorded
 
     recording = recorded.load(spec)
@@ -133,28 +154,43 @@ def _checks(spec: LayerSpec, cases: Sequence[Prepared]) -> Any:
         rounded = prepare.load(prepared.file)
         for result in case_checks.check_port(spec, named[prepared.case], recording, rounded):
             yield _catch(spec, result) if result.failures else None
+
+
+def _refusals(spec: LayerSpec) -> Iterator[tuple[str, str]]:
+    from parity.checks import case_checks
+
     for error_case in spec.errors:
-        problem = case_checks.check_error(error_case)
-        yield Catch("refusals", problem, message=problem) if problem else None
+        problem = case_checks.check_error(error_case) or ""
+        yield problem, problem
+
+
+def _laws(spec: LayerSpec) -> Iterator[tuple[str, str]]:
+    from parity.checks.invariants import checker
+
     for law in checker.laws(spec):
         problem = checker.check(spec, law).problem
-        yield Catch("laws", f"{law.name}: {problem}", message=problem) if problem else None
+        yield f"{law.name}: {problem}", problem
+
+
+def _derivatives(spec: LayerSpec) -> Iterator[tuple[str, str]]:
+    from parity.checks.derivatives import derived
+
     for each in derived.derived(spec):
-        told = f"{each.kind}: {each.problem}"
-        yield Catch("derivatives", told, message=each.problem) if each.problem else None
+        yield f"{each.kind}: {each.problem}", each.problem
 
 
 def _catch(spec: LayerSpec, result: Result) -> Catch:
     """The worst of what a failing case says, of the outputs if they are off."""
     where = f"{result.case} ({result.arithmetic})" if result.arithmetic else result.case
     if result.error:
-        return Catch(where, result.error, message=result.error, again=result.again)
+        told = result.error
+        return Catch(where, told, message=told, again=result.again, part=result.case)
     from parity.checks import compare
 
     failing = (d for d in result.differences if not d.ok)
     worst = max(failing, key=lambda d: (not d.is_gradient, d.check == compare.DIRECT, d.units))
     check = f"{worst.check}: {worst.array}: {worst.aspect}"
     if worst.aspect != "values":
-        return Catch(where, check, message=worst.message, again=result.again)
+        return Catch(where, check, message=worst.message, again=result.again, part=result.case)
     figures = worst.units, worst.allowed, worst.relative
-    return Catch(where, check, *figures, message=worst.message, again=result.again)
+    return Catch(where, check, *figures, worst.message, result.again, result.case)
