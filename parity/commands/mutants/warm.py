@@ -9,6 +9,7 @@ import os
 import pkgutil
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from types import ModuleType
 
 Target = Callable[[Connection], None]
 """What a process does; what it sends goes to whoever asked."""
@@ -45,8 +46,8 @@ def load() -> None:
     Optional packages may be absent: whoever asks for them is told so then.
     """
     for package in PACKAGES:
-        found = importlib.import_module(package)
-        for each in pkgutil.walk_packages(found.__path__, f"{package}."):
+        found = _imported(package)
+        for each in pkgutil.walk_packages(found.__path__, f"{package}.") if found else ():
             if not each.name.startswith(LEFT_OUT):
                 _imported(each.name)
     from parity.layers import all_specs
@@ -54,12 +55,13 @@ def load() -> None:
     all_specs()
 
 
-def _imported(name: str) -> None:
+def _imported(name: str) -> ModuleType | None:
     try:
-        importlib.import_module(name)
+        return importlib.import_module(name)
     except ImportError as error:
         if (error.name or "").split(".")[0] in {each.split(".")[0] for each in PACKAGES}:
             raise
+        return None
 
 
 def serve(asked: Connection) -> None:
