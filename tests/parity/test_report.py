@@ -261,7 +261,8 @@ def test_the_clip_says_why_it_is_not_the_recording(
     assert made.why in page.html(content.make(healthy, made))
     (answer,) = made.answers
     assert answer.port.shape == answer.official.shape == answer.unit.shape
-    assert 0.0 < answer.worst_units <= answer.allowed
+    assert (answer.unit > 0.0).all()
+    assert answer.worst_units <= answer.allowed  # 0 where both are the same to the last bit
 
 
 def test_a_frontend_that_raises_is_told_and_the_others_go_on(
