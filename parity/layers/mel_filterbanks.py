@@ -115,7 +115,7 @@ _CHIRP = "not recorded: a chirp, in `weight_conversion verify` with the live cod
 _DRAWN = "not recorded: 441 points, drawn, in `parity live`"
 # An input's gradient goes through two transforms; each rounds by 43 eps of 0.29 eps a unit. The
 # norm of all differences was a fifth of the worst one (23.5 and 111 units): 60 of 300.
-_TWO_TRANSFORMS = spec.Bound(300, 111, TENSORFLOW_FFT, at=_DRAWN)
+_TWO_TRANSFORMS = spec.Bound(300, 157, TENSORFLOW_FFT, at=_DRAWN)
 
 SPEC = spec.LayerSpec(
     name="mel_filterbanks",
