@@ -109,7 +109,7 @@ SPEC = spec.LayerSpec(
             reference=spec.Bound(32, 15.63, CONSTANT_MAPS, at=_CLICK),
             port_gradient=spec.Bound(
                 24,
-                11.832,
+                12.33,
                 WEIGHT_GRADIENT,
                 at="samples=3200,frontend=True,encoder=True,training,denormal,draw=65736",
             ),
@@ -133,7 +133,7 @@ SPEC = spec.LayerSpec(
     budget=spec.Budget(
         port=spec.Bound(5, 1.989),
         reference=spec.Bound(14, 6.038),
-        port_gradient=spec.Bound(15, 6.626),
+        port_gradient=spec.Bound(15, 6.668),
         reference_gradient=spec.Bound(
             22,
             10.892,

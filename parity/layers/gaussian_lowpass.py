@@ -48,7 +48,7 @@ SPEC = spec.LayerSpec(
         reference=spec.Bound(5, 2.07),
         port_gradient=spec.Bound(5, 0.698),
         reference_gradient=spec.Bound(5, 1.637),
-        double=spec.Bound(5, 1.134),
+        double=spec.Bound(5, 1.34),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     signatures=(

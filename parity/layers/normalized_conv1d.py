@@ -61,7 +61,7 @@ SPEC = spec.LayerSpec(
         reference=spec.Bound(7, 4.157),
         port_gradient=spec.Bound(5.1, 3.662),
         reference_gradient=spec.Bound(5.1, 2.616),
-        double=spec.Bound(7.2, 4.505),
+        double=spec.Bound(7.2, 4.996),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     signatures=(
