@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import hashlib
 import json
 import multiprocessing
@@ -152,6 +153,21 @@ def test_sick_control_makes_the_run_fail(monkeypatch: pytest.MonkeyPatch) -> Non
     console = Console(record=True, width=200)
     assert not report.run([], console)
     assert "SICK: healthy control" in console.export_text()
+
+
+def test_a_control_that_has_the_bug_is_sick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs the very check that caught the mutant."""
+    sick = dataclasses.replace(BLATANT, name="healthy control", origin="control")
+    monkeypatch.setattr(runner, "healthy", lambda _: sick)
+    control, caught = runner.run([BLATANT], lambda *_: None)
+    assert control.word == "SICK"
+    assert control.verdict.catch == caught.verdict.catch
+
+
+def test_a_control_runs_all_where_nothing_was_caught() -> None:
+    """Neither a survivor nor a damaged recording names a check of the port."""
+    control, survivor = runner.run([COMMENT], lambda *_: None)
+    assert control.verdict.tried == survivor.verdict.tried > 1
 
 
 def test_what_is_preloaded_has_not_seen_the_port() -> None:

@@ -96,10 +96,10 @@ def run(mutants: Sequence[Mutant], advance: Callable[[str, int], None]) -> list[
     return [*passed, *found]
 
 
-def _parts(layer: str, outcomes: Sequence[Outcome]) -> frozenset[str]:
-    """What caught the mutants of a layer."""
+def _parts(layer: str, outcomes: Sequence[Outcome]) -> Parts:
+    """What caught the mutants of a layer; all where nothing did, so that a control runs some."""
     of_it = (each.verdict.catch for each in outcomes if each.mutant.layer == layer)
-    return frozenset(catch.part for catch in of_it if catch is not None)
+    return frozenset(catch.part for catch in of_it if catch is not None and catch.part) or None
 
 
 def _imported() -> Mapping[str, Collection[int]]:
