@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import struct
@@ -263,6 +264,8 @@ def test_the_clip_says_why_it_is_not_the_recording(
     assert answer.port.shape == answer.official.shape == answer.unit.shape
     assert (answer.unit > 0.0).all()
     assert answer.worst_units <= answer.allowed  # 0 where both are the same to the last bit
+    moved = dataclasses.replace(answer, port=answer.official + 2.0 * answer.unit)
+    assert moved.worst_units == pytest.approx(2.0)
 
 
 def test_a_frontend_that_raises_is_told_and_the_others_go_on(
