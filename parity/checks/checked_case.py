@@ -30,7 +30,8 @@ class CheckedCase:
         spec: the declaration.
         question: the case with its numbers.
         official: the official answer, as far as it is compared.
-        truth: the exact answer, with the unit of rounding of each element.
+        truth: the exact answer, with the unit of rounding of each element, of the official side
+            too where that differs.
     """
 
     spec: LayerSpec
@@ -47,13 +48,13 @@ class CheckedCase:
         """Check 1: the port's float32 answer is within its budget of the exact one."""
         budget = self._budget(backend)
         bounds = budget.port.allowed, budget.port_gradient.allowed
-        return self._side(compare.PORT, answer, *bounds)
+        return self._side(compare.PORT, answer, self._port_truth(self.truth, backend), *bounds)
 
     def official_to_exact(self) -> list[Difference]:
         """Check 2: the official answer is within its budget of the exact one."""
         budget = self._budget(CPU)
         bounds = budget.reference.allowed, budget.reference_gradient.allowed
-        return self._side(compare.REFERENCE, self.official, *bounds)
+        return self._side(compare.REFERENCE, self.official, self.truth.of_official, *bounds)
 
     def port_to_official(self, answer: Answer, run: runner.Run) -> Compared:
         """Check 3: the port's answer is within its budget of the official one.
@@ -109,18 +110,22 @@ class CheckedCase:
         budget = self.spec.budget_of(self.case)
         return budget.off_the_cpu() if backend.own_order else budget
 
+    def _port_truth(self, truth: Rounded, backend: Backend) -> Rounded:
+        """With the port's units: off the CPU, of other libraries' transforms too, as its bounds."""
+        budget = self.spec.budget_of(self.case)
+        return ground_truth.wider(truth, budget.bounds) if backend.own_order else truth
+
     def _where_finite(self, arrays: Mapping[str, Array], truth: Rounded) -> Rounded:
         finite = self.case.signal not in NON_FINITE
         return truth if finite else ground_truth.where_both_finite(arrays, truth)
 
     def _side(
-        self, check: str, answer: Answer, forward: float, gradient: float
+        self, check: str, answer: Answer, truth: Rounded, forward: float, gradient: float
     ) -> list[Difference]:
         """The distance of one side's arrays from the exact ones."""
         masks = self.spec.exceptions.ties(self.case.config)
         ties = answer.pick({f"gradients/{name}": mask for name, mask in masks.items()})
-        truth = Rounded(answer.pick(self.truth.exact), answer.pick(self.truth.units))
-        truth = self._where_finite(answer.arrays(), truth)
+        truth = self._where_finite(answer.arrays(), ground_truth.picked(truth, answer))
         return [
             compare.to_exact(
                 check,
@@ -138,7 +143,9 @@ class CheckedCase:
     ) -> list[Difference]:
         weights = self.spec.weights(self.case.config)
         drawn = {f"initial/{path}" for path, weight in weights.items() if weight.random}
-        return compare.compare(ours, self.official, truth, self._budget(run.backend), drawn)
+        budget = self._budget(run.backend)
+        apart = ground_truth.between(self._port_truth(truth, run.backend), budget.bounds)
+        return compare.compare(ours, self.official, apart, budget, drawn)
 
     def _like_official(self, context: expected_divergences.LikeOfficial, run: runner.Run) -> Answer:
         """The port's answer in a context in which it does as the official code does."""

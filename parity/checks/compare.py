@@ -97,10 +97,17 @@ class Rounded:
         exact: the exact arrays: outputs and moving statistics of the independent oracle,
             gradients of the float64 port, which that oracle's differences confirm.
         units: how much rounding each of their elements carries in float32.
+        official: the same for the official side, where its libraries round more; else None.
     """
 
     exact: dict[str, Array]
     units: dict[str, Array]
+    official: dict[str, Array] | None = None
+
+    @property
+    def of_official(self) -> Rounded:
+        """The same in the units of the official side."""
+        return self if self.official is None else Rounded(self.exact, self.official)
 
 
 @dataclasses.dataclass(frozen=True)

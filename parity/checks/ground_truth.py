@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -28,10 +28,56 @@ def of(spec: LayerSpec, pinned: Question, port_float64: Rounded) -> Rounded:
     own = {name for name in port_float64.exact if name.startswith(OWN)}
     if own != set(answer):
         raise ValueError(f"{spec.name}: the exact oracle gives {sorted(answer)}, not {sorted(own)}")
-    units = dict(port_float64.units)
-    if spec.exceptions.answers_in_double:
-        units |= {name: units[name] * compare.DOUBLE_UNIT for name in own}
-    return Rounded(port_float64.exact | answer, units)
+    whole = dataclasses.replace(port_float64, exact=port_float64.exact | answer)
+    if not spec.exceptions.answers_in_double:
+        return whole
+    return _each(whole, lambda name, unit: unit * compare.DOUBLE_UNIT if name in own else unit)
+
+
+def _each(truth: Rounded, of: Callable[[str, Array], Array]) -> Rounded:
+    """The same with other units, those of the official side too."""
+
+    def made(units: Mapping[str, Array]) -> dict[str, Array]:
+        return {name: of(name, unit) for name, unit in units.items()}
+
+    official = None if truth.official is None else made(truth.official)
+    return Rounded(truth.exact, made(truth.units), official)
+
+
+def between(truth: Rounded, bounds: Callable[[str], tuple[float, float]]) -> Rounded:
+    """Units of the distance between both sides, of which as many as both bounds together are
+    allowed: their sum is the sum of what either side is allowed in its own units.
+
+    Args:
+        truth: the exact answer with the units of either side.
+        bounds: the port's and the official bound, of an array by its name.
+    """
+    return _merged(truth, bounds, np.add)
+
+
+def wider(truth: Rounded, bounds: Callable[[str], tuple[float, float]]) -> Rounded:
+    """Units of which as many as the greater bound are the greater of what either side is allowed.
+
+    Args:
+        truth: the exact answer with the units of either side.
+        bounds: the port's and the official bound, of an array by its name.
+    """
+    return _merged(truth, bounds, np.maximum)
+
+
+def _merged(
+    truth: Rounded, bounds: Callable[[str], tuple[float, float]], merge: np.ufunc
+) -> Rounded:
+    if truth.official is None:
+        return truth
+
+    def merged(name: str, port: Array, official: Array) -> Array:
+        ours, theirs = bounds(name)
+        allowed = merge(ours, theirs)
+        return merge(ours * port, theirs * official) / allowed if allowed else port
+
+    units = {name: merged(name, unit, truth.official[name]) for name, unit in truth.units.items()}
+    return dataclasses.replace(truth, units=units)
 
 
 def where_both_finite(arrays: Mapping[str, Array], truth: Rounded) -> Rounded:
@@ -47,7 +93,8 @@ def where_both_finite(arrays: Mapping[str, Array], truth: Rounded) -> Rounded:
             return exact
         return np.where(np.isfinite(got) & np.isfinite(exact), exact, got)
 
-    return Rounded({name: own(name, exact) for name, exact in truth.exact.items()}, truth.units)
+    exact = {name: own(name, exact) for name, exact in truth.exact.items()}
+    return dataclasses.replace(truth, exact=exact)
 
 
 def at_least_rounded(truth: Rounded, official: Answer) -> Rounded:
@@ -55,15 +102,20 @@ def at_least_rounded(truth: Rounded, official: Answer) -> Rounded:
 
     Behind -3.4e38 float32 overflows where float64 does not: its answer is another one there.
     """
-    theirs, units = official.arrays(), official.pick(truth.units)
+    theirs = official.arrays()
 
     def merged(name: str, unit: Array) -> Array:
         if name not in theirs or theirs[name].shape != unit.shape:
             return unit
         return np.fmax(unit, monte_carlo.UNIT_ROUNDOFF * np.abs(theirs[name]))
 
-    picked = {name: merged(name, unit) for name, unit in units.items()}
-    return Rounded(official.pick(truth.exact), picked)
+    return _each(picked(truth, official), merged)
+
+
+def picked(truth: Rounded, answer: Answer) -> Rounded:
+    """The part of all arrays that an answer holds."""
+    official = None if truth.official is None else answer.pick(truth.official)
+    return Rounded(answer.pick(truth.exact), answer.pick(truth.units), official)
 
 
 def compared_part(answer: Answer, case: Case) -> Answer:

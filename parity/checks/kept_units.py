@@ -47,7 +47,7 @@ def _file(
     arithmetic: str | None,
     runs: int,
     within: Callable[[], Any],
-    transform: float,
+    side: str,
 ) -> Path | None:
     """Where the units of a question are kept; None where none are, or the context has no name."""
     folder, context = os.environ.get(FOLDER), getattr(within, "__qualname__", "")
@@ -60,7 +60,7 @@ def _file(
         question.digest(),
         arithmetic,
         runs,
-        transform,
+        side,
         f"{within.__module__}.{context}",
     ]
     return Path(folder) / f"{hashlib.sha256(json.dumps(told).encode()).hexdigest()}.safetensors"
@@ -72,7 +72,7 @@ def kept(
     arithmetic: str | None,
     runs: int,
     within: Callable[[], Any],
-    transform: float,
+    side: str,
     compute: Callable[[], Mapping[str, Array]],
 ) -> dict[str, Array]:
     """The units of a question: from the folder, or computed and put there.
@@ -83,10 +83,10 @@ def kept(
         arithmetic: of the port's filters.
         runs: how many disturbed runs a unit is of.
         within: the context in which the port answers.
-        transform: how many times as much as usual a Fourier transform rounds.
+        side: whose transforms they count: ``official``, or empty for the port's.
         compute: computes them.
     """
-    path = _file(spec, question, arithmetic, runs, within, transform)
+    path = _file(spec, question, arithmetic, runs, within, side)
     if path is None:
         return dict(compute())
     if path.exists():

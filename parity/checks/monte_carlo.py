@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from parity.checks import blocked_convolution, kept_units, operations, summation
+from parity.checks import blocked_convolution, kept_units, operations, summation, transforms
 from parity.checks.compare import Rounded
 from parity.port import runner
 from parity.spec import Array, LayerSpec, Question
@@ -68,15 +68,15 @@ COMPOSITE = torch._decomp.get_decompositions(
 )
 
 
-def _magnitude(name: str, args: Any, out: Tensor) -> Tensor:
+def _magnitude(name: str, out: Tensor) -> Tensor:
     """What the rounding of ``out`` is proportional to."""
-    if name in operations.TRANSFORMS:  # every output mixes all inputs of its transform
-        source = args[0]
-        dims = args[1]
-        return source.abs().square().sum(dim=dims, keepdim=True).sqrt().expand(out.shape)
     if name == "exp":
         return out.abs() + _DROPPED / UNIT_ROUNDOFF
     return out.abs()
+
+
+TransformRounding = Callable[[str, Any, Tensor], Tensor]
+"""Of an operation's name, arguments and result."""
 
 
 class Magnitudes:
@@ -110,11 +110,14 @@ class Noise(TorchDispatchMode):
     Args:
         seed: of the disturbances.
         magnitudes: what earlier runs of the same computation kept; None for nothing.
-        transform: how many times as far Fourier transforms are disturbed.
+        transform: how far Fourier transforms are disturbed (see ``parity/checks/transforms.py``).
     """
 
     def __init__(
-        self, seed: int, magnitudes: Magnitudes | None = None, transform: float = 1.0
+        self,
+        seed: int,
+        magnitudes: Magnitudes | None = None,
+        transform: TransformRounding = transforms.torch_rounding,
     ) -> None:
         super().__init__()
         self._transform = transform
@@ -199,9 +202,10 @@ class Noise(TorchDispatchMode):
             return tuple(made) if isinstance(out, tuple) else made
         if not isinstance(out, Tensor) or not (out.is_floating_point() or out.is_complex()):
             return out
-        size = _magnitude(name, args, out) if sizes is None else sizes
         if name in operations.TRANSFORMS:
-            size = self._transform * size
+            size = self._transform(name, args, out)
+        else:
+            size = _magnitude(name, out) if sizes is None else sizes
         size = size.abs() if size.is_complex() else size
         if not cmath.isfinite(out.sum().item()):  # seldom, and `where` takes four passes
             size = torch.where(torch.isfinite(out), size, 0.0)  # infinity stays what it is
@@ -216,7 +220,7 @@ def _noise(
     seed: int,
     within: Callable[[], AbstractContextManager[Any]],
     magnitudes: Magnitudes,
-    transform: float,
+    transform: TransformRounding,
 ) -> Iterator[None]:
     with within(), Noise(seed, magnitudes, transform):
         yield
@@ -228,7 +232,6 @@ def units(
     arithmetic: str | None = None,
     runs: int = RUNS,
     within: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext,
-    transform: float = 1.0,
 ) -> Rounded:
     """The float64 answer, and the unit of every element of every array in it.
 
@@ -238,17 +241,21 @@ def units(
         arithmetic: of the port's filters, where it has a choice.
         runs: how many disturbed runs a root mean square is of.
         within: a context in which the port answers (see ``parity/checks/expected_divergences.py``).
-        transform: how many times as much as the usual a Fourier transform rounds: of a library
-            that is less exact.
 
     Returns:
         The undisturbed arrays and the root mean squares of their disturbances, by the names of
-        ``Answer.arrays()``.
+        ``Answer.arrays()``; where the official code computes Fourier transforms, also those of
+        disturbances as great as TensorFlow's transforms make.
     """
     exact = runner.answer(spec, question, runner.Run(torch.float64, arithmetic, within)).arrays()
-    asked = spec, question, arithmetic, runs, within, transform
-    made = kept_units.kept(*asked, lambda: _units(*asked, exact))
-    return Rounded(exact, made)
+    asked = spec, question, arithmetic, runs, within
+    made = kept_units.kept(*asked, "", lambda: _units(*asked, transforms.torch_rounding, exact))
+    if not spec.exceptions.official_transform:
+        return Rounded(exact, made)
+    official = kept_units.kept(
+        *asked, "official", lambda: _units(*asked, transforms.official_rounding, exact)
+    )
+    return Rounded(exact, made, official)
 
 
 def _units(
@@ -257,7 +264,7 @@ def _units(
     arithmetic: str | None,
     runs: int,
     within: Callable[[], AbstractContextManager[Any]],
-    transform: float,
+    transform: TransformRounding,
     exact: dict[str, Array],
 ) -> dict[str, Array]:
     """The root mean squares of what the disturbances do to each element."""

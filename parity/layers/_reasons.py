@@ -1,11 +1,13 @@
 """Why some answers are more than a few units of rounding from the exact one; figures measured."""
 
 TENSORFLOW_FFT = (
-    "TensorFlow 2.13's FFT is off by 14 eps (2^-23) of the norm at 512 points and 24 at 1,024, 33 "
-    "for tones (root mean square, growing with the size; TensorFlow 2.21's by a sixteenth of that "
-    "or less), by 38 to 43 at sizes up to 512 that are no powers of two, single values there by "
-    "170 (43 eps of the norm are 150 units; the same gradients of amplitude and fft_conv1d are 102 "
-    "and 29 units off with 2.13, 1.4 and 0.2 with 2.21)"
+    "a unit counts what TensorFlow's FFT rounds in the mean of all results "
+    "(parity/checks/transforms.py); some of its factors are off by more, and single results of "
+    "noise by five times that mean"
+)
+BOTH_ROUND = (
+    "a norm of five units is explained by either side's rounding; of two sides, each with units of "
+    "its own, twice that"
 )
 MKL_DOUBLE_FFT = (
     "MKL's float64 FFT, which torch calls, is off by 300 to 500 eps of the norm at sizes with "

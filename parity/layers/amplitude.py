@@ -6,7 +6,7 @@ from torch import Tensor
 from leaf_port import impulse_responses
 from parity import spec
 from parity.layers._common import gabor_kernel
-from parity.layers._reasons import MATRIX_FOURIER, MKL_DOUBLE_FFT, TENSORFLOW_FFT
+from parity.layers._reasons import MATRIX_FOURIER, MKL_DOUBLE_FFT
 from parity.oracles.exact import gabor
 
 
@@ -43,17 +43,14 @@ SPEC = spec.LayerSpec(
         gabor.amplitude(given.inputs["kernel"], given.config["taps"], given.config["index"])
     ),
     budget=spec.Budget(
-        port=spec.Bound(30, 22.323, MATRIX_FOURIER, at="taps=194,index=0,draw=20103"),
-        reference=spec.Bound(1200, 743.043, TENSORFLOW_FFT, at="taps=269,index=0,draw=245"),
-        port_gradient=spec.Bound(5, 1.482),
-        reference_gradient=spec.Bound(
-            210, 102.378, TENSORFLOW_FFT, at="taps=160,index=0,denormal,draw=33554431"
-        ),
+        port=spec.Bound(30, 17.506, MATRIX_FOURIER, at="taps=194,index=0,draw=20103"),
+        reference=spec.Bound(20, 9.721),
+        port_gradient=spec.Bound(5, 1.08),
+        reference_gradient=spec.Bound(5, 1.878),
         double=spec.Bound(640, 345.945, MKL_DOUBLE_FFT, at=spec.ELSEWHERE + "x86-64 with AVX-512"),
-        norm=90,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
-        reason=TENSORFLOW_FFT,
     ),
+    exceptions=spec.Exceptions(official_transform=True),
     signatures=(
         spec.Signature(impulse_responses.amplitude, "leaf_audio.impulse_responses.amplitude"),
     ),

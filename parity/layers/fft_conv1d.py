@@ -7,7 +7,7 @@ import torch
 from leaf_port import fft_conv1d
 from leaf_port._ops.fft_convolution import upper_power_of_2
 from parity import spec
-from parity.layers._reasons import MATRIX_FOURIER, TENSORFLOW_FFT
+from parity.layers._reasons import BOTH_ROUND, MATRIX_FOURIER, TENSORFLOW_FFT
 from parity.layers._signatures import ARITHMETIC
 from parity.oracles.exact import fft
 
@@ -42,31 +42,23 @@ SPEC = spec.LayerSpec(
     ),
     arithmetics=("complex", "real"),
     budget=spec.Budget(
-        port=spec.Bound(5, 0.628),
-        reference=spec.Bound(8.7, 4.31),
-        port_gradient=spec.Bound(5, 1.157),
-        reference_gradient=spec.Bound(
-            60, 40.758, TENSORFLOW_FFT, at="samples=746,taps=19,filters=2,draw=1652478"
-        ),
-        double=spec.Bound(24, 20.941, MATRIX_FOURIER),
-        norm=28,
+        port=spec.Bound(11, 5.274),
+        reference=spec.Bound(8.7, 4.451),
+        port_gradient=spec.Bound(9.2, 4.611),
+        reference_gradient=spec.Bound(20, 10.546, TENSORFLOW_FFT),
+        double=spec.Bound(20, 11.67, MATRIX_FOURIER),
+        norm=10,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
-        reason=TENSORFLOW_FFT,
+        reason=BOTH_ROUND,
     ),
     exceptions=spec.Exceptions(
+        official_transform=True,
         adverse=spec.Budget(
-            port=spec.Bound(5, 0.496),
-            reference=spec.Bound(7, 2.354),
-            port_gradient=spec.Bound(13, 7.056),
-            reference_gradient=spec.Bound(
-                1100,
-                568.6,
-                TENSORFLOW_FFT,
-                at="samples=531,taps=15,filters=2,denormal,draw=100000001",
-            ),
-            norm=14,
+            port=spec.Bound(8, 3.951),
+            reference=spec.Bound(7, 2.818),
+            port_gradient=spec.Bound(9.7, 4.85),
+            reference_gradient=spec.Bound(9, 4.341),
             measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
-            reason=TENSORFLOW_FFT,
         ),
     ),
     signatures=(

@@ -76,25 +76,22 @@ SPEC = spec.LayerSpec(
         ),
     ),
     budget=spec.Budget(
-        port=spec.Bound(5, 0.359),
-        reference=spec.Bound(5, 2.458),
-        port_gradient=spec.Bound(5, 0.127),
-        reference_gradient=spec.Bound(5, 1.36),
-        double=spec.Bound(34, 24.558, MATRIX_FOURIER),
+        port=spec.Bound(9.8, 4.899),
+        reference=spec.Bound(7, 3.331),
+        port_gradient=spec.Bound(8.7, 4.332),
+        reference_gradient=spec.Bound(8.7, 4.041),
+        double=spec.Bound(20, 10.184, MATRIX_FOURIER),
         relative=2e-6,
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=TENSORFLOW_FFT,
     ),
     exceptions=spec.Exceptions(
+        official_transform=True,
         adverse=spec.Budget(
-            port=spec.Bound(5, 0.192),
-            reference=spec.Bound(6.3, 2.144),
-            port_gradient=spec.Bound(
-                12, 10.121, "by units of 12 runs; by those of 100 runs it is 7.7 units off"
-            ),
-            reference_gradient=spec.Bound(
-                660, 327.7, TENSORFLOW_FFT, at="samples=522,taps=59,l1=0.01,l2=0.0,silence,draw=166"
-            ),
+            port=spec.Bound(9.4, 4.685),
+            reference=spec.Bound(6.3, 2.611),
+            port_gradient=spec.Bound(10, 5.058),
+            reference_gradient=spec.Bound(9, 4.241),
             relative=2e-6,
             measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
             reason=TENSORFLOW_FFT,

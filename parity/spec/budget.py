@@ -109,6 +109,13 @@ class Budget:
             narrow_gradient=None,
         )
 
+    def bounds(self, array: str) -> tuple[float, float]:
+        """What the port's and the official array may be off, by its name (``output/0``)."""
+        gradient = array.startswith("gradients/")
+        port = self.port_gradient if gradient else self.port
+        reference = self.reference_gradient if gradient else self.reference
+        return port.allowed, reference.allowed
+
     @property
     def forward(self) -> float:
         """How far port and official outputs may differ: at most by what both may be off."""

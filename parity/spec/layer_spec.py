@@ -82,6 +82,8 @@ class Exceptions:
             off by rounding, element by element: by the port's name of them, or as ``output/0``
             where the value itself is the answer. Derived in the declaration.
         answers_in_double: whether both sides answer in float64, whatever they are asked in.
+        official_transform: whether the official code computes Fourier transforms, whose rounding
+            its units then count (``parity/checks/transforms.py``).
     """
 
     single: Callable[[Config], str] = lambda _config: ""
@@ -92,6 +94,7 @@ class Exceptions:
     without: Sequence[Without] = ()
     constants: Callable[[Config], Mapping[str, Array]] = lambda _config: {}
     answers_in_double: bool = False
+    official_transform: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

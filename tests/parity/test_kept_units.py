@@ -71,7 +71,7 @@ def _shifted(answer: Any) -> Any:
         {"arithmetic": "real"},
         {"question": runner.ask(SPEC, SPEC.cases()[1])},
         {"within": expected_divergences.Flushing},
-        {"transform": 150.0},
+        {"side": "official"},
     ],
 )
 def test_other_units_have_another_name(
@@ -83,7 +83,7 @@ def test_other_units_have_another_name(
         "arithmetic": None,
         "runs": 2,
         "within": contextlib.nullcontext,
-        "transform": 1.0,
+        "side": "",
     }
     names = {kept_units._file(SPEC, **each) for each in (asked, asked | other)}  # type: ignore[arg-type]
     assert len(names) == 2

@@ -13,6 +13,7 @@ from leaf_port import _registry, pretrained
 from parity.checks import kept_units
 from parity.checks.compare import Limit
 from parity.checks.monte_carlo import Noise
+from parity.checks.transforms import official_rounding
 from parity.commands.conversion import judge
 from parity.commands.conversion.exact import Exact, answers
 from parity.commands.conversion.judge import DeclaredBudgets, declared, limit
@@ -174,13 +175,12 @@ def test_the_bounds_are_the_declared_ones() -> None:
     port = max(each.port.allowed for each in budgets)
     assert forward(PORT, EXACT) == forward(PORT, PORT_DOUBLE) == port
     assert forward(PORT, PORT) == 2 * port
-    # The unit of official mel filterbanks is of their own transform: they are off as the port is.
-    official = max(mel.budget.port.allowed, *(each.reference.allowed for each in budgets[1:]))
-    assert limit([mel], (OFFICIAL, EXACT)).forward == mel.budget.port.allowed
+    official = max(each.reference.allowed for each in budgets)
+    assert limit([mel], (OFFICIAL, EXACT)).forward == mel.budget.reference.allowed
     assert forward(OFFICIAL, EXACT) == forward(OFFICIAL, PORT_DOUBLE) == official
     assert forward(PORT_DOUBLE, EXACT) == max(each.double.allowed for each in budgets)
     direct = limit(layers, (PORT, OFFICIAL))
-    widest = max(2 * mel.budget.port.allowed, *(each.forward for each in budgets[1:]))
+    widest = max(each.forward for each in budgets)
     assert direct == Limit(widest, 0.0, 1e-5, np.inf, max(each.norm for each in budgets))
 
 
@@ -192,7 +192,7 @@ def test_an_official_transform_may_be_less_exact_and_nothing_else() -> None:
     checked = subject(tree("MelFilterbanks", **times, **band, compression_fn=log))
     clip = clips.seeded(3, 160, 4000)["chirp"]
     exact = Exact().answers(checked, {"chirp": clip})["chirp"]["features"]
-    with torch.no_grad(), Noise(5, transform=100.0):  # twice TensorFlow's at 512 points
+    with torch.no_grad(), Noise(5, transform=official_rounding):
         inexact = checked.model.double()(torch.from_numpy(clip).double()).numpy()
     louder = inexact.copy()
     loudest = np.unravel_index(louder.argmax(), louder.shape)
@@ -216,15 +216,15 @@ def test_what_is_slightly_beyond_is_judged_by_more_runs(monkeypatch: pytest.Monk
     runs: list[int] = []
     measured = judge.monte_carlo.units
 
-    def counted(spec: Any, question: Any, arithmetic: Any, count: int, transform: float) -> Any:
-        assert transform == 1.0
+    def counted(spec: Any, question: Any, arithmetic: Any, count: int) -> Any:
+        assert not spec.exceptions.official_transform
         runs.append(count)
         return measured(spec, question, arithmetic, 2)
 
     monkeypatch.setattr(judge.monte_carlo, "units", counted)
     (clip,) = CLIPS.values()
     exact = Exact().answers(checked, CLIPS)
-    unit = DeclaredBudgets()._units(checked, "noise", clip, 12, 1.0)["features"]
+    unit = DeclaredBudgets()._rounded(checked, "noise", clip, 12, False).units["output/0"]
     for factor, expected in ((0.5, [12]), (2.0, [12, 100]), (1000.0, [12])):
         runs.clear()
         allowed = budget("leaf").port.allowed

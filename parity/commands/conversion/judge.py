@@ -25,8 +25,7 @@ from parity.commands.ports.spec import SPECS as IMPORTED
 from parity.layers import all_specs
 from parity.layers._common import uniform
 from parity.layers.mel_filterbanks import SPEC as MEL
-from parity.layers.mel_filterbanks import official_transform
-from parity.spec import Array, Budget, Case, Config, LayerSpec, Question, Weight
+from parity.spec import Array, Case, Config, LayerSpec, Question, Weight
 from weight_conversion.official.mapping import table
 from weight_conversion.verification.backends import FEATURES, answers, arithmetic_of, has_arithmetic
 from weight_conversion.verification.verify import (
@@ -76,7 +75,7 @@ def _own(part: Mapping[str, Any]) -> LayerSpec:
 
 def limit(specs: list[LayerSpec], kinds: tuple[str, str]) -> Limit:
     """What two kinds of answers may differ by."""
-    budgets = [_budget(spec) for spec in specs]
+    budgets = [spec.budget for spec in specs]
     port = max(budget.port.allowed for budget in budgets)
     if kinds == (PORT, OFFICIAL):
         forward, relative, norm = (
@@ -95,22 +94,11 @@ def limit(specs: list[LayerSpec], kinds: tuple[str, str]) -> Limit:
     return Limit(allowed[kinds], 0.0, np.inf, np.inf)
 
 
-def _budget(spec: LayerSpec) -> Budget:
-    """The declared budget; the official mel filterbanks have a unit of their own here.
-
-    That counts what the official Fourier transform rounds (see :func:`_transform`), so in it they
-    may be off as far as the port in its unit.
-    """
-    if spec.name != MEL.name:
-        return spec.budget
-    return dataclasses.replace(spec.budget, reference=spec.budget.port)
-
-
 class DeclaredBudgets:
     """The judge of one verification; units are measured once a clip."""
 
     def __init__(self) -> None:
-        self._measured: dict[tuple[str, int, float], Rounded] = {}
+        self._measured: dict[tuple[str, int, bool], Rounded] = {}
 
     def judge(
         self, subject: Subject, clip: Array, output: str, first: Side, second: Side, name: str
@@ -125,8 +113,9 @@ class DeclaredBudgets:
         ours, theirs = first.answers[name][output], second.answers[name][output]
 
         def judged(runs: int) -> tuple[Difference, Array]:
-            transform = _transform(subject.config) if OFFICIAL in kinds else 1.0
-            unit = self._units(subject, name, clip, runs, transform)[output] * scale
+            rounded = self._rounded(subject, name, clip, runs, OFFICIAL in kinds)
+            units = rounded.of_official.units
+            unit = units[f"output/{_outputs(subject).index(output)}"] * scale
             sides = ours.astype(np.float64), theirs.astype(np.float64)
             return compare.compare_array(output, *sides, unit, allowed), unit
 
@@ -136,23 +125,21 @@ class DeclaredBudgets:
         message = "" if found.ok else _message(found, ours, theirs, unit)
         return Verdict(found.ok, found.units, allowed.forward, message)
 
-    def _units(
-        self, subject: Subject, name: str, clip: Array, runs: int, transform: float
-    ) -> dict[str, Array]:
-        key = (name, runs, transform)
+    def _rounded(
+        self, subject: Subject, name: str, clip: Array, runs: int, official: bool
+    ) -> Rounded:
+        """The answer with its units; those of the official side where it is ``official``."""
+        key = (name, runs, official)
         if key not in self._measured:
-            spec = _declaration(subject)
+            spec = _declaration(subject, official)
             # The options, since kept units are found by the case (parity/checks/kept_units.py).
             options = {name: subject.config.get(name) for name in ("kind", "arguments")}
             case = Case(spec.name, {"model": json.dumps(options, sort_keys=True)})
             question = Question(case, {"inputs": clip}, dict(subject.weights), [])
             arithmetic = spec.arithmetics[0] if spec.arithmetics else None
             with torch.no_grad():
-                self._measured[key] = monte_carlo.units(
-                    spec, question, arithmetic, runs, transform=transform
-                )
-        units = self._measured[key].units
-        return {output: units[f"output/{i}"] for i, output in enumerate(_outputs(subject))}
+                self._measured[key] = monte_carlo.units(spec, question, arithmetic, runs)
+        return self._measured[key]
 
 
 def _message(found: Difference, ours: Array, theirs: Array, unit: Array) -> str:
@@ -174,8 +161,13 @@ def _outputs(subject: Subject) -> list[str]:
     return [FEATURES, "logits"] if has_frontend else ["logits"]
 
 
-def _declaration(subject: Subject) -> LayerSpec:
-    """The model as a declaration, of which the measurement of units takes the port's part."""
+def _declaration(subject: Subject, official: bool) -> LayerSpec:
+    """The model as a declaration, of which the measurement of units takes the port's part.
+
+    ``official``: whether what the official code's Fourier transform rounds counts too. Where the
+    spectrum is far below the frame's norm, as a low tone's at high frequencies, the energy is the
+    square of that rounding.
+    """
 
     def port(config: Config) -> nn.Module:
         return arithmetic_of(copy.deepcopy(subject.model), config.get("arithmetic"))
@@ -194,7 +186,11 @@ def _declaration(subject: Subject) -> LayerSpec:
         port=port,
         call=call,
         weights=lambda _config: weights,
-        exceptions=dataclasses.replace(declaration.exceptions, constants=lambda _config: constants),
+        exceptions=dataclasses.replace(
+            declaration.exceptions,
+            constants=lambda _config: constants,
+            official_transform=official and _mel(subject.config) is not None,
+        ),
         differentiable=(),
         arithmetics=("complex", "real") if has_arithmetic(subject.model) else (),
     )
@@ -208,16 +204,6 @@ def _constants(config: Mapping[str, Any]) -> Mapping[str, Array]:
     prefix = "" if config["kind"] == "MelFilterbanks" else "frontend."
     found = MEL.exceptions.constants(arguments)
     return {f"{prefix}{name}": size for name, size in found.items()}
-
-
-def _transform(config: Mapping[str, Any]) -> float:
-    """How many times as much as torch's the official Fourier transforms round.
-
-    Where the spectrum is far below the frame's norm, as a low tone's at high frequencies, the
-    energy is the square of that rounding. No number of the port's units bounds it.
-    """
-    arguments = _mel(config)
-    return 1.0 if arguments is None else official_transform(arguments["n_fft"])
 
 
 def _mel(config: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -15,6 +15,7 @@ from leaf_port import MelFilterbanks
 from parity import spec
 from parity.commands.primitives._common import Primitive, given_arguments
 from parity.commands.primitives.hann_window import rounding
+from parity.layers._reasons import TENSORFLOW_FFT
 from parity.oracles.exact import windows
 from parity.oracles.exact.convolution import frames
 from parity.spec.random_arrays import Source
@@ -32,6 +33,7 @@ class _Transform(MelFilterbanks):
             window_stride=config["stride"],
             min_freq=0.0,
             max_freq=500.0,
+            arithmetic="complex",
         )
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -50,15 +52,6 @@ def _exact(given: spec.Given) -> spec.Answer:
     framed = frames(np.pad(clip, [(0, 0), (0, room)]), taps, stride)[:, :count]
     return spec.exactly(scipy.fft.rfft(framed * windows.periodic_hann(taps), config["size"]))
 
-
-_PORT = (
-    "a unit counts a transform as one rounding of a frame's norm; torch's float32 one (MKL) "
-    "is up to 8 * 2^-24 of that norm off in a bin"
-)
-_OFFICIAL = (
-    "TensorFlow 2.13's float32 transform (1e-6 of a frame, at 400 points 6e-6 and 600 units); that "
-    "of 2.21 is within 8.7 units"
-)
 
 PRIMITIVE = Primitive(
     spec.LayerSpec(
@@ -79,18 +72,20 @@ PRIMITIVE = Primitive(
             size=[64, 128, 256],
         ),
         inputs=_inputs,
+        arithmetics=("complex",),  # the transform itself
         exceptions=spec.Exceptions(
             constants=lambda config: {"window": rounding(config["taps"])},
+            official_transform=True,
         ),
         exact=_exact,
         budget=spec.Budget(
-            port=spec.Bound(24, 12.1, _PORT),
-            reference=spec.Bound(150, 75.4, _OFFICIAL),
-            port_gradient=spec.Bound(17, 8.44),
-            reference_gradient=spec.Bound(63, 31.6, _OFFICIAL),
+            port=spec.Bound(12, 6),
+            reference=spec.Bound(12, 6),
+            port_gradient=spec.Bound(9.2, 4.6),
+            reference_gradient=spec.Bound(6.2, 3.1),
             relative=5e-6,
-            measured="torch 2.13.0, TF 2.13.1 (2.21.0: 8.3, 13 units)",
-            reason=_OFFICIAL,
+            measured="torch 2.13.0, TF 2.13.1",
+            reason=TENSORFLOW_FFT,
         ),
         errors=(spec.ErrorCase("n_fft", lambda: MelFilterbanks(n_fft=1)),),
     ),

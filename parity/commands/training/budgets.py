@@ -10,8 +10,13 @@ from __future__ import annotations
 import dataclasses
 
 from parity import spec
-from parity.layers._reasons import FUSED_BATCH_NORMALISATION, TENSORFLOW_FFT
+from parity.layers._reasons import FUSED_BATCH_NORMALISATION
 
+_TENSORFLOW_FFT = (
+    "TensorFlow 2.13's FFT is off by 14 eps (2^-23) of a frame's norm at 512 points (root mean "
+    "square; TensorFlow 2.21's by a sixteenth of that or less), of which the recorded units count "
+    "0.29"
+)
 _MEASURED = "torch 2.13.0, TF 2.13.1"
 
 
@@ -45,13 +50,13 @@ _PLAIN = TrainingBudget(
 _MEL = TrainingBudget(
     spec.Budget(
         port=spec.Bound(5, 0.94),
-        reference=spec.Bound(28, 14.28, TENSORFLOW_FFT),
+        reference=spec.Bound(28, 14.28, _TENSORFLOW_FFT),
         port_gradient=spec.Bound(5, 2.21),
-        reference_gradient=spec.Bound(38, 19.29, TENSORFLOW_FFT),
+        reference_gradient=spec.Bound(38, 19.29, _TENSORFLOW_FFT),
         measured=_MEASURED,
     ),
-    like=spec.Bound(20, 9.87, TENSORFLOW_FFT),
-    like_gradient=spec.Bound(30, 15.3, TENSORFLOW_FFT),
+    like=spec.Bound(20, 9.87, _TENSORFLOW_FFT),
+    like_gradient=spec.Bound(30, 15.3, _TENSORFLOW_FFT),
 )
 
 
