@@ -14,8 +14,8 @@ MKL_DOUBLE_FFT = (
     "prime factors like 43, 67 or 89, by 5 at others"
 )
 MATRIX_FOURIER = (
-    "in real arithmetic a Fourier transform is matrix products; a prime factor of 97, say, is 97 "
-    "products added one after the other (parity blame: with mm in float64, 14.7 units become 2.4 "
+    "in real arithmetic a Fourier transform is matrix products; a factor of 97 (or, of 4,096, two "
+    "of 64), say, is 97 products added one after the other (parity blame: with mm in float64, 14.7 units become 2.4 "
     "in amplitude)"
 )
 ONE_BY_ONE_BACKWARD = (

@@ -130,7 +130,7 @@ SPEC = spec.LayerSpec(
         constants=_constants,
         adverse=spec.Budget(
             port=spec.Bound(8, 3.895),
-            reference=spec.Bound(15, 5.282),
+            reference=spec.Bound(26, 13.179, TENSORFLOW_FFT),
             port_gradient=spec.Bound(9.9, 8.539),
             reference_gradient=spec.Bound(12, 5.573),
             relative=1e-5,
@@ -143,7 +143,7 @@ SPEC = spec.LayerSpec(
     ),
     budget=spec.Budget(
         port=spec.Bound(8, 4.091),
-        reference=spec.Bound(22, 11.048, TENSORFLOW_FFT),
+        reference=spec.Bound(31, 15.608, TENSORFLOW_FFT),
         port_gradient=spec.Bound(9.9, 7.258),
         reference_gradient=spec.Bound(10, 4.646),
         double=spec.Bound(14, 7.321),
