@@ -15,8 +15,8 @@ MKL_DOUBLE_FFT = (
 )
 MATRIX_FOURIER = (
     "in real arithmetic a Fourier transform is matrix products; a factor of 97 (or, of 4,096, two "
-    "of 64), say, is 97 products added one after the other (parity blame: with mm in float64, 14.7 units become 2.4 "
-    "in amplitude)"
+    "of 64), say, is 97 products added one after the other (parity blame: with mm in float64, 14.7 "
+    "units become 2.4 in amplitude)"
 )
 ONE_BY_ONE_BACKWARD = (
     "the partial sums of a convolution's gradient may swing far beyond its result, which the unit "
