@@ -27,8 +27,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from leaf_port.errors import LeafError
-
 # A unit is 2^-24 of the norm, evenly spread: a root mean square of so many eps.
 _UNIT = 2.0**-24 / math.sqrt(3.0) / 2.0**-23
 
@@ -81,6 +79,10 @@ def tensorflow(size: int) -> float:
     measured = _POWERS_OF_TWO if is_power else _OTHERS
     least, most = min(measured), max(measured)
     if padded > most:
+        from leaf_port.errors import (
+            LeafError,  # no sooner: see parity/commands/mutants/runner.py, PRELOADED
+        )
+
         raise LeafError(
             "TensorFlow's Fourier transform",
             "n_fft",
