@@ -338,6 +338,19 @@ def mutants(
         Path | None,
         typer.Option(help="With --automatic: a folder for what is found; a rerun goes on there."),
     ] = None,
+    uncaught: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="With --automatic: only what the campaign of that folder did not catch.",
+        ),
+    ] = None,
+    keep: Annotated[
+        bool,
+        typer.Option(
+            "--keep", help="With --automatic: make the figures the record (for maintainers)."
+        ),
+    ] = False,
     layer: Layers = None,
 ) -> None:
     """Plant known bugs in the port, one at a time; exit code 1 if the checks miss any of them.
@@ -351,12 +364,15 @@ def mutants(
             raise LeafError("parity", "--out", "a folder for what is found", out, fix)
         from parity.commands.mutants.automatic import report as automatic_report
 
-        layers = [spec.name for spec in _chosen(layer)]
-        chosen_edits = automatic_report.Chosen(sample, seed, since, file or (), layers, tests or ())
-        ok = automatic_report.run(out, chosen_edits, report.console())
+        layers = [spec.name for spec in _chosen(layer)] if layer else []
+        chosen_edits = automatic_report.Chosen(
+            sample, seed, since, file or (), layers, tests or (), uncaught
+        )
+        ok = automatic_report.run(out, chosen_edits, report.console(), keep)
         raise typer.Exit(0 if ok else 1)
-    if sample is not None or since is not None or file or tests or layer or out is not None:
-        got, fix = "--sample, --since, --file, --tests, --layer or --out", "give --automatic too"
+    if any((sample, since, file, tests, layer, out, uncaught, keep)):
+        got = "--sample, --since, --file, --tests, --layer, --out, --uncaught or --keep"
+        fix = "give --automatic too"
         raise LeafError("parity", "mutants", "--automatic beside it", got, fix)
     table = all_mutants()
     for name in only or ():

@@ -13,9 +13,10 @@ import scipy
 import torch
 
 from parity.layers import all_specs
-from parity.report import closeness, not_run, rows, table
+from parity.report import closeness, edits, not_run, rows, table
 from parity.report.clip import Clip
 from parity.report.closeness import Closeness
+from parity.report.edits import Kept
 from parity.report.not_run import NotRun
 from parity.report.rows import Row
 
@@ -34,6 +35,7 @@ class Report:
         machine: system and processor architecture.
         time: when, in UTC.
         arguments: what the command was given, to run it again by.
+        edits: what the last campaign of edits found; None where none is kept.
     """
 
     rows: Sequence[Row]
@@ -45,6 +47,7 @@ class Report:
     machine: str
     time: str
     arguments: Sequence[str]
+    edits: Kept | None = None
 
     @property
     def ok(self) -> bool:
@@ -94,4 +97,5 @@ def make(checked: Sequence[Row], clip: Clip | None, arguments: Sequence[str] = (
         machine=f"{platform.system()}, {platform.machine()}",
         time=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         arguments=arguments,
+        edits=edits.load(),
     )

@@ -19,6 +19,8 @@ Null stands for infinity and NaN. No path and no host name is in it.
 ``histogram_edges``     distances, in units, between the bins of every ``histogram``
 ``layers``              by name: ``mirrors`` (reference lines), ``ok``, ``results``, ``refusals``,
                         ``laws``, ``derivatives``
+``edits``               what the last campaign of edits found (the fields of
+                        ``parity/report/edits.py``); null where none is kept
 ``clip``                what went through both sides, and what came out: worst units, relative
 ``not_run``             ``what``, ``why``, ``how`` to run it
 ======================  ==========================================================================
@@ -119,6 +121,7 @@ def document(report: Report) -> dict[str, Any]:
         "versions": report.versions,
         "official_versions": list(report.official),
         "closeness_summary": closeness.summary(report.closeness),
+        "edits": None if report.edits is None else dataclasses.asdict(report.edits),
         "closeness": [
             {**dataclasses.asdict(each), "run": each.run.text, "verdict": each.verdict}
             for each in report.closeness

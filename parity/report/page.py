@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import jinja2
 from markupsafe import Markup
 
-from parity.report import closeness, heat_map, table
+from parity.report import closeness, edits, heat_map, table
 from parity.report.charts import clip as clip_charts
 from parity.report.charts import filters, histograms
 from parity.report.clip import ClipAnswer
@@ -83,6 +83,7 @@ def html(report: Report) -> str:
         "refusals": heat_map.refusals,
         "laws": heat_map.laws,
         "derivatives": heat_map.derivatives,
+        "edit_cells": edits.cells,
     }
     heads, lines = heat_map.lines(report.rows)
     return environment.get_template("page.html").render(
@@ -96,5 +97,6 @@ def html(report: Report) -> str:
         filters=filters.draw(),
         waveform=clip_charts.waveform(report.clip) if report.clip else "",
         panels=_panels(report),
+        edit_heads=edits.HEADS,
         again=shlex.join(["python", "-m", "parity", "report", *report.arguments]),
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from leaf_port.errors import LeafError
@@ -19,6 +20,7 @@ from parity.commands.mutants import exchange, process, runner
 from parity.commands.mutants.automatic import (
     campaign,
     equivalent,
+    kept,
     report,
     sources,
     statements,
@@ -35,6 +37,8 @@ from parity.commands.mutants.automatic.asked import (
 )
 from parity.commands.mutants.automatic.edit import Edit
 from parity.commands.mutants.automatic.selection import Selection, Traced
+from parity.layers import all_specs
+from parity.report import edits
 
 LAYER, FILE = "log_compression", "leaf_port/postprocessing.py"
 
@@ -221,7 +225,7 @@ def test_verdicts(folder: campaign.Folder, monkeypatch: pytest.MonkeyPatch) -> N
     elsewhere = next(each for each in found if each.scope == "PCEN.forward")
     at_import = Edit(FILE, 0, 0, "import no_such_module\n", "import", *place)
     asked = [sum_, same, hang, elsewhere, at_import]
-    results = campaign.run(asked, folder, lambda *_: None)
+    results = campaign.run(campaign.keys(asked), folder, lambda *_: None)
     assert [each.verdict for each in results] == [
         campaign.CAUGHT,
         campaign.SURVIVED,
@@ -233,7 +237,7 @@ def test_verdicts(folder: campaign.Folder, monkeypatch: pytest.MonkeyPatch) -> N
     assert "exit code" in results[2].problem
     assert results[4].caught == "import"
     assert report.survivors(results) == [results[1]]
-    again = campaign.run(asked, folder, lambda *_: pytest.fail("known already"))
+    again = campaign.run(campaign.keys(asked), folder, lambda *_: pytest.fail("known already"))
     assert again == results
 
 
@@ -274,7 +278,7 @@ def test_tests_as_checks(tmp_path: Path) -> None:
     found = [e for e in statements.edits(CONVERSION, source) if e.operator == "returned"]
     seen = next(e for e in found if e.first in executed)
     unseen = next(e for e in found if e.first not in executed)
-    results = campaign.run([seen, unseen], folder, lambda *_: None)
+    results = campaign.run(campaign.keys([seen, unseen]), folder, lambda *_: None)
     assert [each.verdict for each in results] == [campaign.CAUGHT, campaign.NOT_RUN]
     assert results[0].caught.startswith("tests/weight_conversion/test_mapping.py::")
 
@@ -288,6 +292,7 @@ def test_tests_that_are_not_there() -> None:
 def test_layers_are_not_asked_about_checkpoints() -> None:
     """No check of a layer executes what converts them."""
     assert report.Chosen(layers=["pcen"]).asked_layers() == ["pcen"]
+    assert report.Chosen().asked_layers() == list(all_specs())
     assert not report.Chosen(files=[CONVERSION], layers=["pcen"]).asked_layers()
     assert report.Chosen(files=[CONVERSION, FILE], layers=["pcen"]).asked_layers() == ["pcen"]
 
@@ -338,12 +343,95 @@ def test_judged_edits_are_those_of_the_source(entry: dict[str, Any]) -> None:
     assert len(entry["reason"]) > 10
 
 
+def _results() -> list[campaign.Result]:
+    def one(key: str, file: str, verdict: str, caught: str = "") -> campaign.Result:
+        return campaign.Result(key, file, 3, "operator", "- a\n+ b", verdict, caught)
+
+    return [
+        one("a", FILE, campaign.CAUGHT, "pcen: case x"),
+        one("b", FILE, campaign.CAUGHT, "tests/leaf_port/test_x.py::test_x"),
+        one("c", FILE, campaign.SURVIVED),
+        one("d", "leaf_port/padding.py", campaign.SURVIVED),
+        one("e", "leaf_port/padding.py", campaign.NOT_RUN),
+    ]
+
+
+def test_the_record_of_a_campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures by operator and file, what survived; of these sources until they change."""
+    monkeypatch.setattr(equivalent, "reasons", lambda: {"d": "it changes nothing"})
+    kept.keep(_results(), tmp_path / "edits.json")
+    found = edits.load(tmp_path / "edits.json")
+    assert found == kept.of(_results())
+    assert found.all == found.by_operator["operator"] == edits.Figures(1, 1, 1, 1, 1)
+    assert found.by_file["leaf_port/padding.py"] == edits.Figures(equivalent=1, not_executed=1)
+    assert found.all.share() == pytest.approx(2 / 3)
+    assert found.all.share(tests=False) == pytest.approx(1 / 3)
+    assert edits.Figures().share() is None
+    assert [each.file for each in found.survivors] == [FILE]
+    assert "| all | 1 | 1 | 1 | 1 | 1 | 66.7 % |" in edits.markdown(found)
+    assert "+ b" in edits.markdown(found)
+    assert found.is_of_now
+    assert not dataclasses.replace(found, sources="0").is_of_now
+
+
+def test_a_record_that_is_none(tmp_path: Path) -> None:
+    """Absent: none. Not readable: one error with file and fix."""
+    path = tmp_path / "edits.json"
+    assert edits.load(path) is None
+    path.write_text('{"date": 3}')
+    with pytest.raises(LeafError, match=r"edits\.json.*--keep"):
+        edits.load(path)
+
+
+def test_what_another_campaign_did_not_catch(tmp_path: Path) -> None:
+    """The rest of its edits, by the keys that all edits give them."""
+    keyed = campaign.keys(statements.edits(FILE, sources.source(FILE)))
+    folder = campaign.Folder(tmp_path, [LAYER])
+    caught, *others = keyed
+    for key, verdict in ((caught, campaign.CAUGHT), (others[0], campaign.SURVIVED)):
+        folder.keep(campaign.Result(key, FILE, 1, "operator", "", verdict))
+    chosen = report.Chosen(uncaught=tmp_path).of(keyed)
+    assert set(chosen) == set(others)
+    assert all(keyed[key] is edit for key, edit in chosen.items())
+    (tmp_path / "sources").write_text("others")
+    with pytest.raises(LeafError, match="--uncaught"):
+        report.Chosen(uncaught=tmp_path).of(keyed)
+
+
+def test_a_file_that_is_not_edited() -> None:
+    """Else nothing would be tried, and all would be well."""
+    keyed = campaign.keys(statements.edits(FILE, sources.source(FILE)))
+    with pytest.raises(LeafError, match=r"leaf_port/nowhere\.py"):
+        report.Chosen(files=["leaf_port/nowhere.py"]).of(keyed)
+
+
+def test_nothing_in_changed_lines_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without tracing or preparing anything."""
+    monkeypatch.setattr(sources, "files", lambda: [FILE])
+    monkeypatch.setattr(sources, "since", lambda *_: [])
+    monkeypatch.setattr(campaign, "Folder", lambda *_: pytest.fail("there is nothing to try"))
+    console = Console(record=True, width=100)
+    assert report.run(tmp_path, report.Chosen(since="HEAD"), console)
+    assert "nothing was tried" in console.export_text()
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [report.Chosen(count=3), report.Chosen(since="HEAD"), report.Chosen(files=[FILE])],
+)
+def test_a_part_does_not_become_the_record(chosen: report.Chosen, tmp_path: Path) -> None:
+    with pytest.raises(LeafError, match="--keep"):
+        report.run(tmp_path, chosen, Console(), keep=True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["--automatic"], "--out"),
         (["--sample", "3"], "--automatic"),
         (["--since", "x"], "--automatic"),
+        (["--keep"], "--automatic"),
+        (["--uncaught", "x"], "--automatic"),
     ],
 )
 def test_options_that_do_not_go_together(arguments: list[str], told: str) -> None:

@@ -24,7 +24,18 @@ from parity.checks.gradients import Skip
 from parity.layers import all_specs
 from parity.oracles import official, recorded
 from parity.oracles.official import Official
-from parity.report import clip, clip_layers, command, content, document, files, heat_map, page, rows
+from parity.report import (
+    clip,
+    clip_layers,
+    command,
+    content,
+    document,
+    edits,
+    files,
+    heat_map,
+    page,
+    rows,
+)
 from parity.report.command import Outputs
 from parity.report.rows import Row
 from parity.spec import Case, LayerSpec
@@ -392,6 +403,23 @@ def test_a_failure_is_written_and_fails_the_command(
     assert str(tmp_path / "a.html") in text
     assert not json.loads((tmp_path / "a.json").read_text())["ok"]
     assert 'class="off"' in (tmp_path / "a.html").read_text()
+
+
+def test_a_campaign_of_edits_is_shown(healthy: list[Row]) -> None:
+    """Its figures and what survived; that the port has changed since; that there is none."""
+    some, none = edits.Figures(30, 2, 1, 4, 5), edits.Figures(equivalent=1)
+    survivor = edits.Survivor("leaf_port/padding.py", 7, "operator", "- a < b\n+ a <= b")
+    groups = {"operator": some, "word": none}
+    kept = edits.Kept("2026-01-02", "a processor", "0", groups, groups, [survivor])
+    report = dataclasses.replace(content.make(healthy, None), edits=kept)
+    text = page.html(report)
+    told = ("90.9 % were", "97.0 % with", "a &lt; b", "leaf_port/padding.py", "have changed since")
+    assert all(each in " ".join(text.split()) for each in told)
+    read = Page(text)
+    assert not read.problems
+    assert [told for _, told in read.cells["word"]] == [*["0"] * 3, "1", "0", "–"] * 2
+    assert json.loads(document.text(report))["edits"]["by_file"]["word"]["equivalent"] == 1
+    assert "No campaign is kept" in page.html(dataclasses.replace(report, edits=None))
 
 
 def test_the_command(tmp_path: Path) -> None:

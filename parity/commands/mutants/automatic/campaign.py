@@ -26,13 +26,12 @@ from parity.commands.mutants.automatic.asked import TEST, Asked
 from parity.commands.mutants.automatic.edit import Edit
 from parity.commands.mutants.automatic.selection import Selection, Traced
 from parity.commands.mutants.automatic.worker import Tried
+from parity.report.edits import ASIDE
 
 CAUGHT, SURVIVED, NOT_RUN = "caught", "survived", "not executed"
 SPARE, TIMES = 20.0, 10.0
 """An edit's process may take so many seconds of the processor, and times what its checks take."""
 SILENT = 900.0  # of a clock, for one check: on a busy machine a process waits
-ASIDE = ("leaf_port/_cli/", "parity/commands/", "parity/report/")
-"""Folders of which neither answers nor checks depend."""
 WITHOUT_KERNEL = ("leaf", "audio_classifier")
 """The layers that CI runs with ``LEAF_PORT_KERNEL=off`` too."""
 
@@ -172,9 +171,15 @@ def _trace_tests(files: Sequence[str], advance: Advance) -> list[dict[str, Any]]
     return found
 
 
-def run(edits: Sequence[Edit], folder: Folder, advance: Advance) -> list[Result]:
-    """Tries every edit of which nothing is known; all results, in the order of the edits."""
-    selection, known, keyed = Selection(folder.traced(advance)), folder.results(), keys(edits)
+def run(keyed: Mapping[str, Edit], folder: Folder, advance: Advance) -> list[Result]:
+    """Tries every edit of which nothing is known; all results, in the order of the edits.
+
+    Args:
+        keyed: the edits by their keys, as :func:`keys` gives them to all edits.
+        folder: of the campaign.
+        advance: is told each step, and how many of its kind there are.
+    """
+    selection, known = Selection(folder.traced(advance)), folder.results()
     todo = [(key, each) for key, each in keyed.items() if key not in known]
     imported = folder.imported()
     with (
@@ -192,6 +197,20 @@ def run(edits: Sequence[Edit], folder: Folder, advance: Advance) -> list[Result]
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [known[key] for key in keyed]
+
+
+def caught(path: Path) -> dict[str, Result]:
+    """What a campaign caught, by key.
+
+    Raises:
+        LeafError: its folder has no results, or is of other sources.
+    """
+    told, now = path / "sources", kept_units.source(*ASIDE)
+    if not told.exists() or not told.read_text().startswith(now):
+        expected = "the folder of a campaign with the sources as they are"
+        raise LeafError("parity", "--uncaught", expected, path, "run that campaign again")
+    found = (_told_result(line) for line in (path / "results.jsonl").read_text().splitlines())
+    return {each.key: each for each in found if each is not None and each.verdict == CAUGHT}
 
 
 def keys(edits: Sequence[Edit]) -> dict[str, Edit]:

@@ -1,20 +1,23 @@
-"""What a campaign found: figures by file and kind of edit, and each survivor with its change."""
+"""Runs a campaign; prints figures by file and kind of edit, and each survivor with its change."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from parity.commands.mutants.automatic import campaign, equivalent, sources
-from parity.commands.mutants.automatic.campaign import CAUGHT, NOT_RUN, SURVIVED, Result
+from leaf_port.errors import LeafError
+from parity.commands.mutants.automatic import campaign, equivalent, kept, sources
+from parity.commands.mutants.automatic.campaign import SURVIVED, Result
 from parity.commands.mutants.automatic.edit import Edit
 from parity.commands.mutants.report import Bars
+from parity.layers import all_specs
 from parity.report import steps
+from parity.report.edits import HEADS, cells
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Chosen:
         files: only those of files whose names begin so; of the port if empty.
         layers: whose checks are run.
         tests: files or folders of tests that are run too.
+        uncaught: only those that the campaign of this folder did not catch.
     """
 
     count: int | None = None
@@ -36,29 +40,67 @@ class Chosen:
     files: Sequence[str] = ()
     layers: Sequence[str] = ()
     tests: Sequence[str] = ()
+    uncaught: Path | None = None
 
     def asked_layers(self) -> Sequence[str]:
         """The layers whose checks may execute the files; those of checkpoints none does."""
         conversion = f"{sources.CONVERSION}/"
         alone = self.files and all(each.startswith(conversion) for each in self.files)
-        return () if alone else self.layers
+        return () if alone else self.layers or list(all_specs())
 
-    def of(self, edits: Sequence[Edit]) -> list[Edit]:
-        """The chosen ones, in a drawn order."""
+    def of(self, keyed: Mapping[str, Edit]) -> dict[str, Edit]:
+        """The chosen ones of all edits by their keys, in a drawn order.
+
+        Raises:
+            LeafError: no edited file's name begins as one of ``files``.
+        """
+        for begin in self.files:
+            if not any(each.file.startswith(begin) for each in keyed.values()):
+                expected = f"the beginning of a file's name below {' or '.join(sources.EDITED)}"
+                raise LeafError("parity", "--file", expected, begin, "give another one")
         files = tuple(self.files) or (f"{sources.PORT}/",)
-        kept = [each for each in edits if each.file.startswith(files)]
-        kept = kept if self.since is None else sources.since(kept, self.since)
-        return sources.sample(kept, self.count, self.seed)
+        caught = {} if self.uncaught is None else campaign.caught(self.uncaught)
+        key_of = {
+            edit: key
+            for key, edit in keyed.items()
+            if edit.file.startswith(files) and key not in caught
+        }
+        edits = list(key_of) if self.since is None else sources.since(list(key_of), self.since)
+        return {key_of[each]: each for each in sources.sample(edits, self.count, self.seed)}
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is all that a record may be of."""
+        return self.count is None and self.since is None and not self.files and not self.layers
 
 
-def run(out: Path, chosen: Chosen, console: Console) -> bool:
-    """Tries edits and prints what came of them; True if each that was executed was caught."""
+def run(out: Path, chosen: Chosen, console: Console, keep: bool = False) -> bool:
+    """Tries edits and prints what came of them; True if each that was executed was caught.
+
+    Args:
+        out: the campaign's folder.
+        chosen: which edits.
+        console: for what is found.
+        keep: whether the figures become the record (``kept.py``).
+
+    Raises:
+        LeafError: the options are wrong.
+    """
+    if keep and not chosen.whole:
+        got, fix = "--sample, --since, --file or --layer", "leave them out"
+        raise LeafError("parity", "--keep", "a campaign over all edits of the port", got, fix)
     began = time.monotonic()
     with steps.bars(console) as progress:
         bars = Bars(progress)
-        edits = sources.all_edits(lambda total: bars("files", total))
+        all_ = sources.all_edits(lambda total: bars("files", total))
+        edits = chosen.of(campaign.keys(all_))
+        if not edits:
+            console.print("no edit is chosen: nothing was tried", highlight=False)
+            return True
         folder = campaign.Folder(out, chosen.asked_layers(), chosen.tests)
-        results = campaign.run(chosen.of(edits), folder, bars)
+        results = campaign.run(edits, folder, bars)
+    if chosen.uncaught is not None and chosen.whole:
+        results = [*campaign.caught(chosen.uncaught).values(), *results]
     for by in ("operator", "file"):
         console.print(table(results, by))
     open_ = survivors(results)
@@ -66,6 +108,8 @@ def run(out: Path, chosen: Chosen, console: Console) -> bool:
         console.print(_trouble(each), markup=False, highlight=False, soft_wrap=True)
     told = f"{summary(results)}; {time.monotonic() - began:.0f} s"
     console.print(told, highlight=False, soft_wrap=True)
+    if keep:
+        kept.keep(results)
     return not open_
 
 
@@ -79,23 +123,11 @@ def table(results: Sequence[Result], by: str) -> Table:
     """How many of each were caught, by an attribute."""
     made = Table(title=f"Edits, by {by}")
     made.add_column(by)
-    for head in ("caught", "survived", "judged equivalent", "not executed", "caught of executed"):
+    for head in HEADS:
         made.add_column(head, justify="right")
-    groups: dict[str, list[Result]] = {}
-    for each in results:
-        groups.setdefault(str(getattr(each, by)), []).append(each)
-    for name, of in [*sorted(groups.items()), ("all", list(results))]:
-        made.add_row(name, *_figures(of))
+    for name, figures in [*kept.grouped(results, by), ("all", kept.figures(results))]:
+        made.add_row(name, *cells(figures))
     return made
-
-
-def _figures(results: Sequence[Result]) -> list[str]:
-    caught = sum(each.verdict == CAUGHT for each in results)
-    open_ = len(survivors(results))
-    judged = sum(each.verdict == SURVIVED for each in results) - open_
-    passed = sum(each.verdict == NOT_RUN for each in results)
-    share = f"{100 * caught / (caught + open_):.1f} %" if caught + open_ else "–"
-    return [str(caught), str(open_), str(judged), str(passed), share]
 
 
 def _trouble(result: Result) -> str:
@@ -106,8 +138,9 @@ def _trouble(result: Result) -> str:
 
 def summary(results: Sequence[Result]) -> str:
     """All in a line."""
-    caught, open_, judged, passed, share = _figures(results)
+    caught, tests, open_, judged, passed, share = cells(kept.figures(results))
+    by_tests = f", {tests} by tests alone" if tests != "0" else ""
     return (
-        f"{len(results)} edits: {caught} caught, {open_} survived, {judged} judged equivalent, "
-        f"{passed} on no path that the suite executes; {share} of those executed caught"
+        f"{len(results)} edits: {caught} caught{by_tests}, {open_} survived, {judged} judged "
+        f"equivalent, {passed} on no path that the suite executes; {share} of those executed caught"
     )
