@@ -76,10 +76,8 @@ def _one_sample() -> str:
 
 _REASON = (
     "TensorFlow's float32 Fourier transform (parity/checks/transforms.py) and mel matrix; the "
-    "official differs from itself by 1.4e-6 to 1.8e-6 between "
-    "TensorFlow 2.13 and 2.21"
+    "official differs from itself by 1.4e-6 to 1.8e-6 between TensorFlow 2.13 and 2.21"
 )
-
 
 SPEC = spec.LayerSpec(
     name="mel_filterbanks",

@@ -85,7 +85,7 @@ def likeness(spec: LayerSpec, case: Case) -> list[Likeness]:
     arithmetic = case_checks.arithmetics(spec)[0]
     with np.errstate(all="ignore"):
         doubled = monte_carlo.units(spec, pinned, arithmetic, monte_carlo.STURDY_RUNS)
-        rounded = ground_truth.of(spec, pinned, doubled)
+        rounded = ground_truth.of(spec, pinned, doubled).of_official
         made = runner.answer(spec, pinned, runner.Run(torch.float64, arithmetic, SerialStatistics))
     theirs, serial = (_distances(each, official, rounded) for each in (official, made))
     found = [Likeness(name, theirs[name], serial[name]) for name in theirs]
