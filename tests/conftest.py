@@ -11,6 +11,7 @@ from leaf_port import _publish
 from parity.oracles import official
 from parity.port import processor
 
+processor.separate_compiled()
 if os.environ.get(processor.ONEDNN) == "off":  # torch itself knows no such variable
     torch.backends.mkldnn.set_flags(False)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import getpass
 import os
 import platform
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,8 +26,9 @@ _ATEN = {
     **dict.fromkeys(("aarch64", "arm64"), ("default", "sve128", "sve256")),
 }
 _ONEDNN = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_AMX")
+_LEVEL = "ATEN_CPU_CAPABILITY"
 _VARIABLES = (
-    "ATEN_CPU_CAPABILITY",
+    _LEVEL,
     "NPY_DISABLE_CPU_FEATURES",
     "ONEDNN_MAX_CPU_ISA",
     ONEDNN,
@@ -63,11 +67,22 @@ class Setting:
 AS_IT_IS = Setting("as it is")
 
 
+def separate_compiled() -> None:
+    """Keeps what torch's compiler makes under ``ATEN_CPU_CAPABILITY`` in a folder of its own.
+
+    Its names do not count that level. Code that was made for another one gives NaN, or crashes.
+    """
+    if level := os.environ.get(_LEVEL):
+        folder = Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}_{level}"
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
+
+
 def prepare() -> None:
     """Makes torch in this process what the environment asks for: threads, oneDNN.
 
     The port warns of odd filters, which are asked for on purpose.
     """
+    separate_compiled()
     warnings.filterwarnings("ignore", category=FilterWarning)
     torch.set_num_threads(int(os.environ.get(THREADS, "1")))
     if os.environ.get(ONEDNN) == "off":
@@ -116,7 +131,7 @@ def _torch() -> Iterator[Setting]:
             missing = f"this processor has no {level}"
         elif level == here:
             missing = f"{AS_IT_IS.name}: torch takes it here"
-        name = "ATEN_CPU_CAPABILITY"
+        name = _LEVEL
         yield Setting(f"{name}={level}", {name: level}, missing)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -33,9 +34,10 @@ LAYERS: dict[str, Make] = {
     "GaborConv1d, sorted": lambda a: _gabor(a, kernel_size=401, sort_filters=True),
 }
 
-# Real arithmetic computes the Fourier transform as sums of products, its gradient over all bins;
-# the noise counts either as one rounding.
-SUMS = {"MelFilterbanks": chain(257)}
+# Real arithmetic computes the Fourier transform as sums of products: of 1,024 points, two of 32
+# terms, one after the other; mel's gradient is a sum over all bins. The noise counts one rounding
+# of a result that all terms add up to.
+SUMS = {"MelFilterbanks": chain(257), "FFTConv1d": math.sqrt(2.0) * chain(32)}
 
 
 def _leaf(arithmetic: str, **kwargs: Any) -> lp.Leaf:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from parity.port.processor import AS_IT_IS, Setting
 from parity.spec.budget import NOT_RECORDED, Bound
 
 LAYER = "log_compression"
+CACHE = "TORCHINDUCTOR_CACHE_DIR"
 PLACE = f"plain, {PORT}, forward"
 PLAYABLE = [setting for setting in processor.settings() if not setting.missing]
 BASELINE = Setting("NumPy up to its baseline", {"NPY_DISABLE_CPU_FEATURES": ""})
@@ -57,6 +59,22 @@ def test_processors_of_one_name_are_told_apart(monkeypatch: pytest.MonkeyPatch) 
     assert processor.processor() == "AMD EPYC, family 25, model 17, AVX2"
     told |= {"model": "1", "flags": "sse avx avx2 avx512f"}
     assert processor.processor() == "AMD EPYC, family 25, model 1, AVX-512"
+
+
+@pytest.mark.parametrize("level", ["avx2", ""])
+def test_compiled_code_of_a_level_has_its_own_folder(
+    level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless the user has named one; torch's default is that of the machine as it is."""
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", level)
+    monkeypatch.setenv(CACHE, "whatever there was")
+    monkeypatch.delenv(CACHE)
+    processor.separate_compiled()
+    assert os.environ.get(CACHE, "").endswith(f"_{level}" if level else "")
+    assert (CACHE in os.environ) is bool(level)
+    monkeypatch.setenv(CACHE, "/own")
+    processor.separate_compiled()
+    assert os.environ[CACHE] == "/own"
 
 
 def test_numpy_is_played_from_its_baseline_up() -> None:
