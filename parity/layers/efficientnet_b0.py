@@ -125,7 +125,7 @@ SPEC = spec.LayerSpec(
         reference=spec.Bound(6.5, 4.171),
         port_gradient=spec.Bound(10, 6.86),
         reference_gradient=spec.Bound(6, 3.977),
-        double=spec.Bound(7.5, 5.621),
+        double=spec.Bound(7.5, 5.951),
         measured="torch 2.13.0, TF 2.13.1",
     ),
     signatures=(
