@@ -12,16 +12,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from parity.checks import kept_units
+from parity.checks import case_checks, kept_units
 from parity.commands import app as command
-from parity.commands.mutants import hook, report, runner, worker
+from parity.commands.mutants import hook, prepare, report, runner, worker
 from parity.commands.mutants.bugs import all_mutants
 from parity.commands.mutants.mutant import SOURCE, DoesNotApplyError, Mutant, healthy
 from parity.layers import all_specs
+from parity.oracles import recorded
 
 MUTANTS = all_mutants()
 BLATANT = Mutant(
@@ -168,6 +170,20 @@ def test_a_control_runs_all_where_nothing_was_caught() -> None:
     """Neither a survivor nor a damaged recording names a check of the port."""
     control, survivor = runner.run([COMMENT], lambda *_: None)
     assert control.verdict.tried == survivor.verdict.tried > 1
+
+
+@pytest.mark.parametrize("layer", ["log_compression", "fft_conv1d"])
+def test_what_is_prepared_comes_back_whole(layer: str, tmp_path: Path) -> None:
+    """With the official side's units where it has its own: else the healthy port is off."""
+    spec = all_specs()[layer]
+    made = prepare.prepare(layer, 0, str(tmp_path))
+    _, ready = case_checks.ready(spec, recorded.cases(spec)[0], recorded.load(spec))
+    found = prepare.load(made.file)
+    assert (found.official is None) is not spec.exceptions.official_transform
+    for part in ("exact", "units", "official"):
+        here, there = (getattr(each, part) or {} for each in (found, ready))
+        assert here.keys() == there.keys()
+        assert all(np.array_equal(here[name], there[name], equal_nan=True) for name in here)
 
 
 def test_what_is_preloaded_has_not_seen_the_port() -> None:

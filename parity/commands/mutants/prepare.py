@@ -59,15 +59,19 @@ def prepare(layer: str, index: int, folder: str) -> Prepared:
 
 
 def _flat(rounded: Rounded) -> dict[str, Array]:
-    exact = {f"exact|{name}": array for name, array in rounded.exact.items()}
-    units = {f"units|{name}": array for name, array in rounded.units.items()}
-    return {name: np.array(array, order="C") for name, array in {**exact, **units}.items()}
+    parts = {"exact": rounded.exact, "units": rounded.units, "official": rounded.official or {}}
+    return {
+        f"{part}|{name}": np.array(array, order="C")
+        for part, arrays in parts.items()
+        for name, array in arrays.items()
+    }
 
 
 def load(path: str) -> Rounded:
     """Reads back what :func:`prepare` kept."""
     arrays = safetensors.numpy.load_file(path)
-    return Rounded(_below("exact|", arrays), _below("units|", arrays))
+    official = _below("official|", arrays) or None
+    return Rounded(_below("exact|", arrays), _below("units|", arrays), official)
 
 
 def _below(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
