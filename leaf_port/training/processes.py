@@ -7,6 +7,7 @@ step of one process, up to the order in which is added.
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -107,6 +108,9 @@ def joined(device: str, batch_size: int) -> Iterator[Processes]:
         raise LeafError(
             "train", "--batch-size", f"at least {world}, one a process", batch_size, fix
         )
+    # Imported later (torch's compiler does so), its functions keep the group as a default argument.
+    # gloo's threads then outlive the group, and may abort the process when it ends.
+    importlib.import_module("torch.distributed.nn.functional")
     distributed.init_process_group("nccl" if device == "cuda" else "gloo")
     try:
         yield Processes(rank, world)

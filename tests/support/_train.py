@@ -24,6 +24,13 @@ def main() -> None:
             processes=processes,
             options=options,
         )
+    if left := [name for name in _threads() if "gloo" in name]:
+        raise RuntimeError(f"threads outlive the processes' group: {left}")
+
+
+def _threads() -> list[str]:
+    """The names of this process's threads, where the system tells them."""
+    return [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
 
 
 if __name__ == "__main__":
