@@ -43,7 +43,7 @@ SPEC = spec.LayerSpec(
         gabor.amplitude(given.inputs["kernel"], given.config["taps"], given.config["index"])
     ),
     budget=spec.Budget(
-        port=spec.Bound(30, 17.506, MATRIX_FOURIER, at="taps=194,index=0,draw=20103"),
+        port=spec.Bound(23.5, 17.506, MATRIX_FOURIER, at="taps=194,index=0,draw=20103"),
         reference=spec.Bound(20, 9.721),
         port_gradient=spec.Bound(5, 1.08),
         reference_gradient=spec.Bound(5, 1.878),

@@ -140,9 +140,9 @@ SPEC = spec.LayerSpec(
         frontends.mel_filterbanks(*given.inputs.values(), **_arguments(given.config))  # type: ignore[arg-type]
     ),
     budget=spec.Budget(
-        port=spec.Bound(8, 4.091),
+        port=spec.Bound(6.6, 4.091),
         reference=spec.Bound(31, 15.608, TENSORFLOW_FFT),
-        port_gradient=spec.Bound(9.9, 7.431),
+        port_gradient=spec.Bound(9.7, 7.431),
         reference_gradient=spec.Bound(10, 4.646),
         double=spec.Bound(14, 7.321),
         relative=1e-5,
