@@ -6,7 +6,8 @@ import ast
 import dataclasses
 import functools
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -333,6 +334,45 @@ def test_a_result_cut_off_is_found_again(tmp_path: Path) -> None:
         file.write("\n" + json.dumps({"key": "x"})[:5])
     folder.keep(campaign.Result("l", FILE, 1, "operator", "", campaign.CAUGHT))
     assert set(folder.results()) == {"k", "l"}
+
+
+class _Told:
+    """A trial whose results are told beforehand: of the cheapest checks, of all others."""
+
+    def __init__(self, first: Mapping[str, str], rest: Mapping[str, str]) -> None:
+        self._first, self._rest = first, rest
+
+    def first(self, key: str, edit: Edit) -> campaign.Result:
+        return campaign.Result(key, edit.file, 1, edit.operator, "", self._first[key], checks=3)
+
+    def rest(self, passed: campaign.Result, _edit: Edit) -> campaign.Result:
+        return dataclasses.replace(passed, verdict=self._rest[passed.key], checks=9)
+
+
+def test_costly_checks_come_after_the_cheap_ones_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was judged to change nothing has the cheap ones alone; what was found before, none."""
+    monkeypatch.setattr(equivalent, "reasons", lambda: {"judged": "it changes nothing"})
+    edit = _edit("PCEN.forward", "dropped argument")
+    folder = campaign.Folder(tmp_path, [LAYER])
+    folder.keep(campaign.Result("before", FILE, 1, "operator", "", campaign.LEFT, checks=3))
+    first = {"cheap": campaign.CAUGHT, "costly": campaign.LEFT, "judged": campaign.LEFT}
+    rest = {"before": campaign.SURVIVED, "costly": campaign.CAUGHT}
+    keyed, steps = dict.fromkeys(["before", *first], edit), list[tuple[str, int]]()
+    with ThreadPoolExecutor(1) as pool:
+        trial: Any = _Told(first, rest)
+        rounds = campaign._Rounds(folder, trial, pool, lambda *step: steps.append(step))
+        rounds.first(keyed)
+        rounds.second(keyed)
+    found = {key: (each.verdict, each.checks) for key, each in folder.results().items()}
+    assert found == {
+        "before": (campaign.SURVIVED, 9),
+        "cheap": (campaign.CAUGHT, 3),
+        "costly": (campaign.CAUGHT, 9),
+        "judged": (campaign.SURVIVED, 3),
+    }
+    assert [total for _, total in steps] == [3, 3, 3, 2, 2]
 
 
 @pytest.mark.parametrize("entry", equivalent.entries(), ids=lambda entry: entry["keys"][0])

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import queue
 import signal
+from collections import defaultdict
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
@@ -44,7 +45,7 @@ class Processes:
 
     def __init__(self, started: BaseContext, silent: float) -> None:
         self._started, self._silent = started, silent
-        self._idle = queue.SimpleQueue[_Warm]()
+        self._idle = defaultdict[str, queue.SimpleQueue[_Warm]](queue.SimpleQueue)
 
     def __enter__(self) -> Processes:
         return self
@@ -55,30 +56,33 @@ class Processes:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._idle.get_nowait().close()
+        for idle in self._idle.values():
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    idle.get_nowait().close()
 
-    def ask(self, new: Target, loaded: Target | None) -> Any:
+    def ask(self, new: Target, loaded: Target | None, kernel: str = "") -> Any:
         """An answer: whatever comes that is no text.
 
         Args:
             new: is run where the port was never imported.
             loaded: is run where it was; None if that will not do. It may answer by a
                 ``NotExchangedError``; then the other one is asked.
+            kernel: ``LEAF_PORT_KERNEL`` of the port that is loaded; empty for what the machine has.
         """
         if loaded is None or not FORKS:
             return self._new(new)
+        idle = self._idle[kernel]
         try:
-            own = self._idle.get_nowait()
+            own = idle.get_nowait()
         except queue.Empty:
-            own = _Warm(self._started, self._silent)
+            own = _Warm(self._started, self._silent, kernel)
         try:
             found = own.ask(loaded)
         except (EOFError, OSError):  # not the fork: the process that forks
             own.close()
             return self._new(new)
-        self._idle.put(own)
+        idle.put(own)
         return self._new(new) if isinstance(found, NotExchangedError) else found
 
     def _new(self, target: Target) -> Any:
@@ -106,10 +110,10 @@ class Processes:
 class _Warm:
     """A process that has the port loaded."""
 
-    def __init__(self, started: Any, silent: float) -> None:
+    def __init__(self, started: Any, silent: float, kernel: str) -> None:
         self._silent = silent
         self._ours, theirs = multiprocessing.Pipe()
-        self._process = started.Process(target=warm.serve, args=(theirs,))
+        self._process = started.Process(target=warm.serve, args=(theirs, kernel))
         self._process.start()
         theirs.close()
 

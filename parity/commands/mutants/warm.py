@@ -64,14 +64,20 @@ def _imported(name: str) -> ModuleType | None:
         return None
 
 
-def serve(asked: Connection) -> None:
+def serve(asked: Connection, kernel: str = "") -> None:
     """Forks for each target that comes, until the other side closes. The target of a process.
+
+    Args:
+        asked: brings the targets.
+        kernel: of ``LEAF_PORT_KERNEL``; empty for what the machine has.
 
     A fork speaks on the same connection, its number first. This process says nothing before the
     fork has ended.
     """
     from parity.port import processor
 
+    if kernel:
+        os.environ["LEAF_PORT_KERNEL"] = kernel
     processor.prepare()  # one thread of torch: a fork would lose the others
     load()
     with contextlib.suppress(EOFError):

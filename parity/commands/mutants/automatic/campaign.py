@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import itertools
 import json
 import multiprocessing
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from typing import Any
 from leaf_port.errors import LeafError
 from parity.checks import kept_units
 from parity.commands.mutants import exchange, lines, prepare, process, runner
-from parity.commands.mutants.automatic import sources, traced, worker
+from parity.commands.mutants.automatic import equivalent, sources, traced, worker
 from parity.commands.mutants.automatic.asked import TEST, Asked
 from parity.commands.mutants.automatic.edit import Edit
 from parity.commands.mutants.automatic.selection import Selection, Traced
@@ -29,6 +30,10 @@ from parity.commands.mutants.automatic.worker import Tried
 from parity.report.edits import ASIDE
 
 CAUGHT, SURVIVED, NOT_RUN = "caught", "survived", "not executed"
+LEFT = "left"
+"""What an edit is that passed its cheapest checks, until all others have been run."""
+FIRST = 2.0
+"""Seconds of checks that each edit has, before any has more."""
 SPARE, TIMES = 20.0, 10.0
 """An edit's process may take so many seconds of the processor, and times what its checks take."""
 SILENT = 900.0  # of a clock, for one check: on a busy machine a process waits
@@ -179,24 +184,54 @@ def run(keyed: Mapping[str, Edit], folder: Folder, advance: Advance) -> list[Res
         folder: of the campaign.
         advance: is told each step, and how many of its kind there are.
     """
-    selection, known = Selection(folder.traced(advance)), folder.results()
-    todo = [(key, each) for key, each in keyed.items() if key not in known]
-    imported = folder.imported()
+    selection, imported = Selection(folder.traced(advance)), folder.imported()
     with (
         process.Processes(runner.context(), SILENT) as processes,
         ThreadPoolExecutor(os.cpu_count() or 1) as pool,
     ):
         trial = _Trial(selection, str(folder.prepared), imported, processes)
-        futures: list[Future[Result]] = [pool.submit(trial.result, *each) for each in todo]
+        rounds = _Rounds(folder, trial, pool, advance)
+        rounds.first(keyed)
+        rounds.second(keyed)
+    known = folder.results()
+    return [known[key] for key in keyed]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rounds:
+    """Most edits are caught by a cheap check: all edits have those before any has others."""
+
+    folder: Folder
+    trial: _Trial
+    pool: ThreadPoolExecutor
+    advance: Advance
+
+    def first(self, keyed: Mapping[str, Edit]) -> None:
+        """The cheapest checks, of each edit of which nothing is known."""
+        known = self.folder.results()
+        todo = [(key, edit) for key, edit in keyed.items() if key not in known]
+        self._run("mutants", self.trial.first, todo)
+
+    def second(self, keyed: Mapping[str, Edit]) -> None:
+        """All other checks, of each edit that passed those and was not judged to change nothing."""
+        known, judged = self.folder.results(), equivalent.reasons()
+        left = [(known[key], edit) for key, edit in keyed.items() if known[key].verdict == LEFT]
+        for result in (result for result, _ in left if result.key in judged):
+            self.folder.keep(dataclasses.replace(result, verdict=SURVIVED))
+        todo = [(result, edit) for result, edit in left if result.key not in judged]
+        self._run("mutants that passed their cheapest checks", self.trial.rest, todo)
+
+    def _run(
+        self, step: str, tried: Callable[[Any, Edit], Result], todo: Sequence[tuple[Any, Edit]]
+    ) -> None:
+        futures = [self.pool.submit(tried, *each) for each in todo]
         try:
             for future in as_completed(futures):
-                folder.keep(future.result())
-                known[future.result().key] = future.result()
-                advance("mutants", len(todo))
+                self.folder.keep(future.result())
+                self.advance(step, len(todo))
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            self.pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return [known[key] for key in keyed]
 
 
 def caught(path: Path) -> dict[str, Result]:
@@ -235,19 +270,39 @@ class _Trial:
     imported: Mapping[str, frozenset[int]]
     processes: process.Processes
 
-    def result(self, key: str, edit: Edit) -> Result:
-        """What comes of an edit."""
-        checks, text = self.selection.of(edit), sources.source(edit.file)
-        told = Result(key, edit.file, edit.first, edit.operator, edit.diff(text), NOT_RUN)
-        if not checks:
-            return told
-        place, tried = self._place(edit, text), Tried()
-        for _, group in groupby(sorted(checks, key=_process), _process):
-            tried = self._tried(edit, list(group), place)
+    def first(self, key: str, edit: Edit) -> Result:
+        """What comes of an edit by its cheapest checks."""
+        checks = sorted(self.selection.of(edit), key=_process)
+        diff = edit.diff(sources.source(edit.file))
+        told = Result(key, edit.file, edit.first, edit.operator, diff, NOT_RUN)
+        return self._tried(told, edit, self._cheapest(checks), checks) if checks else told
+
+    def rest(self, passed: Result, edit: Edit) -> Result:
+        """What comes of an edit by the checks behind those that it passed."""
+        checks = sorted(self.selection.of(edit), key=_process)
+        return self._tried(passed, edit, len(checks), checks)
+
+    def _cheapest(self, checks: Sequence[Asked]) -> int:
+        """How many come before others; at least one."""
+        shared = itertools.takewhile(lambda each: _process(each) == _process(checks[0]), checks)
+        spent = itertools.accumulate(self.selection.seconds([each]) for each in shared)
+        return max(1, sum(each <= FIRST for each in spent))
+
+    def _tried(self, before: Result, edit: Edit, end: int, checks: Sequence[Asked]) -> Result:
+        """A result, continued by the checks behind those that it counts, up to ``end``."""
+        place, told = self._place(edit, sources.source(edit.file)), before
+        for _, group in groupby(checks[before.checks : end], _process):
+            tried = self._asked(edit, list(group), place)
+            told = dataclasses.replace(
+                told,
+                caught=tried.caught,
+                problem=tried.problem,
+                checks=told.checks + tried.checks,
+                seconds=round(told.seconds + tried.seconds, 2),
+            )
             if tried.caught:
-                break
-        verdict = CAUGHT if tried.caught else SURVIVED
-        return dataclasses.replace(told, verdict=verdict, **dataclasses.asdict(tried))
+                return dataclasses.replace(told, verdict=CAUGHT)
+        return dataclasses.replace(told, verdict=SURVIVED if end == len(checks) else LEFT)
 
     def _place(self, edit: Edit, text: str) -> exchange.Place | None:
         if edit.imported:
@@ -256,12 +311,12 @@ class _Trial:
         first, last = (data.count(b"\n", 0, end) + 1 for end in (edit.begin, edit.end))
         return exchange.place(text, first, last, self.imported.get(edit.file, ()))
 
-    def _tried(self, edit: Edit, asked: Sequence[Asked], place: exchange.Place | None) -> Tried:
-        """A loaded port has the setting of the kernel that the machine has."""
+    def _asked(self, edit: Edit, asked: Sequence[Asked], place: exchange.Place | None) -> Tried:
+        """What becomes of an edit in a process; its checks have one setting of the kernel."""
         limit = SPARE + TIMES * self.selection.seconds(asked)
         run = functools.partial(worker.run, edit, asked, self.prepared, limit)
-        loaded = None if place is None or asked[0].kernel else functools.partial(run, place)
-        found = self.processes.ask(functools.partial(run, None), loaded)
+        loaded = None if place is None else functools.partial(run, place)
+        found = self.processes.ask(functools.partial(run, None), loaded, asked[0].kernel)
         if isinstance(found, process.Lost):
             return Tried(found.at or worker.IMPORT, found.why)
         tried: Tried = found
@@ -271,12 +326,3 @@ class _Trial:
 def _process(asked: Asked) -> tuple[bool, str]:
     """What the checks of a process share; tests come last."""
     return asked.kind == TEST, asked.kernel
-
-
-def counted(results: Sequence[Result], by: str) -> Mapping[str, dict[str, int]]:
-    """How many of each verdict, by an attribute of the results."""
-    found: dict[str, dict[str, int]] = {}
-    for each in results:
-        of = found.setdefault(str(getattr(each, by)), dict.fromkeys((CAUGHT, SURVIVED, NOT_RUN), 0))
-        of[each.verdict] += 1
-    return found
