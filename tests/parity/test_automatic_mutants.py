@@ -16,6 +16,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from leaf_port.errors import LeafError
+from parity.checks.invariants import checker
 from parity.commands import app as command
 from parity.commands.mutants import exchange, process, runner
 from parity.commands.mutants.automatic import (
@@ -23,6 +24,7 @@ from parity.commands.mutants.automatic import (
     equivalent,
     kept,
     report,
+    selection,
     sources,
     statements,
     worker,
@@ -193,6 +195,16 @@ def test_a_default_concerns_whoever_runs_the_function() -> None:
     check = Traced(Asked("a", CASE, "c"), 1.0, {FILE: frozenset(range(inside, body + 1))})
     other = Traced(Asked("b", CASE, "c"), 1.0, {FILE: frozenset([1])})
     assert [each.layer for each in Selection([check, other]).of(edit)] == ["a"]
+
+
+def test_a_default_concerns_what_compares_signatures() -> None:
+    """The law runs no line of the function, and has the name that selection knows."""
+    laws = [law.name for law in checker.laws(all_specs()["leaf"])]
+    assert laws.count(selection.SIGNATURES) == 1
+    law = Traced(Asked("leaf", LAW, selection.SIGNATURES), 1.0, {})
+    default, other = _edit("PCEN.__init__", "default"), _edit("PCEN.forward", "dropped argument")
+    assert Selection([law]).of(default) == [law.asked]
+    assert Selection([law]).of(other) == []
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ import hashlib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[4]
+DEFAULT = "default"
+"""The operator of edits of a default value."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parity.commands.mutants.automatic.asked import Asked
-from parity.commands.mutants.automatic.edit import ROOT, Edit
+from parity.commands.mutants.automatic.edit import DEFAULT, ROOT, Edit
 
+SIGNATURES = "the official arguments and defaults"
+"""The law that compares signatures (``parity/checks/invariants/checker.py``)."""
 EACH = 3
 """Checks of a layer that are tried before others: what one does not see, another layer does."""
 
@@ -46,13 +48,15 @@ class Selection:
         """The checks that an edit concerns, some of each layer first.
 
         What runs at import is concerned wherever its function runs, or a function of its class, or
-        whatever names what the module's statement assigns.
+        whatever names what the module's statement assigns. A default is read by what compares
+        signatures, which runs no line of the function.
         """
         places = self._used(edit) if edit.imported else {edit.file: _range(edit.first, edit.last)}
         found = [
             each.asked
             for each in self._checks
-            if any(
+            if (edit.operator == DEFAULT and each.asked.name == SIGNATURES)
+            or any(
                 not each.lines.get(file, frozenset()).isdisjoint(of) for file, of in places.items()
             )
         ]

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from parity.commands.mutants.automatic import operators
-from parity.commands.mutants.automatic.edit import Edit
+from parity.commands.mutants.automatic.edit import DEFAULT, Edit
 from parity.commands.mutants.automatic.operators import Replaced, Text
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -80,7 +80,7 @@ class _Walk:
         if isinstance(node, Function):
             for default in [*node.args.defaults, *filter(None, node.args.kw_defaults)]:
                 for begin, end, new, _ in self._default(default):
-                    yield self._edit((begin, end, new, "default"), *head)
+                    yield self._edit((begin, end, new, DEFAULT), *head)
         inside = imported and isinstance(node, ast.ClassDef)
         yield from self.body(node.body, name, inside)
 
