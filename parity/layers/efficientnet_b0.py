@@ -87,7 +87,7 @@ def _weights(config: spec.Config) -> Mapping[str, spec.Weight]:
 
 
 def _exact(given: spec.Given) -> spec.Answer:
-    numbers = efficientnet.numbered(list(_weights(given.config)))
+    numbers = efficientnet.numbered(list(given.weights))
     made, moved = efficientnet.efficientnet(
         given.inputs["inputs"],
         {numbers[path]: value for path, value in given.weights.items()},
