@@ -338,11 +338,11 @@ def mutants(
         Path | None,
         typer.Option(help="With --automatic: a folder for what is found; a rerun goes on there."),
     ] = None,
-    uncaught: Annotated[
+    after: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="With --automatic: only what the campaign of that folder did not catch.",
+            help="With --automatic: an earlier campaign, whose catches come first for each edit.",
         ),
     ] = None,
     keep: Annotated[
@@ -366,12 +366,12 @@ def mutants(
 
         layers = [spec.name for spec in _chosen(layer)] if layer else []
         chosen_edits = automatic_report.Chosen(
-            sample, seed, since, file or (), layers, tests or (), uncaught
+            sample, seed, since, file or (), layers, tests or (), after
         )
         ok = automatic_report.run(out, chosen_edits, report.console(), keep)
         raise typer.Exit(0 if ok else 1)
-    if any((sample, since, file, tests, layer, out, uncaught, keep)):
-        got = "--sample, --since, --file, --tests, --layer, --out, --uncaught or --keep"
+    if any((sample, since, file, tests, layer, out, after, keep)):
+        got = "--sample, --since, --file, --tests, --layer, --out, --after or --keep"
         fix = "give --automatic too"
         raise LeafError("parity", "mutants", "--automatic beside it", got, fix)
     table = all_mutants()

@@ -435,19 +435,23 @@ def test_a_record_that_is_none(tmp_path: Path) -> None:
         edits.load(path)
 
 
-def test_what_another_campaign_did_not_catch(tmp_path: Path) -> None:
-    """The rest of its edits, by the keys that all edits give them."""
-    keyed = campaign.keys(statements.edits(FILE, sources.source(FILE)))
-    folder = campaign.Folder(tmp_path, [LAYER])
-    caught, *others = keyed
-    for key, verdict in ((caught, campaign.CAUGHT), (others[0], campaign.SURVIVED)):
-        folder.keep(campaign.Result(key, FILE, 1, "operator", "", verdict))
-    chosen = report.Chosen(uncaught=tmp_path).of(keyed)
-    assert set(chosen) == set(others)
-    assert all(keyed[key] is edit for key, edit in chosen.items())
-    (tmp_path / "sources").write_text("others")
-    with pytest.raises(LeafError, match="--uncaught"):
-        report.Chosen(uncaught=tmp_path).of(keyed)
+def test_what_caught_an_edit_earlier_comes_first(tmp_path: Path) -> None:
+    """Of another campaign, whatever its sources are; a rerun keeps the order."""
+    edit = _edit("PCEN.forward", "dropped argument")
+    lines = {FILE: frozenset(range(edit.first, edit.last + 1))}
+    checks = [Traced(Asked("pcen", CASE, name), 1.0, lines) for name in ("a", "b", "c")]
+    (tmp_path / "earlier").mkdir()
+    earlier = campaign.Result("k", FILE, 1, "operator", "", campaign.CAUGHT, "pcen: case b")
+    (tmp_path / "earlier/results.jsonl").write_text(json.dumps(dataclasses.asdict(earlier)))
+    folder = campaign.Folder(tmp_path / "now", [LAYER])
+    folder.follow(tmp_path / "earlier")
+    folder.follow(None)
+    unused: Any = None
+    trial = campaign._Trial(Selection(checks), "", {}, unused, folder.catches())
+    assert [each.name for each in trial._checks("k", edit)] == ["b", "a", "c"]
+    assert [each.name for each in trial._checks("other", edit)] == ["a", "b", "c"]
+    with pytest.raises(LeafError, match="--after"):
+        campaign.Folder(tmp_path / "new", [LAYER]).follow(tmp_path / "nowhere")
 
 
 def test_a_file_that_is_not_edited() -> None:
@@ -483,7 +487,7 @@ def test_a_part_does_not_become_the_record(chosen: report.Chosen, tmp_path: Path
         (["--sample", "3"], "--automatic"),
         (["--since", "x"], "--automatic"),
         (["--keep"], "--automatic"),
-        (["--uncaught", "x"], "--automatic"),
+        (["--after", "x"], "--automatic"),
     ],
 )
 def test_options_that_do_not_go_together(arguments: list[str], told: str) -> None:

@@ -29,6 +29,7 @@ from parity.commands.mutants.automatic.selection import Selection, Traced
 from parity.commands.mutants.automatic.worker import Tried
 from parity.report.edits import ASIDE
 
+RESULTS = "results.jsonl"
 CAUGHT, SURVIVED, NOT_RUN = "caught", "survived", "not executed"
 LEFT = "left"
 """What an edit is that passed its cheapest checks, until all others have been run."""
@@ -74,8 +75,8 @@ class Folder:
     def __init__(self, path: Path, layers: Sequence[str], tests: Sequence[str] = ()) -> None:
         self.prepared, self._layers = path / "prepared", layers
         self._tests = sources.test_files(tests)
-        self._traced, self._results = path / "traced.json", path / "results.jsonl"
-        self._imported = path / "imported.json"
+        self._traced, self._results = path / "traced.json", path / RESULTS
+        self._imported, self._catches = path / "imported.json", path / "catches.json"
         self.prepared.mkdir(parents=True, exist_ok=True)
         own = [sources.digest(sources.CONVERSION, "tests"), *self._tests] if tests else []
         told, now = path / "sources", " ".join([kept_units.source(*ASIDE), *layers, *own])
@@ -84,6 +85,23 @@ class Folder:
             expected = "a folder of these layers and tests, and of the sources as they are"
             raise LeafError("parity", "--out", expected, f"{path}, which is of others", fix)
         told.write_text(now)
+
+    def follow(self, earlier: Path | None) -> None:
+        """Has each edit meet first the check that caught it in an earlier campaign.
+
+        What is told at first stays, so that a rerun has the checks in the same order.
+
+        Raises:
+            LeafError: the earlier folder has no results.
+        """
+        if not self._catches.exists():
+            _write(self._catches, {} if earlier is None else _catches(earlier))
+
+    def catches(self) -> dict[str, str]:
+        """Which check caught an edit earlier, by the keys of the edits."""
+        told = self._catches.read_text() if self._catches.exists() else "{}"
+        found: dict[str, str] = json.loads(told)
+        return found
 
     def traced(self, advance: Advance) -> list[Traced]:
         """The lines of each check; computed where they are not kept."""
@@ -104,10 +122,7 @@ class Folder:
 
     def results(self) -> dict[str, Result]:
         """What is known, by the keys of the edits."""
-        if not self._results.exists():
-            return {}
-        told = map(_told_result, self._results.read_text().splitlines())
-        return {each.key: each for each in told if each is not None}
+        return _results(self._results) if self._results.exists() else {}
 
     def keep(self, result: Result) -> None:
         """Adds a result."""
@@ -120,6 +135,21 @@ def _write(path: Path, told: Any) -> None:
     partial = path.with_suffix(".part")
     partial.write_text(json.dumps(told))
     partial.replace(path)
+
+
+def _results(path: Path) -> dict[str, Result]:
+    told = map(_told_result, path.read_text().splitlines())
+    return {each.key: each for each in told if each is not None}
+
+
+def _catches(earlier: Path) -> dict[str, str]:
+    """Which check caught an edit in a campaign, whatever its sources were."""
+    try:
+        found = _results(earlier / RESULTS)
+    except OSError as error:
+        got, fix = error.strerror or error, "give the folder of a campaign that was run"
+        raise LeafError("parity", "--after", "a folder with results", got, fix) from error
+    return {each.key: each.caught for each in found.values() if each.verdict == CAUGHT}
 
 
 def _told_result(line: str) -> Result | None:
@@ -189,7 +219,8 @@ def run(keyed: Mapping[str, Edit], folder: Folder, advance: Advance) -> list[Res
         process.Processes(runner.context(), SILENT) as processes,
         ThreadPoolExecutor(os.cpu_count() or 1) as pool,
     ):
-        trial = _Trial(selection, str(folder.prepared), imported, processes)
+        catches = folder.catches()
+        trial = _Trial(selection, str(folder.prepared), imported, processes, catches)
         rounds = _Rounds(folder, trial, pool, advance)
         rounds.first(keyed)
         rounds.second(keyed)
@@ -234,20 +265,6 @@ class _Rounds:
             raise
 
 
-def caught(path: Path) -> dict[str, Result]:
-    """What a campaign caught, by key.
-
-    Raises:
-        LeafError: its folder has no results, or is of other sources.
-    """
-    told, now = path / "sources", kept_units.source(*ASIDE)
-    if not told.exists() or not told.read_text().startswith(now):
-        expected = "the folder of a campaign with the sources as they are"
-        raise LeafError("parity", "--uncaught", expected, path, "run that campaign again")
-    found = (_told_result(line) for line in (path / "results.jsonl").read_text().splitlines())
-    return {each.key: each for each in found if each is not None and each.verdict == CAUGHT}
-
-
 def keys(edits: Sequence[Edit]) -> dict[str, Edit]:
     """The edits by their keys; of those that read alike in a scope the later ones have a number."""
     found: dict[str, Edit] = {}
@@ -269,18 +286,25 @@ class _Trial:
     prepared: str
     imported: Mapping[str, frozenset[int]]
     processes: process.Processes
+    catches: Mapping[str, str]
 
     def first(self, key: str, edit: Edit) -> Result:
         """What comes of an edit by its cheapest checks."""
-        checks = sorted(self.selection.of(edit), key=_process)
+        checks = self._checks(key, edit)
         diff = edit.diff(sources.source(edit.file))
         told = Result(key, edit.file, edit.first, edit.operator, diff, NOT_RUN)
         return self._tried(told, edit, self._cheapest(checks), checks) if checks else told
 
     def rest(self, passed: Result, edit: Edit) -> Result:
         """What comes of an edit by the checks behind those that it passed."""
-        checks = sorted(self.selection.of(edit), key=_process)
+        checks = self._checks(passed.key, edit)
         return self._tried(passed, edit, len(checks), checks)
+
+    def _checks(self, key: str, edit: Edit) -> list[Asked]:
+        """Those that an edit concerns: first what caught it earlier, then the cheapest."""
+        found = sorted(self.selection.of(edit), key=_process)
+        earlier = self.catches.get(key)
+        return sorted(found, key=lambda each: str(each) != earlier)
 
     def _cheapest(self, checks: Sequence[Asked]) -> int:
         """How many come before others; at least one."""

@@ -31,7 +31,7 @@ class Chosen:
         files: only those of files whose names begin so; of the port if empty.
         layers: whose checks are run.
         tests: files or folders of tests that are run too.
-        uncaught: only those that the campaign of this folder did not catch.
+        after: a campaign whose catches are tried first.
     """
 
     count: int | None = None
@@ -40,7 +40,7 @@ class Chosen:
     files: Sequence[str] = ()
     layers: Sequence[str] = ()
     tests: Sequence[str] = ()
-    uncaught: Path | None = None
+    after: Path | None = None
 
     def asked_layers(self) -> Sequence[str]:
         """The layers whose checks may execute the files; those of checkpoints none does."""
@@ -59,12 +59,7 @@ class Chosen:
                 expected = f"the beginning of a file's name below {' or '.join(sources.EDITED)}"
                 raise LeafError("parity", "--file", expected, begin, "give another one")
         files = tuple(self.files) or (f"{sources.PORT}/",)
-        caught = {} if self.uncaught is None else campaign.caught(self.uncaught)
-        key_of = {
-            edit: key
-            for key, edit in keyed.items()
-            if edit.file.startswith(files) and key not in caught
-        }
+        key_of = {edit: key for key, edit in keyed.items() if edit.file.startswith(files)}
         edits = list(key_of) if self.since is None else sources.since(list(key_of), self.since)
         return {key_of[each]: each for each in sources.sample(edits, self.count, self.seed)}
 
@@ -98,9 +93,8 @@ def run(out: Path, chosen: Chosen, console: Console, keep: bool = False) -> bool
             console.print("no edit is chosen: nothing was tried", highlight=False)
             return True
         folder = campaign.Folder(out, chosen.asked_layers(), chosen.tests)
+        folder.follow(chosen.after)
         results = campaign.run(edits, folder, bars)
-    if chosen.uncaught is not None and chosen.whole:
-        results = [*campaign.caught(chosen.uncaught).values(), *results]
     for by in ("operator", "file"):
         console.print(table(results, by))
     open_ = survivors(results)
