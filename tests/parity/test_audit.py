@@ -27,6 +27,7 @@ from parity.commands.audit.probes import probes
 from parity.commands.audit.report import record, verdict
 from parity.commands.audit.stages import OUTPUT, STAGES, Reference
 from parity.commands.audit.verdict import Audit, audit
+from parity.commands.cli import foreign as foreign_command
 
 # Samples, and whether the weights are the initial ones: short clips, and not 1 modulo the stride.
 SHORT = ((1759, False), (1759, True))
@@ -182,8 +183,8 @@ def run(
 ) -> Any:
     """Runs the command on a folder with the module above; short clips."""
     (tmp_path / "their_package.py").write_text(FACTORY)
-    monkeypatch.setattr(command, "probes", lambda: reference.probes)
-    monkeypatch.setattr(command, "Reference", lambda _probes: reference)
+    monkeypatch.setattr(foreign_command, "probes", lambda: reference.probes)
+    monkeypatch.setattr(foreign_command, "Reference", lambda _probes: reference)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delitem(sys.modules, "their_package", raising=False)
 

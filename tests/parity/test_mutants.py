@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from parity.checks import case_checks, kept_units
 from parity.commands import app as command
+from parity.commands.cli import planted
 from parity.commands.mutants import hook, prepare, report, runner, worker
 from parity.commands.mutants.bugs import all_mutants
 from parity.commands.mutants.mutant import SOURCE, DoesNotApplyError, Mutant, healthy
@@ -114,7 +115,7 @@ def test_verdicts_leave_the_tree_as_it_is() -> None:
 
 def test_survivor_makes_the_command_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Exit code 1, its name, what to do; the JSON file says it too."""
-    monkeypatch.setattr(command, "all_mutants", lambda: [BLATANT, COMMENT])
+    monkeypatch.setattr(planted, "all_mutants", lambda: [BLATANT, COMMENT])
     monkeypatch.setenv("COLUMNS", "200")
     file = tmp_path / "mutants.json"
     done = CliRunner().invoke(command.app, ["mutants", "--json", str(file)])
