@@ -23,6 +23,7 @@ from parity.commands.mutants.automatic import (
     campaign,
     equivalent,
     kept,
+    near,
     report,
     selection,
     sources,
@@ -304,10 +305,39 @@ def test_tests_that_are_not_there() -> None:
 
 def test_layers_are_not_asked_about_checkpoints() -> None:
     """No check of a layer executes what converts them."""
-    assert report.Chosen(layers=["pcen"]).asked_layers() == ["pcen"]
-    assert report.Chosen().asked_layers() == list(all_specs())
-    assert not report.Chosen(files=[CONVERSION], layers=["pcen"]).asked_layers()
-    assert report.Chosen(files=[CONVERSION, FILE], layers=["pcen"]).asked_layers() == ["pcen"]
+    assert report.Chosen(layers=["pcen"]).asked_layers([]) == ["pcen"]
+    assert report.Chosen().asked_layers([]) == list(all_specs())
+    assert not report.Chosen(files=[CONVERSION], layers=["pcen"]).asked_layers([])
+    assert report.Chosen(files=[CONVERSION, FILE], layers=["pcen"]).asked_layers([]) == ["pcen"]
+
+
+def test_a_change_is_tried_by_near_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cheapest that enter the function; of a function that none enters, those of its file."""
+    inside = _edit("log_compression", "operator")
+    outside, elsewhere = (
+        _edit("PCEN.__init__", "default"),
+        dataclasses.replace(inside, file=CONVERSION),
+    )
+    place = place_of(inside, ())
+    assert place is not None
+    of_it = {FILE: [place[1]]}
+    asked = [(f"l{n}", float(9 - n), of_it) for n in range(5)] + [("other", 0.5, {FILE: [1]})]
+    entered = [near.Entered(*each) for each in asked]
+    assert [each.layer for each in near._near(inside, entered)] == ["l4", "l3", "l2"]
+    assert [each.layer for each in near._near(outside, entered)] == ["other", "l4", "l3"]
+    assert near._near(elsewhere, entered) == []
+    monkeypatch.setattr(near, "layers", lambda edits: [edit.scope for edit in edits])
+    assert report.Chosen(since="HEAD").asked_layers([inside]) == ["log_compression"]
+
+
+def test_first_cases_enter_their_layers() -> None:
+    """Measured: the layer of a function enters it."""
+    place = place_of(_edit("log_compression", "operator"), ())
+    assert place is not None
+    entered = {each.layer: each.functions.get(FILE, []) for each in near.of_first_cases()}
+    assert entered.keys() == all_specs().keys()
+    assert place[1] in entered["log_compression"]
+    assert place[1] not in entered["conv1d"]
 
 
 def test_a_function_that_an_import_runs_is_not_exchanged() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,13 +23,9 @@ def lines(folders: Sequence[str]) -> Iterator[dict[str, set[int]]]:
     Those of threads too: torch computes gradients in one of its own.
     """
     found: dict[str, set[int]] = {}
-    heads = tuple(f"{ROOT / folder}/" for folder in folders)
 
     def entered(frame: FrameType, event: str, argument: Any) -> Any:
-        name = frame.f_code.co_filename
-        if not name.startswith(heads):
-            return None
-        seen = found.setdefault(name, set())
+        seen = found.setdefault(frame.f_code.co_filename, set())
         seen.add(frame.f_lineno)
 
         def within(frame: FrameType, event: str, argument: Any) -> Any:
@@ -38,11 +34,37 @@ def lines(folders: Sequence[str]) -> Iterator[dict[str, set[int]]]:
 
         return within
 
-    before = sys.gettrace()
-    threading.settrace(entered)
-    sys.settrace(entered)
-    try:
+    with _traced(folders, entered):
         yield found
+
+
+@contextlib.contextmanager
+def functions(folders: Sequence[str]) -> Iterator[dict[str, set[int]]]:
+    """As :func:`lines`, the first lines of functions alone, which takes next to no time."""
+    found: dict[str, set[int]] = {}
+
+    def entered(frame: FrameType, event: str, argument: Any) -> None:
+        found.setdefault(frame.f_code.co_filename, set()).add(frame.f_code.co_firstlineno)
+
+    with _traced(folders, entered):
+        yield found
+
+
+@contextlib.contextmanager
+def _traced(folders: Sequence[str], entered: Callable[..., Any]) -> Iterator[None]:
+    """Calls ``entered`` for each function of the folders that begins, in any thread."""
+    heads = tuple(f"{ROOT / folder}/" for folder in folders)
+
+    def each(frame: FrameType, event: str, argument: Any) -> Any:
+        return (
+            entered(frame, event, argument) if frame.f_code.co_filename.startswith(heads) else None
+        )
+
+    before = sys.gettrace()
+    threading.settrace(each)
+    sys.settrace(each)
+    try:
+        yield
     finally:
         sys.settrace(before)
         threading.settrace(None)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from leaf_port.errors import LeafError
-from parity.commands.mutants.automatic import campaign, equivalent, kept, sources
+from parity.commands.mutants.automatic import campaign, equivalent, kept, near, sources
 from parity.commands.mutants.automatic.campaign import SURVIVED, Result
 from parity.commands.mutants.automatic.edit import Edit
 from parity.commands.mutants.report import Bars
@@ -27,7 +27,7 @@ class Chosen:
     Attributes:
         count: how many are drawn; all if None.
         seed: of the draw.
-        since: only those of lines that differ from this revision's.
+        since: only those of lines that differ from this revision's; the checks of near layers.
         files: only those of files whose names begin so; of the port if empty.
         layers: whose checks are run.
         tests: files or folders of tests that are run too.
@@ -42,11 +42,14 @@ class Chosen:
     tests: Sequence[str] = ()
     after: Path | None = None
 
-    def asked_layers(self) -> Sequence[str]:
-        """The layers whose checks may execute the files; those of checkpoints none does."""
+    def asked_layers(self, edits: Iterable[Edit]) -> Sequence[str]:
+        """The layers whose checks may execute the edits; those of checkpoints none does."""
         conversion = f"{sources.CONVERSION}/"
-        alone = self.files and all(each.startswith(conversion) for each in self.files)
-        return () if alone else self.layers or list(all_specs())
+        if self.files and all(each.startswith(conversion) for each in self.files):
+            return ()
+        if self.since is not None and not self.layers:
+            return near.layers(edits)
+        return self.layers or list(all_specs())
 
     def of(self, keyed: Mapping[str, Edit]) -> dict[str, Edit]:
         """The chosen ones of all edits by their keys, in a drawn order.
@@ -92,7 +95,7 @@ def run(out: Path, chosen: Chosen, console: Console, keep: bool = False) -> bool
         if not edits:
             console.print("no edit is chosen: nothing was tried", highlight=False)
             return True
-        folder = campaign.Folder(out, chosen.asked_layers(), chosen.tests)
+        folder = campaign.Folder(out, chosen.asked_layers(edits.values()), chosen.tests)
         folder.follow(chosen.after)
         results = campaign.run(edits, folder, bars)
     for by in ("operator", "file"):
