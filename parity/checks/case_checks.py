@@ -207,7 +207,7 @@ def check_named(layer: str, case_name: str, *names: str) -> list[Result]:
     """The results of one case on some backends, found by names: what a worker process is asked."""
     spec = all_specs()[layer]
     recording = recorded.load(spec)
-    case = next(each for each in recorded.cases(spec) if each.name == case_name)
+    case = next(each for each in recorded.cases(spec, recording) if each.name == case_name)
     processor.prepare()
     where = [backends.named(name) for name in names or (CPU.name,)]
     try:

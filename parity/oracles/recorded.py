@@ -132,9 +132,12 @@ def _all_there(entries: Mapping[str, Mapping[str, Any]], arrays: Collection[str]
         raise ValueError(f"an array of no case: {strays[0]}")
 
 
-def cases(spec: LayerSpec) -> list[Case]:
-    """All cases that are checked against a recording: the declared ones and the drawn ones."""
-    return [*spec.cases(), *load(spec).drawn]
+def cases(spec: LayerSpec, recording: Recording | None = None) -> list[Case]:
+    """All cases that are checked against a recording, or the layer's own: declared and drawn ones.
+
+    To read a recording and check its hashes takes milliseconds: whoever has it hands it over.
+    """
+    return [*spec.cases(), *(recording or load(spec)).drawn]
 
 
 def positions(seed: int, name: str, size: int, most: int) -> Array:

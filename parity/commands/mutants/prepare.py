@@ -49,8 +49,9 @@ def prepare(layer: str, index: int, folder: str) -> Prepared:
 
     processor.prepare()
     spec = all_specs()[layer]
-    case = recorded.cases(spec)[index]
-    question, rounded = case_checks.ready(spec, case, recorded.load(spec))
+    recording = recorded.load(spec)
+    case = recorded.cases(spec, recording)[index]
+    question, rounded = case_checks.ready(spec, case, recording)
     path = file_of(Path(folder), layer, index)
     safetensors.numpy.save_file(_flat(rounded), path)
     fed: list[Array] = [*question.inputs.values(), *question.weights.values()]
