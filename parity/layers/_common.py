@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
 
+from leaf_port import _checks
 from parity import spec
 from parity.spec.random_arrays import Source
 
@@ -122,6 +124,28 @@ def energies(source: Source, shape: Sequence[int]) -> spec.Array:
     squared = source.uniform(shape, 0.0, 1.0) ** 2
     fourth: spec.Array = squared * squared + 1e-5
     return fourth
+
+
+def asked_memory(build: Callable[[], object]) -> list[tuple[str, str, int]]:
+    """Of how many numbers a layer asks whether they fit: owner, argument and count."""
+    asked: list[tuple[str, str, int]] = []
+
+    def remember(owner: str, argument: str, _value: object, elements: int) -> None:
+        asked.append((owner, argument, elements))
+
+    with mock.patch.object(_checks, "fits_memory", remember):
+        build()
+    return asked
+
+
+def faint(taps: Tensor) -> str:
+    """Which tap is not zero, though it is below what reaches an output, in either precision."""
+    smallest = 1e-30 if taps.dtype == torch.float32 else 1e-300
+    parts = (torch.view_as_real(taps) if taps.is_complex() else taps).abs()
+    if not bool((parts == 0).any()):
+        return "no tap is zero"
+    least = float(parts[parts > 0].min())
+    return "" if least >= smallest else f"a tap of {least:.3g} in {taps.dtype}"
 
 
 def wrong_inputs(make: Callable[[], nn.Module], channels: int = 1) -> list[spec.ErrorCase]:

@@ -1,12 +1,26 @@
 """Keras' plain convolution: pre-emphasis and time-domain filterbanks."""
 
+import functools
+import itertools
 from collections.abc import Mapping
 
 import torch
 
-from leaf_port import Conv1d
+from leaf_port import (
+    ChannelWiseLearnablePooling1d,
+    Conv1d,
+    FFTConv1d,
+    GaborConv1d,
+    GaussianLowpass,
+    NormalizedConv1d,
+    SincConv1d,
+)
+from leaf_port._description import data
+from leaf_port.convolution import conv1d
+from leaf_port.errors import LeafError
+from leaf_port.padding import pad_time, same_padding
 from parity import spec
-from parity.layers._common import keras, normal, uniform, wrong_inputs
+from parity.layers._common import asked_memory, keras, normal, uniform, wrong_inputs
 from parity.layers._signatures import KERAS_CONVOLUTION, KERAS_LACKS
 from parity.oracles.exact import convolution
 from parity.spec.random_arrays import Source
@@ -32,6 +46,55 @@ def _exact(given: spec.Given) -> spec.Answer:
         given.inputs["inputs"], weights["kernel"], config["stride"], config["padding"]
     )
     return spec.exactly(convolution.with_bias(made, weights.get("bias")))
+
+
+def _dilation() -> str:
+    """It puts zeros between the taps; of whole numbers all sums are exact."""
+    source = Source(1)
+    x = torch.from_numpy(source.integers((2, 41, 3), -9, 10).astype("float32"))
+    for taps, dilation, stride, padding in itertools.product(
+        (1, 3, 4, 9), (1, 2, 3), (1, 2), ("SAME", "VALID")
+    ):
+        kernel = torch.from_numpy(source.integers((2, 3, taps), -9, 10).astype("float32"))
+        spread = torch.zeros(2, 3, (taps - 1) * dilation + 1)
+        spread[..., ::dilation] = kernel
+        got = conv1d(x, kernel, stride, padding, dilation)
+        if not torch.equal(got, conv1d(x, spread, stride, padding)):
+            return f"{taps} taps, {dilation} apart, a hop of {stride}, {padding}: another answer"
+    return ""
+
+
+def _defaults() -> str:
+    """A hop of 1, SAME, no dilation."""
+    x, kernel = torch.arange(22.0).reshape(2, 11, 1), torch.tensor([[[1.0, 2.0, 4.0, 8.0]]])
+    if not torch.equal(conv1d(x, kernel), conv1d(x, kernel, 1, "SAME", 1)):
+        return "of conv1d"
+    padded = pad_time(x.mT, 4)
+    if not torch.equal(padded, pad_time(x.mT, 4, 1, 1, "SAME", 0.0)) or padded.shape[-1] != 14:
+        return "of pad_time"
+    return "" if same_padding(11, 4) == same_padding(11, 4, 1, 1) == (1, 2) else "of same_padding"
+
+
+def _saved() -> str:
+    """A frontend with it, or with another part of those that fit, can be kept in a folder."""
+    poolings = (ChannelWiseLearnablePooling1d, GaussianLowpass)
+    for kind in (Conv1d, GaborConv1d, NormalizedConv1d, *poolings):
+        try:
+            told = data(kind, "conv1d_cls")
+        except LeafError as error:
+            return str(error)
+        if told != kind.__name__:
+            return f"{kind.__name__} is told as {told}"
+    return ""
+
+
+def _memory() -> str:
+    """Every convolution asks whether its filters fit."""
+    for kind in (Conv1d, FFTConv1d, GaborConv1d, NormalizedConv1d, SincConv1d):
+        asked = asked_memory(functools.partial(kind, 6, 25))
+        if asked != [(kind.__name__, "kernel_size", 6 * 25)]:
+            return f"{asked}"
+    return ""
 
 
 SPEC = spec.LayerSpec(
@@ -96,6 +159,12 @@ SPEC = spec.LayerSpec(
             },
             lacks={**KERAS_LACKS, "activation": "of the frontends"},
         ),
+    ),
+    laws=(
+        spec.Law("dilation", _dilation),
+        spec.Law("the memory of the filters", _memory),
+        spec.Law("defaults of the functions", _defaults),
+        spec.Law("kept in a folder by name", _saved),
     ),
     errors=(
         spec.ErrorCase("strides", lambda: Conv1d(1, 2, strides=0)),

@@ -17,6 +17,17 @@ def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
     return {"inputs": inputs, "initial_state": source.uniform(first.shape) if own else first}
 
 
+def _beyond() -> str:
+    """A coefficient beyond 0 or 1 counts as the nearest of them."""
+    layer = ExponentialMovingAverage(4, 0.5, per_channel=True)
+    x, state = torch.from_numpy(Source(1).uniform((2, 9, 4))), torch.full((2, 4), 0.5)
+    with torch.no_grad():
+        layer.smooth.copy_(torch.tensor([1.5, -0.5, 3.0, -1e30]))
+        beyond = layer(x, state)
+        layer.smooth.copy_(torch.tensor([1.0, 0.0, 1.0, 0.0]))
+        return "" if torch.equal(beyond, layer(x, state)) else "it counts as another one"
+
+
 SPEC = spec.LayerSpec(
     name="exponential_moving_average",
     mirrors="postprocessing.py, lines 27-65",
@@ -65,6 +76,7 @@ SPEC = spec.LayerSpec(
             own={"num_channels": TOLD},
         ),
     ),
+    laws=(spec.Law("coefficients beyond their bounds", _beyond),),
     errors=(
         spec.ErrorCase("num_channels", lambda: ExponentialMovingAverage(0, 0.04)),
         spec.ErrorCase(

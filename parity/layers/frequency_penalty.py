@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from leaf_port import L1L2, FFTConv1d, regularization_loss
 from parity import spec
@@ -48,6 +48,19 @@ def _exact(given: spec.Given) -> spec.Answer:
     clip, kernel, config = given.inputs["inputs"], given.weights["layer/kernel"], given.config
     penalty = fft.penalty(kernel, clip.shape[1], config["l1"], config["l2"])
     return spec.exactly(fft.circular(clip, kernel), penalty)
+
+
+class _Unpenalised(nn.Module):
+    """A user's layer that has such a penalty, and nothing that is regularised."""
+
+    def frequency_penalty(self, _num_samples: int | None) -> Tensor:
+        raise AssertionError("the penalty is asked for")
+
+
+def _of_nothing() -> str:
+    """What has no regulariser adds nothing."""
+    total = regularization_loss(nn.ModuleList([_Unpenalised(), FFTConv1d(2, 5)]), 9)
+    return "" if total.shape == () and float(total) == 0.0 else f"it is {total}"
 
 
 SPEC = spec.LayerSpec(
@@ -98,5 +111,6 @@ SPEC = spec.LayerSpec(
         ),
     ),
     signatures=(spec.Signature(L1L2, "tensorflow.keras.regularizers.L1L2"),),
+    laws=(spec.Law("nothing regularised", _of_nothing),),
     errors=(spec.ErrorCase("l1", lambda: L1L2(l1=float("nan")), "gives NaN"),),
 )

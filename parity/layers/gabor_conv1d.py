@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 
 from leaf_port import GaborConv1d
 from parity import spec
@@ -43,6 +44,20 @@ def _exact(given: spec.Given) -> spec.Answer:
     taps = gabor.taps(weights["kernel"], config["taps"], config["sort"])
     made = convolution.conv1d(given.inputs["inputs"], taps, config["stride"], config["padding"])
     return spec.exactly(convolution.with_bias(made, weights.get("bias")))
+
+
+def _order() -> str:
+    """Wavelets of one centre frequency stay in their order, however many there are."""
+    count = 200
+    layer = GaborConv1d(2 * count, 9, sort_filters=True)
+    kernel = torch.stack([torch.arange(count) % 3 + 0.5, torch.linspace(1.6, 3.3, count)], dim=1)
+    with torch.no_grad():
+        layer.kernel.copy_(kernel)
+        sorted_ = layer.impulse_responses()
+        layer.sort_filters = False
+        layer.kernel.copy_(torch.cat([kernel[first::3] for first in range(3)]))
+        wanted = layer.impulse_responses()
+    return "" if torch.equal(sorted_, wanted) else "the order is another one"
 
 
 SPEC = spec.LayerSpec(
@@ -94,6 +109,7 @@ SPEC = spec.LayerSpec(
             lacks=INPUT_SHAPE,
         ),
     ),
+    laws=(spec.Law("the order of equal centres", _order),),
     errors=(
         spec.ErrorCase("filters", lambda: GaborConv1d(1, 5), "builds a layer without filters"),
         spec.ErrorCase("kernel_size", lambda: GaborConv1d(8, 0)),

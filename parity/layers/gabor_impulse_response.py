@@ -1,5 +1,6 @@
 """Gabor wavelets from time, centre and width."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 
 from leaf_port import impulse_responses
 from parity import spec
+from parity.layers._common import faint
 from parity.oracles.exact import gabor
 from parity.spec.random_arrays import Source
 
@@ -30,6 +32,33 @@ def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
 def _with_widths(count: int) -> Any:
     time, ones = torch.arange(5.0), torch.ones
     return impulse_responses.gabor_impulse_response(time, ones(3), ones(count))
+
+
+def _without_faint() -> str:
+    """Faint taps are zero, and have the gradient that they would have."""
+    ways = (
+        impulse_responses.gabor_impulse_response,
+        impulse_responses.gabor_impulse_response_real,
+    )
+    for way, dtype in itertools.product(ways, (torch.float32, torch.float64)):
+        t = torch.arange(-200.0, 201.0, dtype=dtype)
+        center = torch.zeros(2, dtype=dtype, requires_grad=True)
+        taps = way(t, center, torch.tensor([3.0, 40.0], dtype=dtype))
+        pairs = torch.view_as_real(taps) if taps.is_complex() else taps
+        if problem := faint(pairs.detach()):
+            return problem
+        (pairs[1, :, 1] * t.sign()).sum().backward()  # imaginary parts, which are all zero
+        gradient, wanted = center.grad, (pairs[1, :, 0] * t.abs()).sum()
+        if gradient is None or not torch.allclose(gradient[1], wanted, rtol=1e-5):
+            return f"zeros have a gradient of {gradient}, not {wanted}"
+    return ""
+
+
+def _type() -> str:
+    """Complex numbers are as wide as time is, whatever the centre frequencies are."""
+    center = torch.ones(3, dtype=torch.float64)
+    taps = impulse_responses.gabor_impulse_response(torch.arange(5.0), center, torch.ones(3))
+    return "" if taps.dtype == torch.complex64 else f"{taps.dtype}"
 
 
 SPEC = spec.LayerSpec(
@@ -59,6 +88,7 @@ SPEC = spec.LayerSpec(
             "leaf_audio.impulse_responses.gabor_impulse_response",
         ),
     ),
+    laws=(spec.Law("faint taps", _without_faint), spec.Law("as wide as time", _type)),
     errors=(spec.ErrorCase("fwhm", lambda: _with_widths(2)),),
     arithmetics=("complex", "real"),
 )

@@ -5,6 +5,7 @@ import torch
 
 from leaf_port import impulse_responses
 from parity import spec
+from parity.layers._common import faint
 from parity.oracles.exact import gaussian
 from parity.spec.random_arrays import Source
 
@@ -24,6 +25,15 @@ def _ties(config: spec.Config) -> dict[str, spec.Array]:
     lower = 2.0 / config["taps"]
     mask[0, 0, : 1 + (float(np.float32(lower)) == lower), 0] = True
     return {"input/sigma": mask} if config.get("ties") else {}
+
+
+def _without_faint() -> str:
+    """Faint taps are zero."""
+    for dtype in (torch.float32, torch.float64):
+        narrow = torch.zeros(1, 1, 2, 1, dtype=dtype)
+        if problem := faint(impulse_responses.gaussian_lowpass(narrow, 401)):
+            return problem
+    return ""
 
 
 SPEC = spec.LayerSpec(
@@ -56,7 +66,11 @@ SPEC = spec.LayerSpec(
             impulse_responses.gaussian_lowpass, "leaf_audio.impulse_responses.gaussian_lowpass"
         ),
     ),
+    laws=(spec.Law("faint taps", _without_faint),),
     errors=(
+        spec.ErrorCase(
+            "filter_size", lambda: impulse_responses.gaussian_lowpass(torch.ones(1, 1, 3, 1), 1)
+        ),
         spec.ErrorCase(
             "filter_size", lambda: impulse_responses.gaussian_lowpass(torch.ones(1, 1, 3, 1), 0)
         ),

@@ -1,10 +1,17 @@
 """Pooling with a Gaussian window for each channel."""
 
+import functools
+
 import torch
 
-from leaf_port import GaussianLowpass
+from leaf_port import (
+    ChannelWiseLearnablePooling1d,
+    GaussianLowpass,
+    LearnablePooling1d,
+    MaxPooling1d,
+)
 from parity import spec
-from parity.layers._common import uniform, wrong_inputs
+from parity.layers._common import asked_memory, uniform, wrong_inputs
 from parity.layers._signatures import POOLING
 from parity.oracles.exact import pooling
 from parity.spec.random_arrays import Source
@@ -62,6 +69,20 @@ def _bias() -> str:
     return "" if torch.equal(biased(noise), plain(noise)) else "a bias of 0 counts"
 
 
+def _memory() -> str:
+    """Every pooling asks whether its windows fit."""
+    for kind in (
+        ChannelWiseLearnablePooling1d,
+        GaussianLowpass,
+        LearnablePooling1d,
+        MaxPooling1d,
+    ):
+        asked = asked_memory(functools.partial(kind, 3, 25))
+        if asked != [(kind.__name__, "kernel_size", 3 * 25)]:
+            return f"{asked}"
+    return ""
+
+
 SPEC = spec.LayerSpec(
     name="gaussian_lowpass_layer",
     mirrors="pooling.py, lines 109-155",
@@ -89,7 +110,11 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(5.2, 2.842),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
-    laws=(spec.Law("symmetric padding", _symmetric), spec.Law("an additive bias", _bias)),
+    laws=(
+        spec.Law("symmetric padding", _symmetric),
+        spec.Law("an additive bias", _bias),
+        spec.Law("the memory of the windows", _memory),
+    ),
     signatures=(
         spec.Signature(
             GaussianLowpass,
@@ -100,6 +125,7 @@ SPEC = spec.LayerSpec(
     errors=(
         spec.ErrorCase("num_channels", lambda: GaussianLowpass(0, 5)),
         spec.ErrorCase("kernel_size", lambda: GaussianLowpass(1, 0)),
+        spec.ErrorCase("kernel_size", lambda: GaussianLowpass(1, 1), "gives NaN"),
         spec.ErrorCase("padding", lambda: GaussianLowpass(1, 5, padding="full")),
         *wrong_inputs(lambda: GaussianLowpass(3, 25), 3),
     ),

@@ -1,11 +1,15 @@
 """Initial values: pre-emphasis, Gabor parameters, sinc edges, lowpass windows."""
 
+from collections.abc import Sequence
 from typing import Any
+from unittest import mock
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
-from leaf_port import GaborInit, LowpassInit, PreempInit, SincInit, WindowType
-from leaf_port.initializers import Constant, GlorotUniform, Identity
+from leaf_port import GaborInit, LowpassInit, PreempInit, SincInit, WindowType, _checks
+from leaf_port.initializers import Constant, GlorotUniform, Identity, Initializer, parameter
+from leaf_port.scales import ScaleInit
 from parity import spec
 from parity.oracles.exact import gabor, initialisers
 from parity.spec.without_derivative import nothing
@@ -101,6 +105,63 @@ def _exact(given: spec.Given) -> spec.Answer:
 
 _EXACT = "the taps (-alpha, 1) are constants; the other kinds have no float64 answer"
 
+
+def _values() -> str:
+    """Every initialiser gives values of the type that it is asked for, which may be changed."""
+    asked: list[tuple[Initializer, tuple[int, ...]]] = [
+        (PreempInit(), (2, 1, 1)),
+        (GaborInit(), (3, 2)),
+        (GaborInit(), (9, 1, 6)),
+        (SincInit(), (3, 2)),
+        (LowpassInit(), (401, 1, 3)),
+        (LowpassInit(), (1, 401, 3, 1)),
+        (Constant(2.0), (3,)),
+        (Identity(2.0), (3, 3)),
+        (GlorotUniform(), (4, 3)),
+        (ScaleInit("mel"), (3, 2)),
+        (ScaleInit("constant"), (3, 2)),
+        (ScaleInit("bark"), (9, 1, 6)),
+    ]
+    for initializer, shape in asked:
+        for dtype in (torch.float32, torch.float64):
+            values = initializer(shape, dtype)
+            name = f"{type(initializer).__name__} of {shape}"
+            if tuple(values.shape) != shape or values.dtype != dtype:
+                return f"{name}: {values.dtype} of {tuple(values.shape)}, not {dtype}"
+            if not values.is_contiguous():
+                return f"{name}: values that share memory"
+    return ""
+
+
+def _elsewhere() -> str:
+    """On meta none is asked; the values of one that computes on the CPU are on the default device.
+
+    Of the other device only its name is known, not whether the values are finite.
+    """
+
+    def on_the_cpu(shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
+        asked.append(torch.get_default_device().type)
+        return torch.zeros(tuple(shape), dtype=dtype, device="cpu")
+
+    asked: list[str] = []
+    with torch.device("meta"):
+        made = parameter("it", on_the_cpu, (3, 2))
+    if asked or not made.is_meta:
+        return f"asked on {asked}, made on {made.device}"
+    trust = mock.patch.object(_checks, "finite_tensor", lambda _owner, _name, values: values)
+    with trust, FakeTensorMode(allow_non_fake_inputs=True), torch.device("lazy"):
+        made = parameter("it", on_the_cpu, (3, 2))
+    return "" if made.device.type == "lazy" else f"made on {made.device}"
+
+
+def _band() -> str:
+    """Of a scale: LEAF's band at 16 kHz, if nothing else is told."""
+    one, other = ScaleInit("linear"), ScaleInit("linear", 16000, 60.0, 7800.0)
+    shape = (5, 2)
+    same = torch.equal(one(shape, torch.float64), other(shape, torch.float64))
+    return "" if same else "another band"
+
+
 SPEC = spec.LayerSpec(
     name="initializers",
     mirrors="initializers.py, lines 27-157",
@@ -135,7 +196,18 @@ SPEC = spec.LayerSpec(
             lacks={"seed": "it draws from torch's global generator"},
         ),
     ),
+    laws=(
+        spec.Law("the values of each", _values),
+        spec.Law("values on another device", _elsewhere),
+        spec.Law("the band of a scale", _band),
+    ),
     errors=(
+        spec.ErrorCase("scale", lambda: ScaleInit("octaves")),
+        spec.ErrorCase("min_freq", lambda: ScaleInit("constant", min_freq=0.0)),
+        spec.ErrorCase("max_freq", lambda: ScaleInit("mel", 8000)),
+        spec.ErrorCase("shape", lambda: ScaleInit("mel")((9, 1, 5), torch.float32)),
+        spec.ErrorCase("shape", lambda: ScaleInit("mel")((9, 2, 6), torch.float32)),
+        spec.ErrorCase("shape", lambda: GaborInit()((9, 1, 5), torch.float32)),
         spec.ErrorCase("shape", lambda: PreempInit()((3, 1, 1), torch.float32)),
         spec.ErrorCase("shape", _wrong_shape),
         spec.ErrorCase("alpha", lambda: PreempInit(alpha=float("nan")), "gives NaN"),

@@ -1,12 +1,15 @@
 """Mel filterbanks."""
 
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
 import torch
 
-from leaf_port import MelFilterbanks
+from leaf_port import PCEN, MelFilterbanks
+from leaf_port.errors import FilterWarning
 from parity import spec
+from parity.layers._common import asked_memory
 from parity.layers._frontends import waveforms, wrong_sizes, wrong_waveforms
 from parity.layers._reasons import TENSORFLOW_FFT
 from parity.layers._signatures import ARITHMETIC
@@ -72,6 +75,32 @@ def _one_sample() -> str:
         return f"a sample of 1 has {energies[0].tolist()}"
     scaled = torch.stack([energies[0], 0.25 * energies[0], 16 * energies[0]])
     return "" if torch.equal(energies, scaled) else "energies are no squares"
+
+
+def _compressed() -> str:
+    """A compression with weights is moved along."""
+    mel = MelFilterbanks(5, compression_fn=PCEN(5, trainable=True)).double()
+    others = [name for name, each in mel.named_parameters() if each.dtype != torch.float64]
+    return f"{others} are left behind" if others else ""
+
+
+def _warns() -> str:
+    """Filters that are too narrow are warned of."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        MelFilterbanks(80, n_fft=128)
+        MelFilterbanks(5)
+    told = [(each.category, str(each.message).partition(":")[0]) for each in seen]
+    return "" if told == [(FilterWarning, "MelFilterbanks")] else f"warnings {told}"
+
+
+def _memory() -> str:
+    """It asks whether its window and its matrix fit."""
+    mel = MelFilterbanks(7, n_fft=441)
+    asked = asked_memory(lambda: MelFilterbanks(7, n_fft=441))
+    held = [("window_len", mel.window), ("n_fft", mel.mel_filters)]
+    wanted = [("MelFilterbanks", name, tensor.numel()) for name, tensor in held]
+    return "" if asked == wanted else f"{asked}, not {wanted}"
 
 
 _REASON = (
@@ -149,7 +178,12 @@ SPEC = spec.LayerSpec(
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
         reason=_REASON,
     ),
-    laws=(spec.Law("a window of one sample", _one_sample),),
+    laws=(
+        spec.Law("a window of one sample", _one_sample),
+        spec.Law("a compression with weights", _compressed),
+        spec.Law("the memory of window and matrix", _memory),
+        spec.Law("a warning of narrow filters", _warns),
+    ),
     sampling=spec.Sampling(
         batched=("inputs", "forward_only"),
     ),

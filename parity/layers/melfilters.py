@@ -1,12 +1,19 @@
 """The mel matrix of tf.signal."""
 
+import warnings
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from leaf_port.melfilters import linear_to_mel_weight_matrix
+from leaf_port.errors import FilterWarning, InitialFilterWarning
+from leaf_port.melfilters import (
+    Gabor,
+    _hertz_to_mel,
+    linear_to_mel_weight_matrix,
+    warn_of_poor_filters,
+)
 from parity import spec
 from parity.oracles.exact import mel
 from parity.spec.without_derivative import nothing
@@ -63,6 +70,63 @@ _REASON = (
     "logarithm is a unit off the right one in an eighth of the bins"
 )
 
+
+def _scale() -> str:
+    """``1127 ln(1 + f / 700)``, rounded from float64."""
+    hertz = np.linspace(1.0, 8000.0, 500).astype(np.float32)
+    ratio = np.float32(1.0) + hertz / np.float32(700.0)
+    logarithm = np.log1p(ratio.astype(np.float64) - 1.0).astype(np.float32)
+    mels = np.float32(1127.0) * logarithm
+    got = _hertz_to_mel(hertz)
+    if got.dtype != np.float32:
+        return f"in {got.dtype}"
+    # The two float64 logarithms may round to two neighbours in float32.
+    return "" if np.abs(got / mels - 1.0).max() <= 2.0**-22 else "another scale"
+
+
+# Filters of four bins, 100 Hz apart: two peak at one place, one is empty, two are the same.
+_POOR = np.array(
+    [[0, 1, 0, 0], [0.5, 1, 0, 0], [0, 0, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1]], np.float32
+)
+_WARNED = (
+    (_POOR, FilterWarning, "1 of 5 filters coincide with another, 1 are empty"),
+    (_POOR, InitialFilterWarning, "2 of 5 filters coincide with another, 1 are empty"),
+    (_POOR[:2], InitialFilterWarning, "1 of 2 filters coincide with another, 0 are empty"),
+    (_POOR[:3], FilterWarning, "0 of 3 filters coincide with another, 1 are empty"),
+    (_POOR[3:], FilterWarning, "1 of 2 filters coincide with another, 0 are empty"),
+    (_POOR[[0, 1, 3]], FilterWarning, ""),
+    (_POOR[[0, 3]], InitialFilterWarning, ""),
+)
+
+
+def _warns() -> str:
+    """Filters that are empty, are the same or peak in the same bin are counted in a warning."""
+    for filters, category, told in _WARNED:
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            warn_of_poor_filters("It", filters, 600.0, category, "fix it")
+        wanted = [f"It: {told}: the bins of the transform are 100 Hz apart; fix it"] if told else []
+        if [str(each.message) for each in seen] != wanted:
+            return f"{[str(each.message) for each in seen]}, not {wanted}"
+        if any(each.category is not category for each in seen):
+            return f"a warning of {seen[0].category.__name__}, not {category.__name__}"
+    return ""
+
+
+def _empty() -> str:
+    """Gabor filters of a bank with an empty filter: NaN of one area, float32, and no warning."""
+    for equal in (False, True):
+        gabor = Gabor(n_filters=80, n_fft=128, window_len=25, normalize_energy=equal)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            filters, parameters = gabor.mel_filters, gabor.gabor_params_from_mels
+        if not filters.dtype == parameters.dtype == np.float32:
+            return f"{filters.dtype} and {parameters.dtype}"
+        if bool(np.isnan(filters).any()) is not equal:
+            return "NaN belongs to filters of one area"
+    return ""
+
+
 SPEC = spec.LayerSpec(
     name="melfilters",
     mirrors="melfilters.py, lines 85-96 (tf.signal.linear_to_mel_weight_matrix)",
@@ -95,7 +159,15 @@ SPEC = spec.LayerSpec(
             own={"dtype": spec.Own(np.float32, "NumPy's name of it")},
         ),
     ),
+    laws=(
+        spec.Law("the scale", _scale),
+        spec.Law("what poor filters are warned of", _warns),
+        spec.Law("empty filters", _empty),
+    ),
     errors=(
+        spec.ErrorCase(
+            "num_spectrogram_bins", lambda: linear_to_mel_weight_matrix(num_spectrogram_bins=1)
+        ),
         spec.ErrorCase("num_mel_bins", lambda: linear_to_mel_weight_matrix(0)),
         spec.ErrorCase(
             "max_freq", lambda: linear_to_mel_weight_matrix(sample_rate=8000, upper_edge_hertz=4001)

@@ -1,21 +1,31 @@
 """Per-channel energy normalisation, learned and fixed."""
 
+import inspect
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from leaf_port import PCEN
+from leaf_port._compression import compression_of
+from leaf_port.errors import LeafError
+from leaf_port.postprocessing import FixedSmoother
+from leaf_port.stable_pcen import StablePCEN
 from parity import spec
 from parity.layers._common import (
     FIXED_SMOOTHER,
     LEARNED_SMOOTHER,
     PCEN_WEIGHTS,
+    asked_memory,
     features,
+    refused_states,
     wrong_inputs,
 )
 from parity.layers._signatures import TOLD
 from parity.oracles.exact import compression
+from parity.spec.random_arrays import Source
 
 # At the bounds of alpha, root and coefficient, where the whole gradient passes, and beyond them.
 _EDGES: Mapping[str, Sequence[float]] = {
@@ -60,6 +70,48 @@ def _weights(config: spec.Config) -> Mapping[str, spec.Weight]:
     if config.get("edges"):
         return {path: _edge(path, config["edges"] == "negative") for path in _EDGES}
     return {**PCEN_WEIGHTS, **(LEARNED_SMOOTHER if config["learned"] else FIXED_SMOOTHER)}
+
+
+def _by_name() -> str:
+    """What a frontend means by a name: this layer or the stable one, with LEAF's arguments."""
+    for name, kind in (("pcen", PCEN), ("stable_pcen", StablePCEN)):
+        made = compression_of("Leaf", name, 3)
+        if type(made) is not kind:
+            return f"{name} is of class {type(made).__name__}"
+        like = kind(3, 0.96, 0.04, 2.0, 2.0, 1e-12, True, True, True)
+        if repr(made) != repr(like):
+            return f"{name} is {made}"
+        for (one, ours), (_, wanted) in zip(
+            made.named_parameters(), like.named_parameters(), strict=True
+        ):
+            if not torch.equal(ours, wanted) or ours.requires_grad != wanted.requires_grad:
+                return f"{name} has another {one}"
+    return ""
+
+
+def _stable() -> str:
+    """The port's own PCEN takes the same arguments, refuses more, and is the same function."""
+    if inspect.signature(StablePCEN) != inspect.signature(PCEN):
+        return "it takes other arguments"
+    for wrong in ({"smooth_coef": 1.5}, {"smooth_coef": -0.5}, {"floor": 0.0}, {"floor": math.nan}):
+        try:
+            StablePCEN(3, **wrong)  # type: ignore[arg-type]
+        except LeafError as error:
+            if (error.owner, error.argument) != ("StablePCEN", *wrong):
+                return f"of {wrong} it tells: {error}"
+        else:
+            return f"it takes {wrong}"
+    x = torch.from_numpy(Source(1).uniform((2, 20, 3), 0.0, 1.0)).double()
+    one, other = (kind(3, trainable=True).double() for kind in (PCEN, StablePCEN))
+    return (
+        "" if torch.allclose(one(x), other(x), rtol=1e-9, atol=1e-12) else "it is another function"
+    )
+
+
+def _memory() -> str:
+    """The fixed smoother asks whether a matrix of it fits."""
+    asked = asked_memory(lambda: FixedSmoother(7, 0.04))
+    return "" if asked == [("FixedSmoother", "num_channels", 7 * 7)] else f"{asked}"
 
 
 SPEC = spec.LayerSpec(
@@ -122,7 +174,19 @@ SPEC = spec.LayerSpec(
     signatures=(
         spec.Signature(PCEN, "leaf_audio.postprocessing.PCENLayer", own={"num_channels": TOLD}),
     ),
+    laws=(
+        spec.Law("compressions by name", _by_name),
+        spec.Law("the stable one", _stable),
+        spec.Law("the memory of the smoother", _memory),
+    ),
     errors=(
+        *refused_states(lambda: FixedSmoother(3, 0.04)),
+        spec.ErrorCase(
+            "inputs",
+            lambda: FixedSmoother(3, 0.04)(torch.ones(1, 5, 2), torch.ones(1, 2)),
+            "builds itself for two channels",
+        ),
+        spec.ErrorCase("num_channels", lambda: FixedSmoother(2**24, 0.04), "fails or is killed"),
         spec.ErrorCase("num_channels", lambda: PCEN(0)),
         spec.ErrorCase("alpha", lambda: PCEN(3, alpha=float("inf")), "gives NaN"),
         spec.ErrorCase("root", lambda: PCEN(3, root=float("nan")), "gives NaN"),

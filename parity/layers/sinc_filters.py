@@ -58,6 +58,11 @@ SPEC = spec.LayerSpec(
             "size", lambda: impulse_responses.sinc_filters(torch.ones(1, 3), torch.ones(1, 3), 0)
         ),
         spec.ErrorCase(
+            "size",
+            lambda: impulse_responses.sinc_filters(torch.ones(1, 3), torch.ones(1, 3), 1),
+            "gives a single tap",
+        ),
+        spec.ErrorCase(
             "cutoff_freq_high",
             lambda: impulse_responses.sinc_filters(torch.ones(1, 3), torch.ones(1, 2), 5),
         ),

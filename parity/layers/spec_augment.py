@@ -1,5 +1,6 @@
 """SpecAugment on injected draws."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -94,6 +95,40 @@ def _ranges() -> str:
     return ""
 
 
+def _types() -> str:
+    """All draws are of the type that the features are."""
+    for dtype in (torch.float32, torch.float64):
+        draws = SpecAugment().draw(2, torch.ones(1, dtype=dtype))
+        if others := [each.dtype for each in draws if each.dtype != dtype]:
+            return f"{others} of {dtype}"
+    return ""
+
+
+def _nothing() -> str:
+    """What masks and warps nothing leaves features as they are, even one frame."""
+    nothing = (
+        {"freq_mask_max_bins": 0, "time_mask_max_frames": 0},
+        {"freq_mask_count": 0, "time_mask_count": 0},
+        {"freq_mask_count": 0, "time_mask_max_ratio": 0.0},
+    )
+    for masks, warp in itertools.product(
+        nothing, ({"time_warp_max_frames": 0}, {"time_warp_max_ratio": 0.0})
+    ):
+        for frames in (1, 20):
+            x = torch.from_numpy(Source(1).uniform((3, frames, 12)))
+            if not torch.equal(SpecAugment(**masks, **warp)(x), x):  # type: ignore[arg-type]
+                return f"{masks} and {warp} change features of {frames} frames"
+    return ""
+
+
+def _least_warp() -> str:
+    """The least warp, of one frame, moves frames."""
+    layer = SpecAugment(freq_mask_count=0, time_mask_count=0, time_warp_max_frames=1)
+    x, one, none = torch.arange(10.0).reshape(1, 10, 1), torch.ones(1), torch.zeros(1, 0)
+    warped = layer(x, SpecAugmentDraws(one, 0.5 * one, none, none, none, none))
+    return "the features are as they were" if torch.equal(warped, x) else ""
+
+
 SPEC = spec.LayerSpec(
     name="spec_augment",
     mirrors="postprocessing.py, lines 167-226 (and lingvo/core/spectrum_augmenter.py)",
@@ -128,10 +163,17 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(5, 1.563),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
-    laws=(spec.Law("its own draws", _own_draws), spec.Law("the range of the draws", _ranges)),
+    laws=(
+        spec.Law("its own draws", _own_draws),
+        spec.Law("the range of the draws", _ranges),
+        spec.Law("the type of the draws", _types),
+        spec.Law("a warp of one frame", _least_warp),
+        spec.Law("nothing to mask or warp", _nothing),
+    ),
     signatures=(spec.Signature(SpecAugment, "leaf_audio.postprocessing.SpecAugment"),),
     errors=(
         spec.ErrorCase("time_mask_count", lambda: SpecAugment(time_mask_count=-1)),
         spec.ErrorCase("inputs", lambda: SpecAugment()(torch.ones(2, 5))),
+        spec.ErrorCase("inputs", lambda: SpecAugment()(torch.ones(2, 1, 5)), "gives NaN"),
     ),
 )

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from leaf_port import utils
+from leaf_port.errors import LeafError
 from parity import spec
 from parity.oracles.exact import mel, windows
 from parity.spec.without_derivative import nothing
@@ -58,6 +59,16 @@ def _constants(config: spec.Config) -> Mapping[str, spec.Array]:
     return {"output/0": 2.0**-24 * by_what[what]}
 
 
+def _choices() -> str:
+    """The error about an unknown window names all that there are."""
+    try:
+        utils.window("hann", 5)  # type: ignore[arg-type]
+    except LeafError as error:
+        lacks = [str(each) for each in utils.WindowType if str(each) not in error.expected]
+        return f"it does not name {lacks}" if lacks else ""
+    return "accepted"
+
+
 SPEC = spec.LayerSpec(
     name="utils",
     mirrors="utils.py, lines 24-87",
@@ -81,6 +92,7 @@ SPEC = spec.LayerSpec(
         spec.Signature(utils.mel2hz, "leaf_audio.utils.mel2hz"),
         spec.Signature(utils.window, "leaf_audio.utils.window"),
     ),
+    laws=(spec.Law("the windows that there are", _choices),),
     errors=(
         spec.ErrorCase("window_type", lambda: utils.window("hann", 5)),  # type: ignore[arg-type]
         spec.ErrorCase("tmax", lambda: utils.window(utils.WindowType.HANNING, 1)),

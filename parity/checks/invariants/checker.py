@@ -6,9 +6,13 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 
+from torch import nn
+
 from parity.checks.invariants import (
     arithmetic,
+    assigned,
     clips,
+    elsewhere,
     exact_bounds,
     first_values,
     generic,
@@ -18,9 +22,11 @@ from parity.checks.invariants import (
     refusals,
     signatures,
     sizes,
+    told_arguments,
+    wrong_inputs,
 )
 from parity.checks.invariants.generic import Usual
-from parity.port import processor
+from parity.port import processor, runner
 from parity.spec import Case, LayerSpec
 from parity.spec.invariant import Law
 from parity.spec.random_arrays import Source
@@ -65,12 +71,21 @@ def _of_clips(spec: LayerSpec) -> bool:
 
 def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
     """The laws that are asked once of a declaration."""
-    yield "sizes of one", sizes.of_one
+    yield "sizes of one", functools.partial(sizes.of, 1)
+    yield "sizes of two", functools.partial(sizes.of, 2)
+    yield "inputs of another type or rank", wrong_inputs.told
+    yield "on a device without values", elsewhere.on_a_device
+    if isinstance(runner.build(spec, spec.cases()[0]), nn.Module):
+        yield "made again of what it tells", told_arguments.made_again
+        yield "built without memory, or given wider weights", assigned.assigned
     if _of_clips(spec):
         yield "beside clips that are not finite", clips.beside_nan
     if spec.signatures:
         yield "the official arguments and defaults", signatures.alike
+        yield "what is not to be trained", told_arguments.frozen
+        yield "what a folder may name", signatures.registered
         yield "what its siblings refuse", refusals.as_siblings
+        yield "sizes that no memory holds", refusals.too_large
         yield "a tensor given to two layers", first_values.copies_what_it_is_given
     if next(made_of.cases(spec), None):
         yield "what it is made of when built", made_of.as_official

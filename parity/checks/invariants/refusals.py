@@ -7,11 +7,18 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from torch import nn
+
+import leaf_port
 from leaf_port import _model_layers
 from leaf_port.errors import LeafError
+from parity.checks.invariants.generic import PACKAGE
+from parity.checks.invariants.one_object import smallest_of_each
+from parity.port import runner
 from parity.spec import LayerSpec, Signature
 
 _NAN, _INFINITE = float("nan"), float("inf")
@@ -65,6 +72,21 @@ _SHARES: _Wrong = {
         ("momentum", "a number from 0 to 1"),
     )
 }
+_RUNS: _Wrong = {
+    **dict.fromkeys(
+        (
+            "freq_mask_count",
+            "freq_mask_max_bins",
+            "time_mask_count",
+            "time_mask_max_frames",
+            "time_warp_max_frames",
+        ),
+        ((-1, 2.5), ("an integer of at least 0",)),
+    ),
+    **dict.fromkeys(
+        ("time_mask_max_ratio", "time_warp_max_ratio"), ((_NAN, _INFINITE), (_FINITE,))
+    ),
+}
 _FUNCTION = "a module or a function of a tensor"
 _CHOICES: _Wrong = {
     "activation": (
@@ -78,7 +100,15 @@ _CHOICES: _Wrong = {
     "max_freq": ((1e9,), ("at most the Nyquist frequency, 8000.0 Hz at 16000 Hz",)),
     "pool_size": ((0, 2.5), (_ONE, "two integers")),
 }
-WRONG: _Wrong = {**_COUNTS, **_NUMBERS, **_SIZES, **_SHARES, **_CHOICES}
+WRONG: _Wrong = {**_COUNTS, **_NUMBERS, **_SIZES, **_SHARES, **_RUNS, **_CHOICES}
+
+# Sizes that no machine has the memory for, nor a processor the addresses.
+_TOO_LARGE: Mapping[str, Any] = {
+    "kernel_size": 2**48 + 1,
+    "n_fft": 2**48,
+    "window_len": 1e15,
+}
+_FITS = "filters that fit in the memory of "
 
 # What the classes are built with that have no default for it.
 _RIGHT: Mapping[str, Any] = {
@@ -91,28 +121,82 @@ _RIGHT: Mapping[str, Any] = {
     "num_filters": 3,
     "num_outputs": 3,
     "pool_size": 2,
+    "smooth_coef": 0.04,
 }
 
 
 def as_siblings(spec: LayerSpec) -> str:
     """Every class of a declaration with every wrong argument: the first problem."""
-    classes = (each for each in spec.signatures if inspect.isclass(each.port))
-    return next((problem for signature in classes for problem in problems(signature)), "")
+    found = (problem for signature in _classes(spec) for problem in problems(signature))
+    return next(found, "")
+
+
+def too_large(spec: LayerSpec) -> str:
+    """Every layer of a declaration with every size that no memory holds: the first problem."""
+    for signature in _classes(spec):
+        port, takes = signature.port, inspect.signature(signature.port).parameters
+        own = takes.keys() - signature.told_by.keys() if issubclass(port, nn.Module) else ()  # type: ignore[arg-type]
+        for name in sorted(_TOO_LARGE.keys() & own):
+            arguments = {**required(takes), name: _TOO_LARGE[name]}
+            build = functools.partial(port, **arguments)
+            if problem := _refused(build, port.__name__, name, (), _FITS):
+                return f"{port.__name__}({name}={_TOO_LARGE[name]!r}): {problem}"
+    return ""
+
+
+def _classes(spec: LayerSpec) -> list[Signature]:
+    """The declared classes, and those of its layers that nobody declares, as they aren't official.
+
+    Of these the ones that users can name.
+    """
+    found = {each.port: each for each in spec.signatures if inspect.isclass(each.port)}
+    for case in smallest_of_each(spec):
+        layer = runner.build(spec, case)
+        for module in layer.modules() if isinstance(layer, nn.Module) else ():
+            kind = type(module)
+            if _named(kind) and kind not in _declared():
+                found[kind] = Signature(kind, "")
+    return list(found.values())
+
+
+@functools.cache
+def _declared() -> frozenset[Any]:
+    """What has a signature in any declaration."""
+    from parity.layers import all_specs
+
+    return frozenset(each.port for spec in all_specs().values() for each in spec.signatures)
+
+
+def _named(kind: type) -> bool:
+    """Whether a class is the port's, and its module or package gives it to users."""
+    module = sys.modules[kind.__module__]
+    given = {*getattr(module, "__all__", ()), *vars(leaf_port)}
+    return kind.__module__.startswith(f"{PACKAGE}.") and kind.__name__ in given
 
 
 def problems(signature: Signature) -> Iterator[str]:
     """What a class accepts that others refuse, or refuses in other words."""
     port = signature.port
     takes = inspect.signature(port).parameters
-    required = [n for n, each in takes.items() if each.default is inspect.Parameter.empty]
-    right = {name: _right(takes[name]) for name in required if name in _RIGHT}
+    right = required(takes)
     for name in takes:
         values, words = WRONG.get(name, ((), ()))
         for value in values:
             arguments = {**right, name: value}
-            owner = signature.told_by.get(name, port.__name__)
-            if problem := _refused(functools.partial(port, **arguments), owner, name, words):
+            build = functools.partial(port, **arguments)
+            if problem := _refused(build, _owner(signature, name), name, words):
                 yield f"{port.__name__}({name}={value!r}): {problem}"
+
+
+def _owner(signature: Signature, name: str) -> str:
+    """Who refuses a wrong argument."""
+    return signature.told_by.get(name, signature.port.__name__)
+
+
+def required(takes: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
+    """Values that are taken, of the arguments without a default."""
+    required = [n for n, each in takes.items() if each.default is inspect.Parameter.empty]
+    return {name: _right(takes[name]) for name in required if name in _RIGHT}
 
 
 def _right(parameter: inspect.Parameter) -> Any:
@@ -123,8 +207,10 @@ def _right(parameter: inspect.Parameter) -> Any:
     return (value, value) if "tuple" in kind else value
 
 
-def _refused(build: Callable[[], Any], owner: str, name: str, words: Sequence[str]) -> str:
-    """How an argument isn't refused as others refuse it."""
+def _refused(
+    build: Callable[[], Any], owner: str, name: str, words: Sequence[str], begins: str = ""
+) -> str:
+    """How an argument isn't refused as others refuse it, in these words or some that begin so."""
     try:
         build()
     except LeafError as error:
@@ -132,8 +218,9 @@ def _refused(build: Callable[[], Any], owner: str, name: str, words: Sequence[st
             return f"the error is about {error.argument}"
         if error.owner != owner:
             return f"the error is of {error.owner}"
-        if error.expected not in words:
-            return f"expected is {error.expected!r}, elsewhere {' or '.join(map(repr, words))}"
+        if error.expected not in words and not (begins and error.expected.startswith(begins)):
+            elsewhere = " or ".join(map(repr, words or (begins,)))
+            return f"expected is {error.expected!r}, elsewhere {elsewhere}"
         told = error.owner, name, error.expected, str(error.got), error.fix
         return "" if error.fix and all(part in str(error) for part in told) else str(error)
     except Exception as error:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from leaf_port import _registry
 from parity.oracles import descriptions
 from parity.oracles.official_worker import arguments
 from parity.spec import LayerSpec, Signature
@@ -18,6 +19,16 @@ def alike(spec: LayerSpec) -> str:
     """Every signature of a declaration beside the recorded ones: the first problem."""
     found = (problem for signature in spec.signatures for problem in problems(signature))
     return next(found, "")
+
+
+def registered(spec: LayerSpec) -> str:
+    """Every class of a declaration that tells its arguments can be named in a folder."""
+    for signature in spec.signatures:
+        port = signature.port
+        name = port.__name__
+        if hasattr(port, "_arguments") and _registry.KINDS.get(name) is not port:
+            return f"{name} tells its arguments, and no folder may name it"
+    return ""
 
 
 def problems(signature: Signature) -> Iterator[str]:

@@ -1,51 +1,73 @@
-"""One clip, frame, sample, tap, filter or channel: the exact oracle's answer, or a refusal.
+"""One or two clips, frames, samples, taps, filters or channels: the exact oracle's answer.
 
-Most recorded cases are of usual sizes. An axis of one element is where a ``squeeze()`` eats too
-much, where a count less one is zero, where a hop exceeds its window.
+Or a refusal. Most recorded cases are of usual sizes. An axis of one element is where a
+``squeeze()`` eats too much, where a count less one is zero, where a hop exceeds its window. A hop
+of two is the smallest that leaves something out, and two are the smallest even size.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import re
+import sys
 from collections.abc import Iterator
 
 from leaf_port.errors import LeafError
 from parity.checks.invariants import in_double
+from parity.checks.invariants.generic import PACKAGE
 from parity.checks.invariants.one_object import smallest_of_each
 from parity.oracles import exact_answer
 from parity.port import runner
 from parity.spec import Case, Config, LayerSpec
 
+# What a refused size is beside small; a map is smaller where it is pooled than where it comes in.
+_OTHER_REASONS = ("odd", "even", "pooled")
 
-def of_one(spec: LayerSpec) -> str:
-    """A small case of each choice, each of its sizes in turn being 1: the first problem."""
+
+def of(few: int, spec: LayerSpec) -> str:
+    """A small case of each choice, each of its sizes in turn being few: the first problem."""
     for case in smallest_of_each(spec):
-        for name, config in _with_a_size_of_one(spec, case.config):
-            if problem := _unlike_exact(spec, dataclasses.replace(case, config=config)):
-                return f"{case.name}: {name} of 1: {problem}"
+        for name, config in _with_few(few, spec, case.config):
+            if problem := _unlike_exact(few, spec, dataclasses.replace(case, config=config)):
+                return f"{case.name}: {name} of {few}: {problem}"
     return ""
 
 
-def _with_a_size_of_one(spec: LayerSpec, config: Config) -> Iterator[tuple[str, Config]]:
-    """The configuration with one of its sizes being 1, those of shapes included."""
+def _with_few(few: int, spec: LayerSpec, config: Config) -> Iterator[tuple[str, Config]]:
+    """The configuration with one of its greater sizes being few, those of shapes included."""
     for name, value in {**config, "batch": config.get("batch", 2)}.items():
-        if name in (*spec.sampling.sizes, "batch") and isinstance(value, int) and value > 1:
-            yield name, {**config, name: 1}
+        if name in (*spec.sampling.sizes, "batch") and isinstance(value, int) and value > few:
+            yield name, {**config, name: few}
         if isinstance(value, (list, tuple)):
             for index, size in enumerate(value):
-                one = (*value[:index], 1, *value[index + 1 :])
-                if isinstance(size, int) and size > 1:
-                    yield f"{name}[{index}]", {**config, name: one}
+                changed = (*value[:index], few, *value[index + 1 :])
+                if isinstance(size, int) and size > few:
+                    yield f"{name}[{index}]", {**config, name: changed}
 
 
-def _unlike_exact(spec: LayerSpec, case: Case) -> str:
+def _refused_wrongly(error: LeafError, few: int) -> str:
+    """How a size is refused that is large enough by what the error tells, or by nobody."""
+    least = re.search(r"at least \(?(\d+)", error.expected)
+    enough = least is not None and int(least.group(1)) <= few
+    if enough and not any(other in error.expected for other in _OTHER_REASONS):
+        return f"refused, though it is enough: {error}"
+    return "" if _known(error.owner) else f"refused by {error.owner}, which is nothing of the port"
+
+
+def _known(name: str) -> bool:
+    """Whether a class or function of the port has a name."""
+    modules = [module for path, module in sys.modules.items() if path.startswith(f"{PACKAGE}.")]
+    return any(callable(getattr(module, name, None)) for module in modules)
+
+
+def _unlike_exact(few: int, spec: LayerSpec, case: Case) -> str:
     """How the port answers otherwise than the exact oracle; empty where it refuses."""
     try:
         forward = in_double.forward_alone(spec, case.config)
         question = runner.ask(forward, case)
         ours = in_double.outputs(forward, question)
-    except LeafError:
-        return ""
+    except LeafError as error:
+        return _refused_wrongly(error, few)
     exact = exact_answer.answer(spec, question).outputs
     if len(ours) != len(exact):
         return f"{len(ours)} outputs, not {len(exact)}"

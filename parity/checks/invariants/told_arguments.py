@@ -1,0 +1,73 @@
+"""What a layer tells of itself makes it again, and what isn't to be trained isn't."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from parity.checks.invariants import refusals
+from parity.checks.invariants.generic import PACKAGE
+from parity.checks.invariants.one_object import smallest_of_each
+from parity.port import runner
+from parity.spec import LayerSpec
+
+# Their argument is of the kernel; their bias is trained, as the official one.
+_KERNEL_ALONE = frozenset({"GaborConv1d", "NormalizedConv1d", "SincConv1d"})
+
+
+def made_again(spec: LayerSpec) -> str:
+    """Every layer in a small one of each choice, from the arguments that a folder would hold."""
+    for case in smallest_of_each(spec):
+        layer = runner.build(spec, case)
+        for module in layer.modules() if isinstance(layer, nn.Module) else ():
+            if _tells(module) and (problem := _otherwise(module)):
+                return f"{case.name}: {type(module).__name__}: {problem}"
+    return ""
+
+
+def _tells(module: nn.Module) -> bool:
+    return type(module).__module__.startswith(f"{PACKAGE}.") and hasattr(module, "_arguments")
+
+
+def _otherwise(module: Any) -> str:
+    arguments = module._arguments()
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        again = type(module)(**arguments)
+    if repr(again._arguments()) != repr(arguments):
+        return f"{arguments} make {again._arguments()}"
+    one, other = _weights(module), _weights(again)
+    return "" if one == other else f"its weights are {one}, those made again {other}"
+
+
+def _weights(module: nn.Module) -> dict[str, object]:
+    shapes = {name: tuple(each.shape) for name, each in module.named_buffers()}
+    own = {name: (tuple(p.shape), p.requires_grad) for name, p in module.named_parameters()}
+    return {**shapes, **own}
+
+
+def frozen(spec: LayerSpec) -> str:
+    """Every declared layer, built as not trained and as trained: the first problem."""
+    return next(_frozen(spec), "")
+
+
+def _frozen(spec: LayerSpec) -> Iterator[str]:
+    for signature in spec.signatures:
+        port: Any = signature.port
+        takes = inspect.signature(port).parameters
+        if not inspect.isclass(port) or "trainable" not in takes or not issubclass(port, nn.Module):
+            continue
+        arguments = refusals.required(takes)
+        if "use_bias" in takes:
+            arguments["use_bias"] = True
+        for trainable in (False, True):
+            for name, each in port(**arguments, trainable=trainable).named_parameters():
+                stays = name == "bias" and port.__name__ in _KERNEL_ALONE
+                kept = name.startswith("ema.") and trainable  # trained if it is learned
+                if not (stays or kept) and each.requires_grad is not trainable:
+                    yield f"{port.__name__}(trainable={trainable}): {name} is otherwise"
