@@ -547,7 +547,8 @@ class SincNet(Leaf):
         )
 
     def _arguments(self) -> dict[str, Any]:
-        return self._shared_arguments()
+        told = {"pooling_padding": getattr(self.pooling, "padding", None)}
+        return self._shared_arguments() | _unusual(told, _USUAL_LAYERS)
 
     @classmethod
     def for_sample_rate(cls, sample_rate: int, **kwargs: Any) -> Self:  # type: ignore[override]
@@ -580,7 +581,8 @@ class SincNetPlus(Leaf):
         )
 
     def _arguments(self) -> dict[str, Any]:
-        return self._shared_arguments()
+        told = {"pooling_padding": getattr(self.pooling, "padding", None)}
+        return self._shared_arguments() | _unusual(told, _USUAL_LAYERS)
 
     @classmethod
     def for_sample_rate(cls, sample_rate: int, **kwargs: Any) -> Self:  # type: ignore[override]

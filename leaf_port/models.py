@@ -90,7 +90,9 @@ class AudioClassifier(FromPretrained, nn.Module):
 
     def _arguments(self) -> dict[str, Any]:
         """What ``save_pretrained`` writes: its parts as they are by now."""
-        told = {"frontend": self.frontend, "encoder": self.encoder}
+        told: dict[str, Any] = {"frontend": self.frontend, "encoder": self.encoder}
+        if self.frontend is None and self.encoder is None:  # no part tells it
+            told["num_features"] = self.head.in_features
         return {"num_outputs": self.head.out_features, **told}
 
     def forward(self, inputs: Tensor) -> Tensor:

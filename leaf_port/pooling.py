@@ -79,8 +79,8 @@ class _Pooling1d(nn.Module):
 
     def _depthwise(self, inputs: Tensor, taps: Tensor, bias: Tensor | None = None) -> Tensor:
         """Convolves each channel with its own taps, ``(channels, kernel_size)``; adds a bias."""
-        _checks.same_dtype(type(self).__name__, inputs, taps)
         x = self._time_last(inputs)
+        _checks.same_dtype(type(self).__name__, inputs, taps)
         y = F.conv1d(x, taps.unsqueeze(1), bias, self.strides, groups=self.num_channels)
         return y.transpose(1, 2)
 

@@ -1,5 +1,6 @@
 """Keras' batch normalisation: fused over the last axis of a map, plain elsewhere."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,6 +17,8 @@ from parity.spec.random_arrays import Source
 # The port's layout has the official last axis second; frames and filters follow.
 _TO_PORT = {4: (0, 3, 1, 2), 3: (0, 1, 2), 2: (0, 1)}
 _TO_OFFICIAL = {4: (0, 2, 3, 1), 3: (0, 1, 2), 2: (0, 1)}
+# Of torch's layer: its tools would take this one for it.
+_TORCHS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked", "eps", "affine")
 _PORT_AXIS = {(4, 3): 1, (4, 2): 3, (4, 1): 2, (3, 2): 2, (3, 1): 1, (2, 1): 1}
 
 
@@ -105,5 +108,10 @@ SPEC = spec.LayerSpec(
         spec.ErrorCase("momentum", lambda: BatchNormalization(3, momentum=1.5), "builds it"),
         spec.ErrorCase("inputs", lambda: BatchNormalization(3)(torch.ones(2))),
         spec.ErrorCase("inputs", lambda: BatchNormalization(3)(torch.ones(0, 3)), "gives NaN"),
+        spec.ErrorCase("inputs", lambda: BatchNormalization(3)([[0.5, 0.5, 0.5]])),
+        spec.ErrorCase("inputs", lambda: BatchNormalization(3)(torch.ones(2, 3).half())),
+        spec.ErrorCase("inputs", lambda: BatchNormalization(3)(torch.ones(2, 3).double())),
+        spec.ErrorCase("inputs", lambda: BatchNormalization(3)(torch.ones(2, 4))),
+        *(spec.ErrorCase(name, partial(getattr, BatchNormalization(3), name)) for name in _TORCHS),
     ),
 )

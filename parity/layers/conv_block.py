@@ -66,6 +66,13 @@ def _dropout() -> str:
     return "" if abs(share - 0.5) < far else f"it drops a share of {share}"
 
 
+def _given_activation() -> str:
+    """A module that is given is the activation itself: its weights have its own names."""
+    given = nn.PReLU()
+    block = ConvBlock(2, given, in_channels=1)
+    return "" if block[1] is given and block[4] is given else "another layer is the activation"
+
+
 def _normalised_by(layer: Any) -> ConvBlock:
     return ConvBlock(3, normalization_layer=layer, in_channels=1)
 
@@ -141,7 +148,10 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(7.6, 4.2),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
-    laws=(spec.Law("dropout", _dropout),),
+    laws=(
+        spec.Law("dropout", _dropout),
+        spec.Law("an activation that is a module", _given_activation),
+    ),
     signatures=(spec.Signature(ConvBlock, "leaf_audio.models.ConvBlock", own=IN_CHANNELS),),
     errors=(
         spec.ErrorCase("num_filters", lambda: ConvBlock(0, in_channels=1)),

@@ -2,12 +2,16 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
 
+import torch
 from torch import nn
 
 from leaf_port.efficientnet import BLOCKS, EfficientNetB0
 from leaf_port.normalization import BatchNormalization
 from parity import spec
+from parity.layers import _efficientnet_laws as own_laws
 from parity.layers._common import normal, uniform
 from parity.layers._models import channels_last
 from parity.layers._signatures import FIRST
@@ -102,6 +106,28 @@ def _exact(given: spec.Given) -> spec.Answer:
     return spec.exactly(made, state=state)
 
 
+# Kernel size, repeats, filters, expansion ratio and stride: one of them wrong in each.
+_WRONG_ROWS = (
+    *((size, 1, 16, 1, 1) for size in (0, 1, 2, 4, 3.5)),
+    *((3, repeats, 16, 1, 1) for repeats in (0, 1.5)),
+    *((3, 1, filters, 1, 1) for filters in (0, 12, 20)),
+    *((3, 1, 16, ratio, 1) for ratio in (0, 1.5)),
+    *((3, 1, 16, 1, stride) for stride in (0, 3, 4)),
+)
+
+
+def _wrong(argument: str, *values: Any) -> Iterator[spec.ErrorCase]:
+    """What the constructor refuses."""
+    for value in values:
+        yield spec.ErrorCase(argument, partial(EfficientNetB0, **{argument: value}))
+
+
+def _on(size: tuple[int, int], channels: int = 1, **arguments: Any) -> torch.Tensor:
+    """A model's answer to silence."""
+    model = EfficientNetB0(**arguments, blocks_args=_BLOCKS)
+    return model(torch.zeros(2, channels, *size))
+
+
 SPEC = spec.LayerSpec(
     name="efficientnet_b0",
     mirrors="keras/src/applications/efficientnet.py, lines 199-430 and 446-556",
@@ -147,12 +173,20 @@ SPEC = spec.LayerSpec(
             },
         ),
     ),
+    laws=(
+        spec.Law("initial kernels", own_laws.initial_kernels),
+        spec.Law("clips that training drops", own_laws.dropped_clips),
+        spec.Law("rising rates", own_laws.rising_rates),
+    ),
     errors=(
         spec.ErrorCase("in_channels", lambda: EfficientNetB0(0)),
         spec.ErrorCase("drop_connect_rate", lambda: EfficientNetB0(1, 1.5)),
-        spec.ErrorCase("input_shape", lambda: EfficientNetB0(input_shape=(31, 40))),
-        spec.ErrorCase("input_shape", lambda: EfficientNetB0(input_shape=(40,))),
-        spec.ErrorCase("blocks_args", lambda: EfficientNetB0(blocks_args=[(3, 1, 12, 6, 1)])),
-        spec.ErrorCase("blocks_args", lambda: EfficientNetB0(blocks_args=[(3, 1, 16)])),
+        *_wrong("input_shape", (31, 40), (40, 31), (40,), (40, 40, 40), (40.0, 40), "40", 40),
+        *_wrong("blocks_args", [], 7, [7], ["31161"], [(3, 1, 16)]),
+        *_wrong("blocks_args", *([row] for row in _WRONG_ROWS)),
+        spec.ErrorCase("inputs", lambda: _on((15, 16)), "fails in its pooling"),
+        spec.ErrorCase("inputs", lambda: _on((16, 15)), "fails in its pooling"),
+        spec.ErrorCase("inputs", lambda: _on((33, 40), input_shape=(32, 40))),
+        spec.ErrorCase("inputs", lambda: _on((33, 40), 2, in_channels=3)),
     ),
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Module, SiLU
 
 from leaf_port import (
     L1L2,
@@ -14,6 +15,7 @@ from leaf_port import (
     FFTConv1d,
     GaborConv1d,
     GaborInit,
+    GaussianLowpass,
     Leaf,
     LowpassInit,
     MaxPooling1d,
@@ -26,6 +28,7 @@ from leaf_port import (
 from leaf_port.errors import LeafError
 from leaf_port.initializers import Constant
 from parity import spec
+from parity.layers import _leaf_laws as own_laws
 from parity.layers._common import gabor_kernel, normal, uniform
 from parity.layers._frontends import (
     GAUSSIAN,
@@ -106,6 +109,14 @@ def _move(earlier: Leaf) -> None:
     """Trains another one a little: a Leaf that shares anything with it does not start afresh."""
     for weight in earlier.parameters():
         weight.add_(0.1)
+
+
+def _unpadded() -> Leaf:
+    return Leaf(n_filters=3, pooling_padding="VALID")
+
+
+def _biased(pooling: Any) -> Leaf:
+    return Leaf(pooling_cls=pooling, pooling_bias=True)
 
 
 def _initialised(value: float, filters: int) -> Leaf:
@@ -283,6 +294,12 @@ def _penalty() -> str:
         )
         if (found := regularization_loss(leaf).item()) != penalty:
             return f"{found} with learn_filters={filters}, learn_pooling={pooling}, not {penalty}"
+    emphasis = Leaf(n_filters=4, preemp=True, preemp_init=Constant(0.5), regularizer_fn=L1L2(1.0))
+    with torch.no_grad():
+        for weight in (*emphasis.complex_conv.parameters(), *emphasis.pooling.parameters()):
+            weight.zero_()
+    if (found := regularization_loss(emphasis).item()) != 1:
+        return f"{found} of a pre-emphasis, not 1"
     plain = regularization_loss(FFTConv1d(2, 5)).item()
     return "" if plain == 0 else f"{plain} without a regulariser"
 
@@ -337,6 +354,11 @@ SPEC = spec.LayerSpec(
         spec.Law("a partial convolution", _partial),
         spec.Law("the penalty of what is trained", _penalty),
         spec.Law("what is no layer in a folder", _not_a_layer),
+        spec.Law("energies of the user's", own_laws.energies_of_the_users),
+        spec.Law("a biased pooling", own_laws.biased_pooling),
+        spec.Law("channels of the user's", own_laws.channels_of_the_users),
+        spec.Law("energies at once", own_laws.energies_at_once),
+        spec.Law("a warning of other rates", own_laws.other_rates_warn),
     ),
     folder=_folder,
     signatures=(spec.Signature(Leaf, "leaf_audio.frontend.Leaf", own=_OWN),),
@@ -346,6 +368,11 @@ SPEC = spec.LayerSpec(
         spec.ErrorCase("window_len", lambda: Leaf(window_len=1e12), "exhausts the memory"),
         spec.ErrorCase("compression_fn", lambda: Leaf(compression_fn=PCEN), "fails later"),  # type: ignore[arg-type]
         spec.ErrorCase("pooling_bias", lambda: Leaf(pooling_cls=MaxPooling1d, pooling_bias=True)),
+        spec.ErrorCase("pooling_bias", lambda: _biased(partial(GaussianLowpass))),
+        spec.ErrorCase("pooling_bias", lambda: _biased(Module)),
+        spec.ErrorCase("inputs", lambda: _unpadded()(_clips(), lengths=[900, 100])),
+        spec.ErrorCase("energies", lambda: Leaf(energies="fft").double()(_clips().double())),
+        spec.ErrorCase("energies", lambda: Leaf(energies="fft", activation=SiLU())(_clips())),
         spec.ErrorCase("arithmetic", lambda: Leaf(arithmetic="half")),  # type: ignore[arg-type]
         spec.ErrorCase("window_stride", lambda: Leaf(window_stride=0.01)),
         spec.ErrorCase("kernel_initializer", lambda: _initialised(float("nan"), 40), "gives NaN"),

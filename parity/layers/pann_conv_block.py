@@ -1,5 +1,7 @@
 """The block of PANN."""
 
+import torch
+
 from leaf_port.models import PANNConvBlock
 from parity import spec
 from parity.layers._models import channels_last, maps, weights_of
@@ -18,6 +20,21 @@ def _exact(given: spec.Given) -> spec.Answer:
         given.inputs["inputs"], given.weights, pool, given.training
     )
     return spec.exactly(made, state=state)
+
+
+@torch.no_grad()
+def _means_of_integers() -> str:
+    """A sum of integers is exact, so that a mean is their quotient, rounded once."""
+    x = torch.arange(2 * 3 * 11 * 8, dtype=torch.float32).reshape(2, 3, 11, 8)
+    block = PANNConvBlock(1, (4, 3), in_channels=1)
+    pooled = block[-1](x)
+    # SAME pads 1 frame below, and 1 filter after.
+    for row, (top, bottom) in enumerate(((0, 4), (4, 8), (8, 11))):
+        for column, (left, right) in enumerate(((0, 3), (3, 6), (6, 8))):
+            mean = x[:, :, top:bottom, left:right].double().mean((2, 3)).float()
+            if not torch.equal(pooled[:, :, row, column], mean):
+                return f"the window of frame {row}, filter {column} has another mean"
+    return ""
 
 
 _MODERN = "not recorded: TensorFlow 2.21, by `parity live`"
@@ -76,6 +93,7 @@ SPEC = spec.LayerSpec(
             reason=CONSTANT_MAPS,
         ),
     ),
+    laws=(spec.Law("means of integers", _means_of_integers),),
     signatures=(spec.Signature(PANNConvBlock, "leaf_audio.models.PANNConvBlock", own=IN_CHANNELS),),
     errors=(
         spec.ErrorCase("filters", lambda: PANNConvBlock(0, (2, 2), in_channels=1)),

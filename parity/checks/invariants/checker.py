@@ -12,17 +12,21 @@ from parity.checks.invariants import (
     arithmetic,
     assigned,
     clips,
+    default_dtype,
     elsewhere,
     exact_bounds,
     first_values,
     generic,
+    input_names,
     made_of,
     one_object,
+    options,
     pretrained_folders,
     refusals,
     signatures,
     sizes,
     told_arguments,
+    ways,
     wrong_inputs,
 )
 from parity.checks.invariants.generic import Usual
@@ -60,6 +64,7 @@ def _generic(spec: LayerSpec) -> Iterator[tuple[str, Check]]:
         yield "under autocast", generic.autocast
     if spec.folder:
         yield "kept in a folder", pretrained_folders.kept
+    yield "under another default dtype", default_dtype.followed
     yield "operations and what bounds say of them", exact_bounds.exact_bounds
 
 
@@ -73,19 +78,24 @@ def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
     """The laws that are asked once of a declaration."""
     yield "sizes of one", functools.partial(sizes.of, 1)
     yield "sizes of two", functools.partial(sizes.of, 2)
-    yield "inputs of another type or rank", wrong_inputs.told
+    yield "inputs of another type or rank", input_names.told
     yield "on a device without values", elsewhere.on_a_device
     if isinstance(runner.build(spec, spec.cases()[0]), nn.Module):
         yield "made again of what it tells", told_arguments.made_again
         yield "built without memory, or given wider weights", assigned.assigned
+    yield "the ways of a device", ways.taken
+    yield "inputs of another kind or shape", wrong_inputs.refused
     if _of_clips(spec):
         yield "beside clips that are not finite", clips.beside_nan
+    if clips.takes_lengths(spec):
+        yield "clips of several lengths", clips.of_lengths
     if spec.signatures:
         yield "the official arguments and defaults", signatures.alike
         yield "what is not to be trained", told_arguments.frozen
         yield "what a folder may name", signatures.registered
         yield "what its siblings refuse", refusals.as_siblings
         yield "sizes that no memory holds", refusals.too_large
+        yield "every option told", options.kept
         yield "a tensor given to two layers", first_values.copies_what_it_is_given
     if next(made_of.cases(spec), None):
         yield "what it is made of when built", made_of.as_official

@@ -1,12 +1,18 @@
-"""A clip's answer is its own: what is not finite in another one leaves it as it is."""
+"""A clip's answer is its own, whatever clips it is beside: not finite, or of other lengths."""
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
+from collections.abc import Iterator
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
+from leaf_port.errors import LeafError
 from parity.checks.invariants import in_double
+from parity.checks.invariants.generic import once_each
 from parity.checks.invariants.one_object import smallest_of
 from parity.port import runner
 from parity.spec import Array, LayerSpec, Question
@@ -41,3 +47,49 @@ def _broken(array: Array) -> Array:
 
 def _with(question: Question, inputs: dict[str, Array]) -> Question:
     return dataclasses.replace(question, inputs={**question.inputs, **inputs})
+
+
+def takes_lengths(spec: LayerSpec) -> bool:
+    """Whether the class of a declaration is told how long the clips of a batch are."""
+    classes = (each.port for each in spec.signatures if inspect.isclass(each.port))
+    forward = (each.forward for each in classes if issubclass(each, nn.Module))
+    return any("lengths" in inspect.signature(each).parameters for each in forward)
+
+
+def of_lengths(spec: LayerSpec) -> str:
+    """Padded clips of told lengths give what each alone gives, then zeros."""
+    for case in once_each(spec):
+        layer = runner.build(spec, case)
+        assert isinstance(layer, nn.Module)  # noqa: S101
+        (given,) = runner.ask(spec, case).inputs.values()
+        clip = torch.from_numpy(given[:1])
+        for dtype, rounding in ((torch.float32, 1e-4), (torch.float64, in_double.ROUNDING)):
+            problems = _unlike_alone(layer.to(dtype), clip.to(dtype), rounding)
+            if problem := next(problems, ""):
+                return f"{case.name}: in {dtype} {problem}"
+    return ""
+
+
+@torch.no_grad()
+def _unlike_alone(layer: nn.Module, clip: Tensor, rounding: float) -> Iterator[str]:
+    """How a clip of several lengths, padded with noise, is answered otherwise than alone."""
+    samples = clip.shape[1]
+    lengths = {1, samples // 3 + 1, samples - 1, samples} - {0}
+    answers = {each: layer(clip[:, :each])[0] for each in lengths if _is_taken(layer, clip, each)}
+    together = layer(clip.expand(len(answers), *clip.shape[1:]), lengths=list(answers))
+    for (length, alone), row in zip(answers.items(), together, strict=True):
+        frames = len(alone)
+        if row[frames:].any():
+            yield f"{length} samples: it is not zero behind its {frames} frames"
+        off = (row[:frames] - alone).abs().max().item()
+        if not off <= rounding * alone.abs().max().item():
+            yield f"{length} samples: off by {off:.1e}"
+
+
+def _is_taken(layer: nn.Module, clip: Tensor, length: int) -> bool:
+    """Whether the start of a clip is long enough."""
+    try:
+        layer(clip[:, :length])
+    except LeafError:
+        return False
+    return True

@@ -22,7 +22,7 @@ PACKAGE = leaf_port.__name__
 LONGEST_CLIP = 4000  # samples: a configuration takes milliseconds
 
 
-def _run(spec: LayerSpec, question: Question) -> Answer:
+def run(spec: LayerSpec, question: Question) -> Answer:
     """The port's answer, its random initial weights drawn from a seed."""
     first = spec.arithmetics[0] if spec.arithmetics else None
     with torch.random.fork_rng(devices=[]), np.errstate(all="ignore"):
@@ -33,7 +33,7 @@ def _run(spec: LayerSpec, question: Question) -> Answer:
 def usual(spec: LayerSpec, case: Case) -> Usual:
     """A case's question, and the port's answer to it, which the laws compare others with."""
     question = runner.ask(spec, case)
-    return question, _run(spec, question)
+    return question, run(spec, question)
 
 
 def _as_numpy(value: Any) -> Any:
@@ -50,7 +50,7 @@ def numpy_arguments(spec: LayerSpec, case: Case, asked: Usual) -> str:
     question, answer = asked
     config = {name: _as_numpy(value) for name, value in case.config.items()}
     like = dataclasses.replace(question, case=dataclasses.replace(case, config=config))
-    return difference(answer, _run(spec, like))
+    return difference(answer, run(spec, like))
 
 
 def autocast(spec: LayerSpec, _case: Case, asked: Usual) -> str:
@@ -62,7 +62,7 @@ def autocast(spec: LayerSpec, _case: Case, asked: Usual) -> str:
             return spec.call(*args)
 
     half = dataclasses.replace(spec, call=call)
-    return difference(answer, _run(half, question))
+    return difference(answer, run(half, question))
 
 
 def no_clips(spec: LayerSpec, _case: Case, asked: Usual) -> str:
@@ -81,7 +81,7 @@ def no_clips(spec: LayerSpec, _case: Case, asked: Usual) -> str:
         inputs={name: cut(name, array) for name, array in question.inputs.items()},
         draws=[array[:0] for array in question.draws],
     )
-    none = _run(spec, empty)
+    none = run(spec, empty)
     for index, (full, got) in enumerate(zip(some.outputs, none.outputs, strict=True)):
         shape = (0, *full.shape[1:]) if full.shape[:1] == (clips,) else full.shape
         if (got.shape, got.dtype) != (shape, full.dtype):
@@ -93,9 +93,9 @@ def printed(spec: LayerSpec, case: Case, _asked: Usual) -> str:
     """What ``print`` shows of a layer are arguments that make it, each with the layer's value."""
     layer = runner.build(spec, case)
     for module in layer.modules() if isinstance(layer, nn.Module) else ():
-        told = module.extra_repr() if _ours(type(module)) else ""
-        if not told:
+        if not _shows(type(module)):
             continue
+        told = module.extra_repr()
         call = ast.parse(f"f({told})", mode="eval").body
         assert isinstance(call, ast.Call)  # noqa: S101
         values = [ast.literal_eval(each) for each in call.args]
@@ -109,13 +109,17 @@ def prints(spec: LayerSpec) -> bool:
     """Whether a layer of the port shows arguments."""
     layer = runner.build(spec, spec.cases()[0])
     modules = layer.modules() if isinstance(layer, nn.Module) else ()
-    return any(_ours(type(module)) and module.extra_repr() for module in modules)
+    return any(_shows(type(module)) for module in modules)
 
 
-def _ours(kind: type[nn.Module]) -> bool:
-    """Whether both the class and what it shows are the port's."""
-    places = kind.__module__, kind.extra_repr.__module__
-    return all(place.startswith(f"{PACKAGE}.") for place in places)
+def is_ours(kind: type[nn.Module]) -> bool:
+    """Whether a class is the port's."""
+    return kind.__module__.startswith(f"{PACKAGE}.")
+
+
+def _shows(kind: type[nn.Module]) -> bool:
+    """Whether a class is the port's, and itself says what ``print`` shows."""
+    return is_ours(kind) and kind.extra_repr.__module__.startswith(f"{PACKAGE}.")
 
 
 def _unlike(module: nn.Module, values: list[Any], named: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
 import leaf_port
@@ -69,6 +70,7 @@ _SHARES: _Wrong = {
     for name, between in (
         ("dropout", "a share from 0 to 1"),
         ("dropout_rate", "a share from 0 to 1"),
+        ("drop_connect_rate", "a share from 0 to 1"),
         ("momentum", "a number from 0 to 1"),
     )
 }
@@ -109,6 +111,9 @@ _TOO_LARGE: Mapping[str, Any] = {
     "window_len": 1e15,
 }
 _FITS = "filters that fit in the memory of "
+
+# What is just not refused.
+_EDGES: Mapping[str, Sequence[Any]] = dict.fromkeys(_SHARES, (0, 1))
 
 # What the classes are built with that have no default for it.
 _RIGHT: Mapping[str, Any] = {
@@ -181,11 +186,21 @@ def problems(signature: Signature) -> Iterator[str]:
     right = required(takes)
     for name in takes:
         values, words = WRONG.get(name, ((), ()))
-        for value in values:
+        for value in _of_sequences(takes[name], values):
             arguments = {**right, name: value}
             build = functools.partial(port, **arguments)
             if problem := _refused(build, _owner(signature, name), name, words):
                 yield f"{port.__name__}({name}={value!r}): {problem}"
+        for value in _EDGES.get(name, ()):
+            with torch.device("meta"):
+                port(**{**right, name: value})
+
+
+def _of_sequences(parameter: inspect.Parameter, values: Sequence[Any]) -> Iterator[Any]:
+    """Wrong values; where several are asked for, also one of them among right ones."""
+    yield from values
+    if "Sequence[int]" in str(parameter.annotation) and parameter.name in _RIGHT:
+        yield from ([_RIGHT[parameter.name], value] for value in values)
 
 
 def _owner(signature: Signature, name: str) -> str:

@@ -1,121 +1,98 @@
-"""An input of another type or rank is refused by its name, in the name of what was called."""
+"""What a layer cannot take it refuses by name; of another shape it may take or refuse an input.
+
+No input ends in an error of torch's, which tells neither the layer nor what to do.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+import leaf_port
 from leaf_port.errors import LeafError
-from parity.checks.invariants.generic import PACKAGE
-from parity.checks.invariants.one_object import FEW, smallest_of_each
+from parity.checks.invariants.generic import is_ours
+from parity.checks.invariants.one_object import smallest_of_each
 from parity.port import runner
-from parity.spec import LayerSpec, Question
-
-# Of another type. Torch itself refuses some other ranks, in its own words.
-_TYPES: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "in half precision": lambda tensor: tensor.half(),
-    "of integers": lambda tensor: tensor.to(torch.int16),
-    "in float64": lambda tensor: tensor.double(),
-}
-_RANKS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "with two more axes": lambda tensor: tensor[..., None, None],
-    "without its first axis": lambda tensor: tensor[0],
-}
+from parity.spec import Case, LayerSpec
 
 
-@dataclasses.dataclass(frozen=True)
-class _Called:
-    """A layer that is called as it should be.
-
-    Attributes:
-        spec: its declaration.
-        layer: the module or function.
-        inputs: what it is called with, by name.
-        draws: what it would draw.
-    """
-
-    spec: LayerSpec
-    layer: Callable[..., Any]
-    inputs: Mapping[str, Tensor]
-    draws: tuple[list[Tensor], ...]
-
-
-def told(spec: LayerSpec) -> str:
-    """A small case of each choice, each input in turn being a wrong one: the first problem."""
+def refused(spec: LayerSpec) -> str:
+    """A small case of each choice, each of its inputs in turn another one: the first problem."""
     for case in smallest_of_each(spec):
         layer = runner.build(spec, case)
-        if _functions(spec) or _ours(layer):
-            question = runner.ask(spec, case)
-            for problem in _problems(_usual(spec, layer, question)):
+        if isinstance(layer, nn.Module) and is_ours(type(layer)):
+            shapes = spec.draws is None  # which fit one shape
+            for problem in _problems(layer, _inputs(spec, case, layer), shapes):
                 return f"{case.name}: {problem}"
     return ""
 
 
-def _usual(spec: LayerSpec, layer: Callable[..., Any], question: Question) -> _Called:
-    inputs = {name: torch.from_numpy(array.copy()) for name, array in question.inputs.items()}
-    draws = ([torch.from_numpy(draw) for draw in question.draws],) if spec.draws else ()
-    return _Called(spec, layer, inputs, draws)
+def _inputs(spec: LayerSpec, case: Case, layer: nn.Module) -> Sequence[Any]:
+    """What a layer is called with, in its own layout."""
+    question = runner.ask(spec, case)
+    extra = ([torch.from_numpy(draw) for draw in question.draws],) if spec.draws else ()
+    found: list[Sequence[Any]] = []
+    hook = layer.register_forward_pre_hook(lambda _layer, given: found.append(given))
+    with torch.no_grad():
+        spec.call(layer, *map(torch.from_numpy, question.inputs.values()), *extra)
+    hook.remove()
+    return found[0]
 
 
-def _functions(spec: LayerSpec) -> list[Callable[..., Any]]:
-    """The functions that are declared."""
-    return [each.port for each in spec.signatures if inspect.isfunction(each.port)]
-
-
-def _names(called: _Called, name: str, how: str) -> set[str]:
-    """Arguments that an error may name: of another type, whichever of two is not as the other."""
-    takes = {
-        each for port in _functions(called.spec) for each in inspect.signature(port).parameters
-    }
-    if takes and name not in takes:  # a declaration may call it otherwise than the function
-        return takes
-    return {name, *(called.inputs if how in _TYPES else ())}
-
-
-def _ours(layer: object) -> bool:
-    return isinstance(layer, nn.Module) and type(layer).__module__.startswith(f"{PACKAGE}.")
-
-
-def _problems(called: _Called) -> Iterator[str]:
-    for name, tensor in called.inputs.items():
-        if not tensor.is_floating_point():
+def _problems(layer: nn.Module, inputs: Sequence[Any], shapes: bool) -> Iterator[str]:
+    for index, given in enumerate(inputs):
+        if not isinstance(given, Tensor) or not given.is_floating_point():
             continue
-        wrong = {**_TYPES, **(_RANKS if tensor.numel() >= FEW else {})}
-        for how, change in wrong.items():
-            problem = _problem(called, name, change(tensor), how)
-            if problem:
-                yield f"{name} {how}: {problem}"
+        for told, other, taken in (*_foreign(layer, given), *(_shaped(given) if shapes else ())):
+            each = [*inputs[:index], other, *inputs[index + 1 :]]
+            if problem := _problem(layer, each, taken):
+                yield f"input {index}, {told}: {problem}"
 
 
-def _problem(called: _Called, name: str, wrong: Tensor, how: str) -> str:
-    """How a wrong input is neither taken nor refused in the right names."""
-    inputs = {**called.inputs, name: wrong}
+def _foreign(layer: nn.Module, given: Tensor) -> Iterator[tuple[str, object, bool]]:
+    """What is no tensor of floats, or not in the precision of the weights; none is taken."""
+    yield "a list", given.tolist(), False
+    yield "an array", given.numpy(), False
+    for dtype in (torch.int64, torch.bool, torch.float16, torch.complex64):
+        yield str(dtype), given.to(dtype), False
+    if next(layer.parameters(), None) is not None:
+        yield str(torch.float64), given.double(), False
+
+
+def _shaped(given: Tensor) -> Iterator[tuple[str, Tensor, bool]]:
+    """Others of the same dtype, which may be taken."""
+    for axis in range(given.ndim):
+        first = given.narrow(axis, 0, 1)
+        yield f"one more along axis {axis}", torch.cat([given, first], axis), True
+        yield f"one along axis {axis}", first, True
+        yield f"none along axis {axis}", given.narrow(axis, 0, 0), True
+    yield "another axis first", given.unsqueeze(0), True
+    yield "another axis last", given.unsqueeze(-1), True
+    yield "an axis less", given[0], True
+    yield "a number", given.flatten()[0], True
+
+
+@torch.no_grad()
+def _problem(layer: nn.Module, inputs: Sequence[Any], taken: bool) -> str:
+    """How a layer neither takes its inputs, where it may, nor refuses them by name."""
     try:
-        with torch.no_grad():
-            called.spec.call(called.layer, *inputs.values(), *called.draws)
+        layer(*inputs)
     except LeafError as error:
-        if error.argument not in _names(called, name, how):
-            return f"the error is about {error.argument}"
-        owners = _owners(called)
-        return "" if error.owner in owners else f"the error is of {error.owner}, not {owners}"
+        return _told(layer, error)
     except Exception as error:
-        return "" if how in _RANKS else f"raised {type(error).__name__}, not LeafError: {error}"
-    return ""
+        return f"raised {type(error).__name__}, not LeafError: {error}"
+    return "" if taken else "accepted"
 
 
-def _owners(called: _Called) -> set[str]:
-    """In whose name an input may be refused: what has no weights may leave it to a part."""
-    layer = called.layer
-    if not _ours(layer):
-        return {port.__name__ for port in _functions(called.spec)}
-    assert isinstance(layer, nn.Module)  # noqa: S101
-    own = type(layer).__name__
-    held = [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]
-    if held:
-        return {own}
-    return {own, *(type(module).__name__ for module in layer.modules())}
+def _told(layer: nn.Module, error: LeafError) -> str:
+    """How an error names no argument of the call, or no layer that there is."""
+    if error.argument not in {"inputs", *inspect.signature(layer.forward).parameters}:
+        return f"the error is about {error.argument}"
+    if error.owner not in {type(each).__name__ for each in layer.modules()}.union(dir(leaf_port)):
+        return f"the error is of {error.owner}"
+    told = error.owner, error.argument, error.expected, str(error.got), error.fix
+    return "" if error.fix and all(part in str(error) for part in told) else str(error)

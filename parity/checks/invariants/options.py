@@ -1,0 +1,200 @@
+"""Each option of a model is told by it, and the model that is told is the same one.
+
+Recorded configurations set few of the options that a class has. What a folder tells of a model are
+its arguments; here each of them is given in turn, and the description is built again.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from leaf_port import (
+    L1L2,
+    ChannelWiseLearnablePooling1d,
+    NormalizedConv1d,
+    SpecAugment,
+    _description,
+    _rates,
+    pretrained,
+)
+from leaf_port.errors import LeafError
+from leaf_port.models import ConvNet
+from parity.spec import LayerSpec
+
+# Other values than the defaults, by the names that arguments have throughout the port. Of several
+# the first that a class takes.
+_OTHERS: Mapping[str, Sequence[Any]] = {
+    "activation": ("tanh", nn.LeakyReLU(0.1)),
+    "alpha": (0.9,),
+    "arithmetic": ("real",),
+    "blocks_args": ([[3, 1, 8, 2, 2], [5, 2, 16, 1, 1]],),
+    "compression_fn": ("log",),
+    "conv1d_cls": (NormalizedConv1d,),
+    "delta": (1.5,),
+    "depth": (2,),
+    "drop_connect_rate": (0.5,),
+    "dropout": (0.25,),
+    "dropout_rate": (0.25,),
+    "encoder": (ConvNet([2, 3]),),
+    "energies": ("direct",),
+    "filters": ([3, 5],),
+    "floor": (1e-4,),
+    "freq_mask_count": (3,),
+    "freq_mask_max_bins": (3,),
+    "in_channels": (2,),
+    "input_shape": ([33, 40],),
+    "learn_filters": (False,),
+    "learn_pooling": (False,),
+    "learn_smooth_coef": (True,),
+    "max_freq": (7000.0,),
+    "mean_var_norm": (True,),
+    "min_freq": (100.0,),
+    "n_fft": (1024,),
+    "n_filters": (7,),
+    "normalization_layer": (None,),
+    "num_channels": (5,),
+    "num_features": (6,),
+    "num_outputs": (2,),
+    "pooling_bias": (True,),
+    "pooling_cls": (ChannelWiseLearnablePooling1d,),
+    "pooling_padding": ("SYMMETRIC", "VALID"),
+    "preemp": (True,),
+    "regularizer_fn": (L1L2(0.5, 0.25),),
+    "root": (3.0,),
+    "sample_rate": (24000,),
+    "scale": ("bark",),
+    "smooth_coef": (0.1,),
+    "spec_augment": (SpecAugment(time_mask_count=5),),
+    "time_mask_count": (5,),
+    "time_mask_max_frames": (3,),
+    "time_mask_max_ratio": (0.5,),
+    "time_warp_max_frames": (3,),
+    "time_warp_max_ratio": (0.5,),
+    "trainable": (True,),
+    "window_len": (32.0,),
+    "window_stride": (8.0,),
+}
+
+
+def kept(spec: LayerSpec) -> str:
+    """Every class of a declaration that says how it is built, with every option in turn."""
+    for signature in spec.signatures:
+        port = signature.port
+        if inspect.isclass(port) and issubclass(port, nn.Module) and hasattr(port, "_arguments"):
+            if problem := _rebuilt(_built(port)):
+                return f"{port.__name__}: {problem}"
+            for name in _names(port):
+                if problem := _problem(port, name):
+                    return f"{port.__name__}: {name}: {problem}"
+    return ""
+
+
+def _names(port: type[nn.Module]) -> list[str]:
+    """The options of a class, those that it hands on included."""
+    takes = dict(inspect.signature(port).parameters)
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in takes.values()):
+        for base in port.__mro__[1:]:
+            takes |= inspect.signature(base).parameters if _says(base) else {}
+    return [name for name in takes if name in _OTHERS]
+
+
+def _says(base: type) -> bool:
+    return hasattr(base, "_arguments")
+
+
+def _problem(port: type[nn.Module], name: str) -> str:
+    """What is wrong with a model of a class that has one option otherwise."""
+    refusals = []
+    for value in _OTHERS[name]:
+        try:
+            model = _built(port, name, value)
+        except (LeafError, TypeError) as error:
+            refusals.append(str(error))
+        else:
+            return _told(port, model, name, value)
+    own = name in inspect.signature(port).parameters
+    return "; ".join(refusals) if own else ""  # a class may fix what its base takes
+
+
+def _built(port: type[nn.Module], name: str = "", value: Any = None, device: str = "meta") -> Any:
+    """A model, without memory for its weights unless it is asked for."""
+    arguments = _needed(port, name) | ({name: value} if name else {})
+    with torch.device(device), torch.random.fork_rng(devices=[]), _rates.without_warning():
+        torch.manual_seed(0)
+        return port(**arguments)
+
+
+def _needed(port: type[nn.Module], name: str = "") -> dict[str, Any]:
+    """The arguments without which a model cannot be built."""
+    takes = inspect.signature(port).parameters
+    needed = [each for each in takes if takes[each].default is inspect.Parameter.empty]
+    if "encoder" in takes and name != "encoder":  # which tells the number of features
+        needed.append("num_features")
+    return {each: _OTHERS[each][0] for each in needed if each in _OTHERS}
+
+
+def _told(port: type[nn.Module], model: nn.Module, name: str, value: Any) -> str:
+    """How a model does not tell an option, or tells of another model."""
+    try:
+        described = _description.described(model, "model")
+    except LeafError as error:  # of a layer that is no data
+        return "" if isinstance(value, nn.Module) and error.argument == name else str(error)
+    told = described["arguments"].get(name)
+    if isinstance(value, (bool, int, float, list)) and told not in (None, value):
+        return f"told as {told!r}, not {value!r}"
+    if name not in _needed(port) and not _differs(port, model, name, value):
+        return "neither told nor kept by the weights"
+    return _rebuilt(model)
+
+
+def _rebuilt(model: nn.Module) -> str:
+    """How the description of a model builds another one."""
+    described = _description.described(model, "model")
+    again = pretrained.skeleton(json.loads(json.dumps(described)))
+    if _description.described(again, "model") != described:
+        return f"what is told builds {_description.described(again, 'model')}, not {described}"
+    return _unlike(model, again)
+
+
+def _differs(port: type[nn.Module], model: nn.Module, name: str, value: Any) -> bool:
+    """Whether an option is told, or kept by the weights; one of a base may change nothing."""
+    usual = _built(port)
+    told, usually = (_description.described(each, "model")["arguments"] for each in (model, usual))
+    if (name in told, told.get(name)) != (name in usually, usually.get(name)):
+        return True
+    if name not in inspect.signature(port).parameters and not _unlike(usual, model):
+        return True
+    ours, theirs = (
+        each.state_dict() for each in (_built(port, name, value, "cpu"), _built(port, device="cpu"))
+    )
+    return any(not torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+def _unlike(model: nn.Module, again: nn.Module) -> str:
+    """What a model that is built of a description has otherwise."""
+    if repr(again) != repr(model):
+        return f"what is told builds {again}, not {model}"
+    others = dict(again.named_modules())
+    for path, module in model.named_modules():
+        for each, kept in vars(module).items():
+            if _is_plain(kept) and vars(others[path]).get(each) != kept:
+                there = vars(others[path]).get(each)
+                return f"what is told builds {path}.{each} = {there!r}, not {kept!r}"
+    ours, theirs = ([*each.named_parameters(), *each.named_buffers()] for each in (model, again))
+    for (key, tensor), (_, other) in zip(ours, theirs, strict=True):
+        if (tensor.shape, tensor.requires_grad) != (other.shape, other.requires_grad):
+            return f"what is told builds another {key}"
+    return ""
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether an attribute is data."""
+    if isinstance(value, (list, tuple)):
+        return all(_is_plain(each) for each in value)
+    return value is None or isinstance(value, (bool, int, float, str))
