@@ -1,5 +1,6 @@
 """LEAF, in the configurations that people use and at the edges of what it takes."""
 
+import warnings
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -28,6 +29,7 @@ from leaf_port import (
 from leaf_port.errors import LeafError
 from leaf_port.initializers import Constant
 from parity import spec
+from parity.checks.invariants import files_together
 from parity.layers import _leaf_laws as own_laws
 from parity.layers._common import gabor_kernel, normal, uniform
 from parity.layers._frontends import (
@@ -313,6 +315,15 @@ def _not_a_layer() -> str:
     return "a function is taken for a layer"
 
 
+def _unwarned() -> str:
+    """Of first filters that two share nobody is warned where other weights follow."""
+    first = {"kind": "Leaf", "arguments": {"n_filters": 80, "sample_rate": 8000}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pretrained.build(first)
+    return ""
+
+
 _NOT_OFFICIAL = "not official"
 _OWN = {
     "activation": FRESH,
@@ -359,6 +370,8 @@ SPEC = spec.LayerSpec(
         spec.Law("channels of the user's", own_laws.channels_of_the_users),
         spec.Law("energies at once", own_laws.energies_at_once),
         spec.Law("a warning of other rates", own_laws.other_rates_warn),
+        spec.Law("no warning of first filters that go", _unwarned),
+        spec.Law("files of one folder", files_together.of_one_folder),
     ),
     folder=_folder,
     signatures=(spec.Signature(Leaf, "leaf_audio.frontend.Leaf", own=_OWN),),

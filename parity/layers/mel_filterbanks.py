@@ -1,14 +1,17 @@
 """Mel filterbanks."""
 
+import tempfile
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from leaf_port import PCEN, MelFilterbanks
-from leaf_port.errors import FilterWarning
+from leaf_port import PCEN, MelFilterbanks, pretrained
+from leaf_port.errors import FilterWarning, LeafError
 from parity import spec
+from parity.checks.invariants import folder
 from parity.layers._common import asked_memory
 from parity.layers._frontends import waveforms, wrong_sizes, wrong_waveforms
 from parity.layers._reasons import TENSORFLOW_FFT
@@ -103,6 +106,47 @@ def _memory() -> str:
     return "" if asked == wanted else f"{asked}, not {wanted}"
 
 
+def _warned() -> str:
+    """Of filters without a bin, which no weights mend, whoever loads a folder is warned."""
+    poor = {"kind": "MelFilterbanks", "arguments": {"n_filters": 128, "n_fft": 256}}
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        pretrained.build(poor)
+    categories = [each.category for each in found]
+    return "" if categories == [FilterWarning] else f"the warnings are {categories}"
+
+
+_MOST_CONSTANTS = 2**22
+
+
+def _largest_constants() -> str:
+    """A folder without weights makes no more numbers than these, though its file is small."""
+    bins = 3
+    with tempfile.TemporaryDirectory(prefix="parity-folder-") as name:
+        for samples, told in (
+            (_MOST_CONSTANTS - bins, ""),
+            (_MOST_CONSTANTS - bins + 1, "at most"),
+        ):
+            window_len = (samples - 1) / 16  # ms of 16 kHz, rounded up to a sample more
+            arguments = {"n_filters": 1, "n_fft": 2 * (bins - 1), "window_len": window_len}
+            tree = {
+                "format_version": folder.FORMAT_VERSION,
+                "kind": "MelFilterbanks",
+                "arguments": arguments,
+            }
+            folder.write(Path(name), tree, {})
+            try:
+                mel = MelFilterbanks.from_pretrained(name)
+            except LeafError as error:
+                right = error.argument == "arguments" and f"{told} {_MOST_CONSTANTS}" in str(error)
+                if not (told and right):
+                    return str(error)
+            else:
+                if told or mel.window.shape != (samples,):
+                    return f"{samples} samples are taken as {tuple(mel.window.shape)}"
+    return ""
+
+
 _REASON = (
     "TensorFlow's float32 Fourier transform (parity/checks/transforms.py) and mel matrix; the "
     "official differs from itself by 1.4e-6 to 1.8e-6 between TensorFlow 2.13 and 2.21"
@@ -183,6 +227,8 @@ SPEC = spec.LayerSpec(
         spec.Law("a compression with weights", _compressed),
         spec.Law("the memory of window and matrix", _memory),
         spec.Law("a warning of narrow filters", _warns),
+        spec.Law("a warning of filters without a bin", _warned),
+        spec.Law("how large its constants may be", _largest_constants),
     ),
     sampling=spec.Sampling(
         batched=("inputs", "forward_only"),

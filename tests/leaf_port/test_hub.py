@@ -18,6 +18,7 @@ import torch
 
 import leaf_port as lp
 from leaf_port._installation import hint
+from leaf_port.extractor import LeafFeatureExtractor
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,6 +109,16 @@ def test_a_model_of_the_hub(hub: FakeHub, model: lp.Leaf) -> None:
     assert name == "some-one/leaf_4.speech"
     patterns = ["config.json", "model.safetensors"]
     assert options == {**given, "allow_patterns": patterns, "library_name": "leaf-port"}
+
+
+def test_what_is_asked_for_unless_told_otherwise(hub: FakeHub, model: lp.Leaf) -> None:
+    model.save_pretrained(hub.folder)
+    usual = {"revision": None, "cache_dir": None, "token": None, "local_files_only": False}
+    for kind in (lp.Leaf, LeafFeatureExtractor):
+        kind.from_pretrained("some-one/leaf")
+        ((_, options),) = hub.asked
+        assert {name: options[name] for name in usual} == usual
+        hub.asked.clear()
 
 
 def test_a_folder_comes_first(hub: FakeHub, model: lp.Leaf) -> None:

@@ -291,6 +291,14 @@ def test_where_there_is_no_pcen(name: str) -> None:
 # Features
 
 
+def test_a_colour_bar_is_drawn_if_asked_for(ax: Axes) -> None:
+    leaf = lp.Leaf(n_filters=N)
+    plot.features(np.zeros((5, N)), leaf, ax=ax)
+    assert len(ax.figure.axes) == 1
+    plot.features(np.zeros((5, N)), leaf, colorbar=True, ax=ax)
+    assert len(ax.figure.axes) == 2
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_the_image_of_features(name: str, ax: Axes) -> None:
     frontend = made(name)

@@ -53,6 +53,10 @@ def test_waveforms_of_several_lengths(name: str) -> None:
         np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_the_usual_frontend() -> None:
+    assert type(FeatureExtractor(sample_rate=RATE).frontend) is lp.Leaf
+
+
 def test_waveforms_of_one_length_are_one_array() -> None:
     made = FeatureExtractor("mel", RATE, n_filters=6)({"audio": np.stack(clips((800, 800)))})
     assert made["features"].shape == (2, 10, 6)

@@ -11,6 +11,7 @@ from torch import nn
 from parity.checks.invariants import (
     arithmetic,
     assigned,
+    broken_folders,
     clips,
     default_dtype,
     elsewhere,
@@ -89,6 +90,9 @@ def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
         yield "beside clips that are not finite", clips.beside_nan
     if clips.takes_lengths(spec):
         yield "clips of several lengths", clips.of_lengths
+    if spec.folder:
+        yield "what is told of a broken folder", broken_folders.told
+        yield "what may stand in a folder", broken_folders.taken
     if spec.signatures:
         yield "the official arguments and defaults", signatures.alike
         yield "what is not to be trained", told_arguments.frozen

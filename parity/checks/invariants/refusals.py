@@ -179,6 +179,9 @@ def _named(kind: type) -> bool:
     return kind.__module__.startswith(f"{PACKAGE}.") and kind.__name__ in given
 
 
+_TOLD = "owner", "argument", "expected", "got", "fix"
+
+
 def problems(signature: Signature) -> Iterator[str]:
     """What a class accepts that others refuse, or refuses in other words."""
     port = signature.port
@@ -236,7 +239,11 @@ def _refused(
         if error.expected not in words and not (begins and error.expected.startswith(begins)):
             elsewhere = " or ".join(map(repr, words or (begins,)))
             return f"expected is {error.expected!r}, elsewhere {elsewhere}"
-        told = error.owner, name, error.expected, str(error.got), error.fix
+        whole = error.owner, name, error.expected, error.got, error.fix
+        named: dict[str, Any] = dict(zip(_TOLD, whole, strict=True))
+        if not error.args == LeafError(**named).args == whole:  # by which it is pickled
+            return f"the error has the arguments {error.args}"
+        told = [str(each) for each in whole]
         return "" if error.fix and all(part in str(error) for part in told) else str(error)
     except Exception as error:
         return f"raised {type(error).__name__}, not LeafError: {error}"
