@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from leaf_port import _checks
+from leaf_port.errors import LeafError
 from parity import spec
 from parity.spec.random_arrays import Source
 
@@ -179,3 +180,29 @@ def refused_states(make: Callable[[], nn.Module]) -> list[spec.ErrorCase]:
         spec.ErrorCase("initial_state", on(torch.ones(1, 3))),
         spec.ErrorCase("initial_state", on(torch.ones(2, 3, dtype=torch.float64))),
     ]
+
+
+def autocast_half(make: Callable[[], nn.Module], shape: Sequence[int]) -> spec.Law:
+    """What another layer gives it under autocast, it takes: the law of a layer in a model.
+
+    In half precision as the same numbers in float32, in float64 as without autocast. Outside of
+    autocast half precision is refused.
+    """
+
+    def broken() -> str:
+        layer, half = make().eval(), torch.from_numpy(Source(0).normal(tuple(shape))).bfloat16()
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            got, wanted = layer(half), layer(half.float())
+            in_double = layer.double()(half.double())
+        if got.dtype != wanted.dtype or not torch.equal(got, wanted):
+            return "numbers in half precision give another answer than in float32"
+        with torch.no_grad():
+            if not torch.equal(in_double, layer(half.double())):
+                return "autocast changes an answer in float64"
+        try:
+            layer.float()(half)
+        except LeafError as error:
+            return "" if error.argument == "inputs" else str(error)
+        return "half precision is taken without autocast"
+
+    return spec.Law("what autocast made half", broken)

@@ -105,6 +105,7 @@ SPEC = spec.LayerSpec(
     patches=("tensorflow.python.ops.random_ops.random_uniform",),
     call=_call,
     sampling=spec.Sampling(
+        edges=[{"what": "loudness", "samples": 1, "gain": 1.0, "db": 15.0, "length": 1}],
         axes=lambda _: {"inputs": ("time",), "samples": ("time",)},
         explicit=(
             spec.Case(
@@ -156,6 +157,16 @@ SPEC = spec.LayerSpec(
         spec.ErrorCase("samples", lambda: data.align(torch.ones(2, 5))),
         spec.ErrorCase("seq_len", lambda: data.align(torch.ones(5), 0)),
         spec.ErrorCase("samples", lambda: data.int16_to_float(torch.ones(5)), "divides floats too"),
+        spec.ErrorCase(
+            "target_db",
+            lambda: data.loudness_normalization(torch.ones(5), float("nan")),
+            "gives NaN",
+        ),
+        spec.ErrorCase(
+            "max_gain_db",
+            lambda: data.loudness_normalization(torch.ones(5), max_gain_db=float("nan")),
+            "gives NaN",
+        ),
         spec.ErrorCase("samples", lambda: data.loudness_normalization(torch.ones(0)), "gives NaN"),
         spec.ErrorCase("samples", lambda: data.int16_to_float(torch.tensor([40000])), "divides it"),
         spec.ErrorCase(

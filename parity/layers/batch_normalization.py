@@ -8,7 +8,7 @@ from torch import Tensor
 
 from leaf_port.normalization import BatchNormalization
 from parity import spec
-from parity.layers._common import keras
+from parity.layers._common import autocast_half, keras
 from parity.layers._models import walk
 from parity.layers._signatures import AFFINE_LACKS, TOLD
 from parity.oracles.exact import normalisation
@@ -85,6 +85,7 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(5.1, 3.291),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    laws=(autocast_half(lambda: BatchNormalization(3), (2, 3, 4, 5)),),
     signatures=(
         spec.Signature(
             BatchNormalization,

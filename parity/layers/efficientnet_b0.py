@@ -12,7 +12,7 @@ from leaf_port.efficientnet import BLOCKS, EfficientNetB0
 from leaf_port.normalization import BatchNormalization
 from parity import spec
 from parity.layers import _efficientnet_laws as own_laws
-from parity.layers._common import normal, uniform
+from parity.layers._common import autocast_half, normal, uniform
 from parity.layers._models import channels_last
 from parity.layers._signatures import FIRST
 from parity.oracles.exact import efficientnet
@@ -177,6 +177,7 @@ SPEC = spec.LayerSpec(
         spec.Law("initial kernels", own_laws.initial_kernels),
         spec.Law("clips that training drops", own_laws.dropped_clips),
         spec.Law("rising rates", own_laws.rising_rates),
+        autocast_half(EfficientNetB0, (2, 1, 32, 33)),
     ),
     errors=(
         spec.ErrorCase("in_channels", lambda: EfficientNetB0(0)),

@@ -28,6 +28,24 @@ def _beyond() -> str:
         return "" if torch.equal(beyond, layer(x, state)) else "it counts as another one"
 
 
+@torch.no_grad()
+def _infinite() -> str:
+    """What is not finite goes through the frames as through a loop over them."""
+    infinite = float("inf")
+    inputs = torch.ones(1, 9, 4)
+    inputs[0, 2], inputs[0, 5, 1] = torch.tensor([infinite, -infinite, infinite, 0.5]), infinite
+    layer = ExponentialMovingAverage(4, 0.5, per_channel=True)
+    layer.smooth.copy_(torch.tensor([0.5, 0.25, 1.0, 0.0]))
+    m, frames = inputs[:, 0], []
+    for x in inputs.unbind(1):
+        m = layer.smooth * x + (1 - layer.smooth) * m
+        frames.append(m)
+    got, wanted = layer(inputs, inputs[:, 0]), torch.stack(frames, 1)
+    pairs = ((torch.isnan(each), each == infinite, each == -infinite) for each in (got, wanted))
+    same = all(torch.equal(*pair) for pair in zip(*pairs, strict=True))
+    return "" if same else f"{got.tolist()}, not {wanted.tolist()}"
+
+
 SPEC = spec.LayerSpec(
     name="exponential_moving_average",
     mirrors="postprocessing.py, lines 27-65",
@@ -69,6 +87,7 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(6, 2.544),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    autocast=True,
     signatures=(
         spec.Signature(
             ExponentialMovingAverage,
@@ -76,7 +95,10 @@ SPEC = spec.LayerSpec(
             own={"num_channels": TOLD},
         ),
     ),
-    laws=(spec.Law("coefficients beyond their bounds", _beyond),),
+    laws=(
+        spec.Law("coefficients beyond their bounds", _beyond),
+        spec.Law("infinities", _infinite),
+    ),
     errors=(
         spec.ErrorCase("num_channels", lambda: ExponentialMovingAverage(0, 0.04)),
         spec.ErrorCase(

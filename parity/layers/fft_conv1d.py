@@ -76,6 +76,9 @@ SPEC = spec.LayerSpec(
         spec.ErrorCase(
             "inputs", lambda: fft_conv1d(torch.ones(1, 9, 2), torch.ones(3, 1, 2)), "odd"
         ),
-        spec.ErrorCase("filters", lambda: fft_conv1d(torch.ones(1, 9, 1), torch.ones(3, 2))),
+        *(
+            spec.ErrorCase("filters", functools.partial(fft_conv1d, torch.ones(1, 9, 1), filters))
+            for filters in (torch.ones(3, 2), torch.ones(3, 2, 2), torch.ones(0, 1, 2))
+        ),
     ),
 )

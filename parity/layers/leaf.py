@@ -31,6 +31,7 @@ from leaf_port.initializers import Constant
 from parity import spec
 from parity.checks.invariants import files_together
 from parity.layers import _leaf_laws as own_laws
+from parity.layers import _other_rates
 from parity.layers._common import gabor_kernel, normal, uniform
 from parity.layers._frontends import (
     GAUSSIAN,
@@ -372,6 +373,8 @@ SPEC = spec.LayerSpec(
         spec.Law("a warning of other rates", own_laws.other_rates_warn),
         spec.Law("no warning of first filters that go", _unwarned),
         spec.Law("files of one folder", files_together.of_one_folder),
+        spec.Law("filters for another rate", _other_rates.laid_out),
+        spec.Law("the warning of another rate", _other_rates.warned),
     ),
     folder=_folder,
     signatures=(spec.Signature(Leaf, "leaf_audio.frontend.Leaf", own=_OWN),),

@@ -38,6 +38,9 @@ SPEC = spec.LayerSpec(
         "filters": source.normal((config["taps"], 1, config["filters"]), 0.1),
     },
     differentiable=("inputs", "filters"),
+    sampling=spec.Sampling(
+        edges=[{"samples": 9, "taps": 4, "filters": 2, "fft": 4}]  # segments of one sample
+    ),
     arithmetics=("complex", "real"),
     exact=lambda given: spec.exactly(
         fft.overlap_add(given.inputs["inputs"], given.inputs["filters"], given.config["fft"])
@@ -72,5 +75,8 @@ SPEC = spec.LayerSpec(
             "fft_length", lambda: overlap_add_conv1d(torch.ones(1, 9, 1), torch.ones(1, 1, 1), 3)
         ),
         spec.ErrorCase("filters", lambda: overlap_add_conv1d(torch.ones(1, 9, 1), torch.ones(9))),
+        spec.ErrorCase(
+            "fft_length", lambda: overlap_add_conv1d(torch.ones(1, 9, 1), torch.ones(1, 1, 1), 1)
+        ),
     ),
 )

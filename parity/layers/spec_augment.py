@@ -129,6 +129,16 @@ def _least_warp() -> str:
     return "the features are as they were" if torch.equal(warped, x) else ""
 
 
+# 0.7 is a little less in float32; its product with 10 is 7 there, and less in float64.
+_WHOLE_IN_FLOAT32 = [
+    {
+        **{"frames": 10, "channels": 7, "bins": 0, "freq_masks": 1, "batch": 8},
+        **{"mask_frames": longest, "time_masks": 1, "mask_ratio": 0.7},
+        **{"warp": 10 - longest, "warp_ratio": 0.7},
+    }
+    for longest in (10, 0)
+]
+
 SPEC = spec.LayerSpec(
     name="spec_augment",
     mirrors="postprocessing.py, lines 167-226 (and lingvo/core/spectrum_augmenter.py)",
@@ -150,6 +160,7 @@ SPEC = spec.LayerSpec(
     patches=("lingvo.core.spectrum_augmenter.tf.random.uniform",),
     call=_call,
     sampling=spec.Sampling(
+        edges=_WHOLE_IN_FLOAT32,
         axes=lambda _: {"inputs": ("batch", "time"), "draws": ("batch",)},
     ),
     exact=lambda given: spec.exactly(

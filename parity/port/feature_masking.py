@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
-from typing import get_args
+from collections.abc import Callable, Iterator
+from typing import Any, get_args
 from unittest import mock
+
+import torch
+from torch import Tensor
 
 from leaf_port._ops import devices
 from parity.port.backends import CPU
@@ -36,8 +39,23 @@ def asked() -> Iterator[set[str]]:
 @contextlib.contextmanager
 def _everything() -> Iterator[None]:
     table = {**devices._LACKS, _CPU: frozenset(get_args(devices.Feature))}
-    with mock.patch.object(devices, "_LACKS", table):
+    with contextlib.ExitStack() as patched:
+        patched.enter_context(mock.patch.object(devices, "_LACKS", table))
+        for owner, name in _MAXIMA:
+            without = _of_numbers(getattr(owner, name))
+            patched.enter_context(mock.patch.object(owner, name, without))
         yield
+
+
+# Of values with a NaN, the maximum of the others, as on a device that lacks "maximum of NaN".
+_MAXIMA: tuple[tuple[Any, str], ...] = ((torch.nn.functional, "max_pool2d"), (Tensor, "amax"))
+
+
+def _of_numbers(maximum: Callable[..., Any]) -> Callable[..., Any]:
+    def without_nan(x: Tensor, *arguments: Any, **named: Any) -> Any:
+        return maximum(torch.where(torch.isnan(x), -torch.inf, x), *arguments, **named)
+
+    return without_nan
 
 
 # The CPU, told to lack whatever some device lacks.

@@ -47,6 +47,8 @@ class Sampling:
             listed value; the others go together as listed.
         explicit: further cases that are recorded: counter-examples that were found once, and the
             witnesses of divergences.
+        edges: further configurations, at an edge of what is taken, which are compared with the
+            exact answer alone (``parity/checks/invariants/sizes.py``): nothing is recorded.
         unanswered: why a case that the port takes has no answer to compare (the official code
             fails, say); such ones are not drawn. Empty where it has one.
         batched: names of the inputs whose first axis counts clips, of which there may be none.
@@ -57,6 +59,7 @@ class Sampling:
 
     sizes: Sequence[str] = ("samples", "frames", "taps", "stride", "filters", "channels")
     explicit: Sequence[Case] = ()
+    edges: Sequence[Config] = ()
     unanswered: Callable[[Case], str] = lambda _case: ""
     batched: Sequence[str] = ("inputs",)
     axes: Callable[[Config], Mapping[str, Sequence[str]]] = lambda _config: _BATCH_OF_CLIPS

@@ -29,6 +29,15 @@ def _bound(size: int, x: Tensor, dtype: torch.dtype) -> Tensor:
     return (2.0 * terms**0.5 + 4.0) * ROUNDOFF[dtype] * x.norm(dim=-1, keepdim=True)
 
 
+@pytest.mark.parametrize(
+    ("size", "factor"),
+    [(2, 2), (25, 25), (33, 11), (37, 37), (74, 2), (512, 32), (1369, 37), (1517, 37)],
+)
+def test_factors(size: int, factor: int) -> None:
+    """Small ones: a wrong one changes no more than the time and the rounding."""
+    assert fourier._factor(size) == factor
+
+
 @pytest.mark.parametrize("dtype", ROUNDOFF)
 @pytest.mark.parametrize("size", SIZES)
 def test_real_transform(size: int, dtype: torch.dtype) -> None:

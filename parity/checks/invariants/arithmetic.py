@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 
 from parity.checks.invariants.one_object import smallest_of
@@ -12,8 +13,10 @@ from parity.spec import LayerSpec, Question
 
 
 def taken(spec: LayerSpec) -> str:
-    """What a layer does otherwise than it is told, in a small case."""
-    question = runner.ask(spec, smallest_of(spec))
+    """What a layer does otherwise than it is told, in a small case of one clip."""
+    case = smallest_of(spec)
+    one = dataclasses.replace(case, config={**case.config, "batch": 1})
+    question = runner.ask(spec, one)
     for arithmetic in spec.arithmetics:
         found = _complex(spec, question, arithmetic)
         if bool(found) != (arithmetic == "complex"):

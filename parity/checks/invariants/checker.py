@@ -27,7 +27,10 @@ from parity.checks.invariants import (
     signatures,
     sizes,
     told_arguments,
+    torch_settings,
+    traced,
     ways,
+    wrong_dtypes,
     wrong_inputs,
 )
 from parity.checks.invariants.generic import Usual
@@ -86,6 +89,12 @@ def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
         yield "built without memory, or given wider weights", assigned.assigned
     yield "the ways of a device", ways.taken
     yield "inputs of another kind or shape", wrong_inputs.refused
+    if spec.sampling.edges:
+        yield "the edges of what is taken", sizes.at_edges
+    yield "torch's default dtype and device", torch_settings.kept
+    yield "a traced graph", traced.alike
+    if wrong_dtypes.applies(spec):
+        yield "inputs of another dtype or rank", wrong_dtypes.refused
     if _of_clips(spec):
         yield "beside clips that are not finite", clips.beside_nan
     if clips.takes_lengths(spec):
@@ -100,6 +109,7 @@ def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
         yield "what its siblings refuse", refusals.as_siblings
         yield "sizes that no memory holds", refusals.too_large
         yield "every option told", options.kept
+        yield "what its siblings take", refusals.as_taken
         yield "a tensor given to two layers", first_values.copies_what_it_is_given
     if next(made_of.cases(spec), None):
         yield "what it is made of when built", made_of.as_official

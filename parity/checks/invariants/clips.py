@@ -14,12 +14,12 @@ from leaf_port.errors import LeafError
 from parity.checks.invariants import in_double
 from parity.checks.invariants.generic import once_each
 from parity.checks.invariants.one_object import smallest_of
-from parity.port import runner
+from parity.port import feature_masking, runner
 from parity.spec import Array, LayerSpec, Question
 
 
 def beside_nan(spec: LayerSpec) -> str:
-    """The last clip of a small case, beside clips of NaN and infinities."""
+    """The last clip of a small case, beside clips of NaN and infinities; on a poor device all."""
     case = smallest_of(spec)
     forward = in_double.forward_alone(spec, case.config)
     question = runner.ask(forward, case)
@@ -27,14 +27,17 @@ def beside_nan(spec: LayerSpec) -> str:
     broken = {name: _broken(question.inputs[name]) for name in names}
     others = _with(question, broken)
     clips = {len(array) for array in broken.values()}
-    pairs = zip(
-        in_double.outputs(forward, question), in_double.outputs(forward, others), strict=True
-    )
+    answers = in_double.outputs(forward, others)
+    pairs = zip(in_double.outputs(forward, question), answers, strict=True)
     for index, (alone, beside) in enumerate(pairs):
         if {*alone.shape[:1]} != clips:
             continue  # a penalty of the weights, say
         if problem := in_double.unlike(beside[-1:], alone[-1:]):
             return f"{case.name}: output/{index}: {problem}"
+    lacking = in_double.outputs(forward, others, feature_masking.LACKING)
+    for index, (got, wanted) in enumerate(zip(lacking, answers, strict=True)):
+        if problem := in_double.unlike(got, wanted):
+            return f"{case.name}: output/{index} of a device that lacks everything: {problem}"
     return ""
 
 

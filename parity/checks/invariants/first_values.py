@@ -188,6 +188,8 @@ def copies_what_it_is_given(spec: LayerSpec) -> str:
         arguments |= {name: functools.partial(_same, given, name) for name in initialisers}
         if initialisers and (problem := _two(signature.port, arguments, given)):
             return f"{signature.port.__qualname__}: {problem}"
+        if initialisers and (problem := _without_memory(signature.port, arguments, given)):
+            return f"{signature.port.__qualname__}: {problem}"
     return ""
 
 
@@ -200,6 +202,14 @@ def _same(
 ) -> torch.Tensor:
     """The one tensor for all."""
     return given.setdefault(name, torch.full(tuple(shape), 0.25, dtype=dtype))
+
+
+def _without_memory(port: Any, arguments: Mapping[str, Any], given: dict[str, torch.Tensor]) -> str:
+    """What an initialiser gives on the meta device has no numbers that could be refused."""
+    given.clear()
+    with torch.device("meta"):
+        devices = {each.device.type for each in port(**arguments).parameters()}
+    return "" if devices <= {"meta"} else f"made on {devices}"
 
 
 def _two(port: Any, arguments: Mapping[str, Any], given: Mapping[str, torch.Tensor]) -> str:

@@ -22,12 +22,12 @@ PACKAGE = leaf_port.__name__
 LONGEST_CLIP = 4000  # samples: a configuration takes milliseconds
 
 
-def run(spec: LayerSpec, question: Question) -> Answer:
+def run(spec: LayerSpec, question: Question, **how: Any) -> Answer:
     """The port's answer, its random initial weights drawn from a seed."""
     first = spec.arithmetics[0] if spec.arithmetics else None
     with torch.random.fork_rng(devices=[]), np.errstate(all="ignore"):
         torch.manual_seed(0)
-        return runner.answer(spec, question, runner.Run(arithmetic=first))
+        return runner.answer(spec, question, runner.Run(arithmetic=first, **how))
 
 
 def usual(spec: LayerSpec, case: Case) -> Usual:
@@ -54,15 +54,28 @@ def numpy_arguments(spec: LayerSpec, case: Case, asked: Usual) -> str:
 
 
 def autocast(spec: LayerSpec, _case: Case, asked: Usual) -> str:
-    """Where autocast would compute in bfloat16, outputs and gradients are those without it."""
+    """Where autocast would compute in half precision, outputs and gradients are those without it.
+
+    With the forward pass alone in it, as torch asks for; with both passes; and in float64.
+    """
     question, answer = asked
 
     def call(*args: Any) -> Any:
-        with torch.autocast("cpu", torch.bfloat16):  # forward alone, as torch asks for
+        with _half():
             return spec.call(*args)
 
-    half = dataclasses.replace(spec, call=call)
-    return difference(answer, run(half, question))
+    forward = dataclasses.replace(spec, call=call)
+    if problem := difference(answer, run(forward, question)):
+        return problem
+    if problem := difference(answer, run(spec, question, noise=_half)):
+        return f"the gradient: {problem}"
+    return difference(
+        run(spec, question, dtype=torch.float64), run(forward, question, dtype=torch.float64)
+    )
+
+
+def _half() -> Any:
+    return torch.autocast("cpu", torch.bfloat16)
 
 
 def no_clips(spec: LayerSpec, _case: Case, asked: Usual) -> str:
@@ -120,6 +133,12 @@ def is_ours(kind: type[nn.Module]) -> bool:
 def _shows(kind: type[nn.Module]) -> bool:
     """Whether a class is the port's, and itself says what ``print`` shows."""
     return is_ours(kind) and kind.extra_repr.__module__.startswith(f"{PACKAGE}.")
+
+
+def of_the_port(layer: Any) -> bool:
+    """Whether a layer or function is the port's own, not the declaration's around it."""
+    made = type(layer) if isinstance(layer, nn.Module) else getattr(layer, "func", layer)
+    return str(made.__module__).startswith(f"{PACKAGE}.")
 
 
 def _unlike(module: nn.Module, values: list[Any], named: Mapping[str, Any]) -> str:

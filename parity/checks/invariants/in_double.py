@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from parity.port import runner
+from parity.port.backends import CPU, Backend
 from parity.spec import Array, Config, LayerSpec, Question
 
 # Of the greatest element. A slip is about as large as the answer. float64 rounds by 1e-16, and what
@@ -26,12 +27,13 @@ def forward_alone(spec: LayerSpec, config: Config) -> LayerSpec:
     return dataclasses.replace(spec, weights=lambda _: weights, differentiable=())
 
 
-def outputs(spec: LayerSpec, question: Question) -> Sequence[Array]:
+def outputs(spec: LayerSpec, question: Question, backend: Backend = CPU) -> Sequence[Array]:
     """The port's, in the first arithmetic; what it draws is drawn from a seed."""
     first = spec.arithmetics[0] if spec.arithmetics else None
     with torch.random.fork_rng(devices=[]), np.errstate(all="ignore"):
         torch.manual_seed(0)
-        return runner.answer(spec, question, runner.Run(torch.float64, first)).outputs
+        run = runner.Run(torch.float64, first, backend=backend)
+        return runner.answer(spec, question, run).outputs
 
 
 def unlike(got: Array, wanted: Array) -> str:

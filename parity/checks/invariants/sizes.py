@@ -28,8 +28,17 @@ def of(few: int, spec: LayerSpec) -> str:
     """A small case of each choice, each of its sizes in turn being few: the first problem."""
     for case in smallest_of_each(spec):
         for name, config in _with_few(few, spec, case.config):
-            if problem := _unlike_exact(few, spec, dataclasses.replace(case, config=config)):
+            if problem := _unlike_exact(spec, dataclasses.replace(case, config=config), few):
                 return f"{case.name}: {name} of {few}: {problem}"
+    return ""
+
+
+def at_edges(spec: LayerSpec) -> str:
+    """The declared edges: the first problem."""
+    for config in spec.sampling.edges:
+        case = Case(spec.name, config)
+        if problem := _unlike_exact(spec, case):
+            return f"{case.name}: {problem}"
     return ""
 
 
@@ -60,14 +69,17 @@ def _known(name: str) -> bool:
     return any(callable(getattr(module, name, None)) for module in modules)
 
 
-def _unlike_exact(few: int, spec: LayerSpec, case: Case) -> str:
-    """How the port answers otherwise than the exact oracle; empty where it refuses."""
+def _unlike_exact(spec: LayerSpec, case: Case, few: int | None = None) -> str:
+    """How the port answers otherwise than the exact oracle, or refuses a size that is enough.
+
+    ``few`` is the size that it may refuse; None where it must not.
+    """
     try:
         forward = in_double.forward_alone(spec, case.config)
         question = runner.ask(forward, case)
         ours = in_double.outputs(forward, question)
     except LeafError as error:
-        return _refused_wrongly(error, few)
+        return f"refused: {error}" if few is None else _refused_wrongly(error, few)
     exact = exact_answer.answer(spec, question).outputs
     if len(ours) != len(exact):
         return f"{len(ours)} outputs, not {len(exact)}"

@@ -1,0 +1,50 @@
+"""torch.jit.trace makes a graph of any length that can be saved, or is refused with a reason."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from leaf_port.errors import LeafError
+from parity.checks.invariants import in_double
+from parity.checks.invariants.one_object import smallest_of_each
+from parity.port import runner, trace_shapes
+from parity.spec import Case, LayerSpec
+
+_REFUSED = "no torch.jit.trace"
+
+
+def alike(spec: LayerSpec) -> str:
+    """A small case of each choice: the first problem."""
+    for case in smallest_of_each(spec):
+        layer = runner.build(spec, case)
+        if isinstance(layer, nn.Module) and (problem := _unlike(spec, case, layer)):
+            return f"{case.name}: {problem}"
+    return ""
+
+
+def _unlike(spec: LayerSpec, case: Case, layer: nn.Module) -> str:
+    question = runner.ask(in_double.forward_alone(spec, case.config), case)
+    arrays = [_double(array) for array in (*question.inputs.values(), *question.draws)]
+    called = trace_shapes.Called(spec, layer.double().eval(), len(question.inputs), runner.tensors)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # torch.jit is deprecated; the checks compare sizes
+        try:
+            longer = trace_shapes.longer(spec, question, arrays, trace_shapes.AXES)
+            graph = torch.jit.trace(called, tuple(longer), check_trace=False)
+            torch.jit.save(graph, io.BytesIO())
+        except LeafError as error:
+            told = error.argument, error.expected
+            return "" if told == ("forward", _REFUSED) else f"refused: {error}"
+        pairs = zip(graph(*arrays), called(*arrays), strict=True)
+        problems = (in_double.unlike(got.numpy(), wanted.numpy()) for got, wanted in pairs)
+        return next((problem for problem in problems if problem), "")
+
+
+def _double(array: Any) -> Tensor:
+    tensor = torch.from_numpy(array)
+    return tensor.double() if tensor.is_floating_point() else tensor
