@@ -30,8 +30,8 @@ from leaf_port.errors import LeafError
 from leaf_port.initializers import Constant
 from parity import spec
 from parity.checks.invariants import files_together
+from parity.layers import _energies, _energies_ways, _other_rates
 from parity.layers import _leaf_laws as own_laws
-from parity.layers import _other_rates
 from parity.layers._common import gabor_kernel, normal, uniform
 from parity.layers._frontends import (
     GAUSSIAN,
@@ -375,6 +375,8 @@ SPEC = spec.LayerSpec(
         spec.Law("files of one folder", files_together.of_one_folder),
         spec.Law("filters for another rate", _other_rates.laid_out),
         spec.Law("the warning of another rate", _other_rates.warned),
+        *(spec.Law(name, law) for name, law in _energies_ways.LAWS.items()),
+        *(spec.Law(name, law) for name, law in _energies.LAWS.items()),
     ),
     folder=_folder,
     signatures=(spec.Signature(Leaf, "leaf_audio.frontend.Leaf", own=_OWN),),
@@ -390,6 +392,7 @@ SPEC = spec.LayerSpec(
         spec.ErrorCase("energies", lambda: Leaf(energies="fft").double()(_clips().double())),
         spec.ErrorCase("energies", lambda: Leaf(energies="fft", activation=SiLU())(_clips())),
         spec.ErrorCase("arithmetic", lambda: Leaf(arithmetic="half")),  # type: ignore[arg-type]
+        spec.ErrorCase("energies", lambda: Leaf(energies="fast")),  # type: ignore[arg-type]
         spec.ErrorCase("window_stride", lambda: Leaf(window_stride=0.01)),
         spec.ErrorCase("kernel_initializer", lambda: _initialised(float("nan"), 40), "gives NaN"),
         spec.ErrorCase("kernel_initializer", lambda: _initialised(1.0, 39)),
