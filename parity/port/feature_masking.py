@@ -39,8 +39,14 @@ def asked() -> Iterator[set[str]]:
 @contextlib.contextmanager
 def _everything() -> Iterator[None]:
     table = {**devices._LACKS, _CPU: frozenset(get_args(devices.Feature))}
+    with mock.patch.object(devices, "_LACKS", table):
+        yield
+
+
+@contextlib.contextmanager
+def _everything_and_nan() -> Iterator[None]:
     with contextlib.ExitStack() as patched:
-        patched.enter_context(mock.patch.object(devices, "_LACKS", table))
+        patched.enter_context(_everything())
         for owner, name in _MAXIMA:
             without = _of_numbers(getattr(owner, name))
             patched.enter_context(mock.patch.object(owner, name, without))
@@ -60,3 +66,7 @@ def _of_numbers(maximum: Callable[..., Any]) -> Callable[..., Any]:
 
 # The CPU, told to lack whatever some device lacks.
 LACKING = dataclasses.replace(CPU, settings=_everything)
+
+# The same, whose maxima are those of such a device. Not beside TensorFlow's maxima, which
+# `parity/checks/expected_divergences.py` puts in their place.
+DROPPING_NAN = dataclasses.replace(CPU, settings=_everything_and_nan)

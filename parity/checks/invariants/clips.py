@@ -34,7 +34,7 @@ def beside_nan(spec: LayerSpec) -> str:
             continue  # a penalty of the weights, say
         if problem := in_double.unlike(beside[-1:], alone[-1:]):
             return f"{case.name}: output/{index}: {problem}"
-    lacking = in_double.outputs(forward, others, feature_masking.LACKING)
+    lacking = in_double.outputs(forward, others, feature_masking.DROPPING_NAN)
     for index, (got, wanted) in enumerate(zip(lacking, answers, strict=True)):
         if problem := in_double.unlike(got, wanted):
             return f"{case.name}: output/{index} of a device that lacks everything: {problem}"
