@@ -123,6 +123,7 @@ SHAPES = (
 )
 GRADIENTS = (
     *SHAPES,
+    Some(201, 80, 3000, scale=1e-6, silent=(0, 1500)),
     Some(51, 20, 1300, silent=(400, 1000)),
     Some(51, 20, 1300, silent=(1, 1300)),
     Some(51, 20, 1300, (1300, 900), deaf=(3, 40)),
@@ -339,7 +340,7 @@ def small_parts() -> str:
     shapes = (
         Some(51, 20, 3001),
         Some(51, 60, 900, (900, 61, 60, 59, 1)),
-        Some(51, 300, 1900, (1900, 700)),  # stretches that no frame hears
+        Some(51, 600, 1900, (1900, 700)),  # stretches that no frame hears
         Some(51, 23, 900, (900, 51, 200), padding=padding.VALID),
         Some(51, 20, 1300, (1300, 900), deaf=(3, 40)),
     )

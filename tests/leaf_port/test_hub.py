@@ -175,6 +175,8 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch, model: lp.Leaf) ->
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     for call in (lambda: lp.Leaf.from_pretrained("a/b"), lambda: model.push_to_hub("a/b")):
         assert hint("hub") in told(call)
+    pushed = told(lambda: model.push_to_hub("a/b"))
+    assert "expected huggingface_hub, got no huggingface_hub;" in pushed
 
 
 def test_nothing_imports_the_library_before_it_is_needed(tmp_path: Path) -> None:

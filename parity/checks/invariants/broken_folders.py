@@ -425,7 +425,7 @@ def _of_hub(held: Kept, folder: Path) -> str:
     def download(name: str, **options: Any) -> str:
         asked.append((name, options))
         if options["revision"] == "failing":
-            raise OSError("no such\n revision")
+            raise OSError("no such\n revision " + "x" * 200)
         return str(folder)
 
     name = "some-one_2/leaf.audio-4"
@@ -439,7 +439,8 @@ def _of_hub(held: Kept, folder: Path) -> str:
             if asked != 2 * [(name, {**_DEFAULTS, **options, **files})]:
                 return f"the Hub is asked otherwise than with {options}"
             asked.clear()
-        told = f"from_pretrained: {name}", "OSError: no such revision", "check the network"
+        cut = f"no such revision {'x' * 200}"[:200]
+        told = f"from_pretrained: {name}", f"got OSError: {cut};", "check the network"
         if problem := _refused(_loading(held, name, "failing"), *told):
             return problem
         asked.clear()
@@ -451,6 +452,5 @@ def _of_hub(held: Kept, folder: Path) -> str:
         if asked:
             return f"the Hub is asked for {asked}"
     with mock.patch.dict(sys.modules, huggingface_hub=None):
-        return _refused(
-            _loading(held, name), f"from_pretrained: {name}", 'pip install "leaf-port[hub]"'
-        )
+        none = f"{name}: expected a folder that exists, got none, and no huggingface_hub; "
+        return _refused(_loading(held, name), none, 'pip install "leaf-port[hub]"')
