@@ -34,6 +34,7 @@ def card(config: Json, name: str = "FOLDER", verification: Json | None = None) -
         f"# {_title(config)}\n\n{_summary(config)}",
         _usage(config, name),
         _options(config),
+        *([_training(config["training"])] if isinstance(config.get("training"), Mapping) else []),
         *([_measured(verification)] if verification else []),
         _provenance(config),
     ]
@@ -136,6 +137,22 @@ def _options(config: Json) -> str:
     return f"## Options\n\n```json\n{json.dumps(tree, indent=1)}\n```"
 
 
+def _training(told: Json) -> str:
+    """What ``python -m leaf_port train`` noted: data, recipe, how good the model is."""
+    lines = ["## Training", "", "| | |", "|---|---|"]
+    lines += [f"| {_plain(name)} | {_noted(value)} |" for name, value in told.items()]
+    return "\n".join(lines)
+
+
+def _noted(value: object) -> str:
+    """A value, or several beside their names."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{_plain(name)}: {_noted(each)}" for name, each in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_noted(each) for each in value)
+    return _plain(f"{value:.4g}" if isinstance(value, float) else value)
+
+
 def _measured(verification: Json) -> str:
     """The worst of all clips for each output and pair."""
     if not verification.get("judged"):
@@ -187,4 +204,4 @@ def _table(config: Json, name: str) -> list[tuple[str, str]]:
 
 def _plain(text: object) -> str:
     """Text in which nothing is Markdown or HTML."""
-    return "".join(each if each.isalnum() or each in " .+-:_()" else "?" for each in str(text)[:80])
+    return "".join(each if each.isalnum() or each in " .,+-:_()" else "?" for each in str(text)[:80])

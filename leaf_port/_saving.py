@@ -35,6 +35,7 @@ def save(
     load: Load,
     name: str | None = None,
     others: Mapping[str, str] | None = None,
+    training: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes a folder.
 
@@ -45,6 +46,7 @@ def save(
         load: what ``from_pretrained`` does.
         name: by which the card says that it is loaded; the folder's by default.
         others: further files, their text by name.
+        training: how the weights came about, for ``config.json`` and the card.
 
     Raises:
         LeafError: a model that cannot be written so that it is loaded the same, or a place that is
@@ -56,6 +58,8 @@ def save(
     with place.new_folder(overwrite) as made:
         write_tensors(made, WEIGHTS, weights)
         config = {"format_version": FORMAT_VERSION, **tree, "versions": versions()}
+        if training is not None:
+            config["training"] = dict(training)
         config["weights"] = {WEIGHTS: sha256(made / WEIGHTS)}
         text = json.dumps(config, indent=1)
         (made / CONFIG).write_text(f"{text}\n", encoding="utf-8")

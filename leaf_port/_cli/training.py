@@ -97,6 +97,10 @@ def train(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write TensorBoard's files into the run's folder.")
     ] = False,
+    about: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="The data's name and licence, for the model's card."),
+    ] = None,
 ) -> None:
     """Trains a classifier by the official recipe (example/train.py).
 
@@ -128,7 +132,9 @@ def train(
     }
     if filters is not None:
         given["filters"] = filters
-    how = training_run.How(device, workers, resume, skip_bad, augment, tensorboard, validation)
+    how = training_run.How(
+        device, workers, resume, skip_bad, augment, tensorboard, validation, about
+    )
     _reported(lambda: training_run.train(data, out, given, how))
 
 

@@ -37,6 +37,7 @@ class How:
     augment: bool
     tensorboard: bool
     validation: str
+    about: str | None
 
 
 def train(data: Path, out: Path, given: Mapping[str, Any], how: How) -> None:
@@ -49,7 +50,7 @@ def train(data: Path, out: Path, given: Mapping[str, Any], how: How) -> None:
         corpus, rate = checked(corpus, how.skip_bad, say)
         recipe = Recipe(sample_rate=rate, **given)
         _describe(corpus, recipe, say)
-        options = Options(how.workers, cache=how.workers == 0, tell=say)
+        options = Options(how.workers, cache=how.workers == 0, tell=say, about=how.about)
         augment, name = _augment(how.augment)
         found = run_training(
             recipe,

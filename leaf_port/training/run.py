@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 import leaf_port
+from leaf_port import _saving
 from leaf_port.errors import LeafError
 from leaf_port.normalization import unsynchronized
 from leaf_port.training.clips import Clips
@@ -33,6 +34,7 @@ class Options:
         seconds: between two writings of the state within an epoch.
         tell: is called with each line of progress.
         tell_every: seconds between two lines within an epoch.
+        about: the data's name and licence, for the model's card.
     """
 
     workers: int = 0
@@ -40,6 +42,7 @@ class Options:
     seconds: float = 60.0
     tell: Callable[[str], None] = print
     tell_every: float = 10.0
+    about: str | None = None
 
 
 def train(
@@ -195,7 +198,7 @@ class Run:
         self._epoch, self._step, self._sums = self._epoch + 1, 0, Sums()
         if self.processes.first:
             if better:
-                self._keep_best()
+                self._keep_best({VALIDATION: found})
             self.folder.write_metrics(self._epochs)
         self._save()
 
@@ -210,10 +213,17 @@ class Run:
                     found[name] = [round(hertz, 3) for hertz in measure().tolist()]
         return found
 
-    def _keep_best(self) -> None:
+    def _keep_best(self, found: Mapping[str, Measures]) -> None:
         model = self.trainer.model
         with unsynchronized(model):  # which is no part of the model
-            model.save_pretrained(self.folder.best, overwrite=True)
+            load = type(model).from_pretrained
+            told = {
+                **({"data": self.options.about} if self.options.about else {}),
+                "labels": list(self.corpus.labels),
+                "recipe": self.recipe.as_dict() | {"filters": list(self.recipe.filters)},
+                **{split: measures.as_dict() for split, measures in found.items()},
+            }
+            _saving.save(model, self.folder.best, True, load, training=told)
 
     def _save(self) -> None:
         if not self.processes.first:
@@ -235,11 +245,14 @@ class Run:
         self.processes.gathered(None)  # until the first has written it
         best = leaf_port.AudioClassifier.from_pretrained(self.folder.best)
         self.trainer.model.load_state_dict(best.state_dict())
-        return {
+        found = {
             split: self.trainer.evaluate(self.clips[split], self.options.workers)
             for split in (VALIDATION, TEST)
             if split in self.clips
         }
+        if self.processes.first:
+            self._keep_best(found)
+        return found
 
     def _tell(self, line: str) -> None:
         if self.processes.first:

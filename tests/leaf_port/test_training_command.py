@@ -25,7 +25,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     """A run of two epochs, and what it printed."""
     out = tmp_path_factory.mktemp("runs") / "leaf"
-    return out, trained(data, out, "--epochs", "2")
+    return out, trained(data, out, "--epochs", "2", "--about", "Tones | CC0, of nobody")
 
 
 def invoked(*arguments: object) -> Result:
@@ -51,6 +51,19 @@ def test_what_a_run_leaves(run: tuple[Path, Result]) -> None:
     assert [line["epoch"] for line in lines] == [1, 2]
     low, high = lines[0]["validation"]["interval_95"]
     assert 0 <= low <= lines[0]["validation"]["accuracy"] <= high <= 1
+
+
+def test_the_card_of_the_best_model(run: tuple[Path, Result]) -> None:
+    """Data, labels, recipe and how good it is; nothing of it is read as Markdown."""
+    out, _ = run
+    card = (out / "best/README.md").read_text()
+    training = json.loads((out / "best/config.json").read_text())["training"]
+    measured = json.loads((out / "results.json").read_text())
+    assert {split: training[split] for split in measured} == measured
+    assert "| data | Tones ? CC0, of nobody |" in card
+    assert "| labels | high, low |" in card
+    assert "epochs: 2" in card
+    assert f"accuracy: {measured['test']['accuracy']:.4g}" in card
 
 
 def test_it_is_evaluated(run: tuple[Path, Result], data: Path, tmp_path: Path) -> None:
