@@ -403,7 +403,7 @@ def files() -> str:
         damaged.write_bytes(bytes(big))
         if not library._is_cut_off(damaged):
             return "a library of another byte order that is cut off is not told to be"
-    return _versions(place)
+        return _versions(place)
 
 
 def _versions(place: Path) -> str:
