@@ -204,4 +204,5 @@ def _table(config: Json, name: str) -> list[tuple[str, str]]:
 
 def _plain(text: object) -> str:
     """Text in which nothing is Markdown or HTML."""
-    return "".join(each if each.isalnum() or each in " .,+-:_()" else "?" for each in str(text)[:80])
+    kept = " .,+-:_()"
+    return "".join(each if each.isalnum() or each in kept else "?" for each in str(text)[:80])
