@@ -115,6 +115,7 @@ SHAPES = (
     Some(51, 23, 900, (900, 51, 200), padding=padding.VALID),
     Some(51, 23, 900, (900, 51, 40), padding=padding.SYMMETRIC),
     Some(50, 7, 800, padding=padding.SYMMETRIC, bias=True),
+    Some(51, 20, 700, (700, 90), bias=True),
     Some(50, 51, 901, (901, 900, 60), padding=padding.SYMMETRIC),
     Some(51, 20, 1300, scale=1e-4),
     Some(51, 20, 1),

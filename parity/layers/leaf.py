@@ -29,8 +29,7 @@ from leaf_port import (
 from leaf_port.errors import LeafError
 from leaf_port.initializers import Constant
 from parity import spec
-from parity.checks.invariants import files_together
-from parity.layers import _energies, _energies_ways, _other_rates
+from parity.layers import _energies, _energies_ways, _files_together, _other_rates
 from parity.layers import _leaf_laws as own_laws
 from parity.layers._common import gabor_kernel, normal, uniform
 from parity.layers._frontends import (
@@ -372,11 +371,11 @@ SPEC = spec.LayerSpec(
         spec.Law("energies at once", own_laws.energies_at_once),
         spec.Law("a warning of other rates", own_laws.other_rates_warn),
         spec.Law("no warning of first filters that go", _unwarned),
-        spec.Law("files of one folder", files_together.of_one_folder),
         spec.Law("filters for another rate", _other_rates.laid_out),
         spec.Law("the warning of another rate", _other_rates.warned),
         *(spec.Law(name, law) for name, law in _energies_ways.LAWS.items()),
         *(spec.Law(name, law) for name, law in _energies.LAWS.items()),
+        spec.Law("files of one folder", _files_together.of_one_folder),
     ),
     folder=_folder,
     signatures=(spec.Signature(Leaf, "leaf_audio.frontend.Leaf", own=_OWN),),

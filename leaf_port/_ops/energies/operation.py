@@ -103,7 +103,13 @@ class FusedEnergies:
             filters = self._kept_filters(conv, pool, shape)
             made = self._engine(shape, clips, filters).forward(rows)
         made = made.unflatten(1, (len(rows), -1)).permute(1, 2, 0)
-        return made if pool.bias is None else made + pool.bias
+        if pool.bias is None:
+            return made
+        # Behind a clip's own frames there is no bias either.
+        own = (
+            torch.from_numpy(clips.frames).reshape(-1, 1, 1) > torch.arange(made.shape[1])[:, None]
+        )
+        return made + pool.bias * own
 
     def _engine(self, shape: Shape, clips: Clips, filters: Filters) -> fused.Engine:
         kernel = library.opened()[0]
