@@ -310,7 +310,7 @@ MUTANTS = [
     Mutant(
         "lengths left out layer by layer",
         "slip",
-        "time_domain_filterbanks",
+        "sincnet",
         "frontend.py",
         "        if lengths is not None:\n            return by_length",
         "        if False:\n            return by_length",
