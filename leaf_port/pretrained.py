@@ -239,14 +239,25 @@ def loaded(config: Mapping[str, Any], data: bytes, folder: Path) -> nn.Module:
     """
     path = folder / WEIGHTS
     weights = parse_weights(data, path)
-    with _told(folder / CONFIG):
+    with _told(folder / CONFIG), _float32():
         module = skeleton(config, len(weights))
     _check_exactly(module, weights, path)
-    with _told(folder / CONFIG):
+    with _told(folder / CONFIG), _float32():
         _check_constants(module, len(data))
         module = materialised(module)
     load_exactly(module, weights, path)
     return module
+
+
+@contextmanager
+def _float32() -> Iterator[None]:
+    """Layers are made in torch's default dtype, which may be another one than the weights'."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def skeleton(tree: Mapping[str, Any], tensors: int | None = None) -> nn.Module:

@@ -23,7 +23,7 @@ def followed(spec: LayerSpec, case: Case, asked: Usual) -> str:
     """New weights are of the default dtype or of float32; the answer to float32 is the usual."""
     question, usual = asked
     for dtype, wanted in _DTYPES.items():
-        with _default(dtype):
+        with default(dtype):
             problem = _of_another(runner.build(spec, case), wanted)
             other = run(spec, question)
         if problem := problem or difference(_computed(usual), _computed(other)):
@@ -32,7 +32,8 @@ def followed(spec: LayerSpec, case: Case, asked: Usual) -> str:
 
 
 @contextlib.contextmanager
-def _default(dtype: torch.dtype) -> Iterator[None]:
+def default(dtype: torch.dtype) -> Iterator[None]:
+    """Torch's default dtype is another one."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
