@@ -225,7 +225,7 @@ def test_every_check_of_a_layer_is_traced(folder: campaign.Folder) -> None:
 
 
 def test_verdicts(folder: campaign.Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Caught by a case, at import, by its hang; survived; not executed. What is known is kept."""
+    """Caught by a check, at import, by its hang; survived; not executed. What is known is kept."""
     monkeypatch.setattr(campaign, "SPARE", 4.0)
     source = sources.source(FILE)
     found = statements.edits(FILE, source)
@@ -247,7 +247,7 @@ def test_verdicts(folder: campaign.Folder, monkeypatch: pytest.MonkeyPatch) -> N
         campaign.NOT_RUN,
         campaign.CAUGHT,
     ]
-    assert results[0].caught.startswith(f"{LAYER}: case")
+    assert results[0].caught in {str(each.asked) for each in folder.traced(lambda *_: None)}
     assert "exit code" in results[2].problem
     assert results[4].caught == "import"
     assert report.survivors(results) == [results[1]]
