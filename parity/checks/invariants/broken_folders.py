@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from leaf_port import _hub, _registry
 from leaf_port.errors import LeafError
-from parity.checks.invariants import default_dtype
+from parity.checks.invariants import torch_settings
 from parity.checks.invariants.folder import CONFIG, FORMAT_VERSION, WEIGHTS, Kept, Tree, kept
 from parity.spec import LayerSpec
 
@@ -342,7 +342,7 @@ def taken(spec: LayerSpec) -> str:
         with torch.device("meta"):  # as whoever builds a large model sets it
             if problem := _loads(held, folder):
                 return f"under another device: {problem}"
-        with default_dtype.default(torch.float64):
+        with torch_settings.default_dtype(torch.float64):
             if problem := _loads(held, folder):
                 return f"under another dtype: {problem}"
         return (

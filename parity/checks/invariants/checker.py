@@ -13,7 +13,6 @@ from parity.checks.invariants import (
     assigned,
     broken_folders,
     clips,
-    default_dtype,
     elsewhere,
     exact_bounds,
     first_values,
@@ -68,7 +67,6 @@ def _generic(spec: LayerSpec) -> Iterator[tuple[str, Check]]:
         yield "under autocast", generic.autocast
     if spec.folder:
         yield "kept in a folder", pretrained_folders.kept
-    yield "under another default dtype", default_dtype.followed
     yield "operations and what bounds say of them", exact_bounds.exact_bounds
 
 

@@ -37,7 +37,8 @@ def kept(spec: LayerSpec) -> str:
 
 
 @contextlib.contextmanager
-def _dtype(dtype: torch.dtype) -> Iterator[None]:
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """Torch's default dtype is another one."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
@@ -50,7 +51,7 @@ def _other_dtypes(spec: LayerSpec, case: Case, usual: Usual) -> str:
     """What a layer is made of then; in float32, and with the same weights, the same answer."""
     question, answer = usual
     for default, new in _NEW.items():
-        with _dtype(default):
+        with default_dtype(default):
             made = _dtypes(runner.build(spec, case))
             other = generic.run(spec, question)
         if made - {new}:

@@ -251,14 +251,6 @@ MUTANTS = [
         "4 * rows.shape[1] * np.arange(len(length))",
     ),
     Mutant(
-        "memory on the device of torch's default",
-        "slip",
-        "leaf",
-        "_ops/energies/by_kernel.py",
-        'SINGLE: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}',
-        'SINGLE: dict[str, Any] = {"dtype": torch.float32}',
-    ),
-    Mutant(
         "threads that leave the last channel out",
         "slip",
         "leaf",
