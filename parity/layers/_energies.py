@@ -430,7 +430,7 @@ def _same(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
 
 def torch_defaults() -> str:
     """Whether torch's default device and dtype change any bit."""
-    some = Some(51, 60, 900, (900, 61, 60))
+    some = Some(51, 60, 900, (900, 61, 60), bias=True)
     for engine in engines():
         leaf, clips = some.leaf(), some.clips()
         usual = _both(leaf, clips, some)

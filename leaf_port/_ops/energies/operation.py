@@ -106,10 +106,9 @@ class FusedEnergies:
         if pool.bias is None:
             return made
         # Behind a clip's own frames there is no bias either.
-        own = (
-            torch.from_numpy(clips.frames).reshape(-1, 1, 1) > torch.arange(made.shape[1])[:, None]
-        )
-        return made + pool.bias * own
+        place = torch.arange(made.shape[1], device=made.device)
+        own = place < torch.from_numpy(clips.frames).reshape(-1, 1).to(made.device)
+        return made + pool.bias * own.unsqueeze(2)
 
     def _engine(self, shape: Shape, clips: Clips, filters: Filters) -> fused.Engine:
         kernel = library.opened()[0]
