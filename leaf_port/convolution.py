@@ -18,9 +18,9 @@ from leaf_port import _checks, _registry, impulse_responses, padding, utils
 from leaf_port._ops import arithmetic as _arithmetic
 from leaf_port._ops.arithmetic import Arithmetic
 from leaf_port._ops.clip import clip_by_value
+from leaf_port._ops.fft_convolution import check_has_spectrum, spectrum_norm
 from leaf_port._ops.fft_convolution import fft_conv1d as fft_conv1d
 from leaf_port._ops.fft_convolution import overlap_add_conv1d as overlap_add_conv1d
-from leaf_port._ops.fft_convolution import spectrum_norm
 from leaf_port._ops.fft_convolution import upper_power_of_2 as upper_power_of_2
 from leaf_port.constraints import Constraint, GaborConstraint, UnitNorm
 from leaf_port.errors import LeafError
@@ -425,6 +425,7 @@ class FFTConv1d(Conv1d):
     def forward(self, inputs: Tensor) -> Tensor:
         """``(batch, time, 1)`` to ``(batch, time, filters)``."""
         self._check_inputs(inputs, self.kernel)
+        check_has_spectrum(type(self).__name__, inputs)
         outputs, _ = fft_conv1d(inputs, self.kernel, self.arithmetic)
         outputs = outputs if self.bias is None else outputs + self.bias
         return outputs if self.activation is None else self.activation(outputs)

@@ -55,11 +55,12 @@ class SquaredModulus(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, time, 2 * channels)`` to ``(batch, time, channels)``."""
-        _checks.shaped("SquaredModulus", x, (None, None, None), "(batch, time, 2 * channels)")
+        names = "(batch, time, 2 * channels)"
+        _checks.shaped("SquaredModulus", x, (None, None, None), names, "x")
         if x.shape[-1] % 2:
             fix = "let real and imaginary parts alternate along the last axis"
             got = tuple(x.shape)
-            raise LeafError("SquaredModulus", "inputs", "an even number of channels", got, fix)
+            raise LeafError("SquaredModulus", "x", "an even number of channels", got, fix)
         real, imaginary = x.unflatten(-1, (-1, 2)).unbind(-1)
         return real**2 + imaginary**2
 

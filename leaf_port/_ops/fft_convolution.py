@@ -31,10 +31,18 @@ def upper_power_of_2(length: int) -> int:
 
 def _check(owner: str, inputs: Tensor, filters: Tensor) -> None:
     _checks.shaped(owner, inputs, (None, None, 1), "(batch, time, 1)")
-    if filters.ndim != 3 or filters.shape[1] != 1 or filters.shape[0] < 1:
-        expected = "shape (filter_length, 1, channels)"
+    _checks.floating(owner, filters, "filters")
+    if filters.ndim != 3 or filters.shape[1] != 1 or filters.numel() < 1:
+        expected = "shape (filter_length, 1, channels), none empty"
         raise LeafError(owner, "filters", expected, tuple(filters.shape), "reshape the filters")
     _checks.same_dtype(owner, inputs, filters)
+
+
+def check_has_spectrum(owner: str, inputs: Tensor) -> None:
+    """Refuses a single sample, whose spectrum has no inverse."""
+    if inputs.shape[1] < 2:
+        got = tuple(inputs.shape)
+        raise LeafError(owner, "inputs", "at least 2 samples", got, "give a longer clip")
 
 
 def fft_conv1d(
@@ -61,9 +69,8 @@ def fft_conv1d(
     """
     _check("fft_conv1d", inputs, filters)
     check_arithmetic("fft_conv1d", arithmetic)
+    check_has_spectrum("fft_conv1d", inputs)
     length, taps = inputs.shape[1], filters.shape[0]
-    if length < 2:
-        raise LeafError("fft_conv1d", "inputs", "at least 2 samples", length, "give a longer clip")
     size = upper_power_of_2(length)
     x, h = inputs.transpose(1, 2), filters.permute(1, 2, 0)
     if uses_complex(arithmetic, inputs.device) and x.shape[0] > 0:  # MKL fails on no clips

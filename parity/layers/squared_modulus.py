@@ -34,8 +34,8 @@ SPEC = spec.LayerSpec(
     signatures=(spec.Signature(SquaredModulus, "leaf_audio.frontend.SquaredModulus"),),
     errors=(
         spec.ErrorCase(
-            "inputs", lambda: SquaredModulus()(torch.ones(2, 5, 3)), "drops the last channel"
+            "x", lambda: SquaredModulus()(torch.ones(2, 5, 3)), "drops the last channel"
         ),
-        spec.ErrorCase("inputs", lambda: SquaredModulus()(torch.ones(2, 5)), "fails"),
+        spec.ErrorCase("x", lambda: SquaredModulus()(torch.ones(2, 5)), "fails"),
     ),
 )

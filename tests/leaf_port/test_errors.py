@@ -172,7 +172,7 @@ CALLS: list[tuple[str, str, Act]] = [
     ("MelFilterbanks", "inputs", _on(lp.MelFilterbanks, 2, 800, dtype=torch.float64)),
     ("MelFilterbanks", "inputs", _on(lambda: lp.MelFilterbanks().double(), 2, 800)),
     ("GaborConv1d", "inputs", _on(lambda: lp.Leaf(n_filters=3).double(), 2, 800)),
-    ("SquaredModulus", "inputs", _on(lp.SquaredModulus, 2, 0, 4)),
+    ("SquaredModulus", "x", _on(lp.SquaredModulus, 2, 0, 4)),
     ("SpecAugment", "inputs", _on(lp.SpecAugment, 2, 5, 0)),
     ("SpecAugment", "inputs", _on(lp.SpecAugment, 2, 1, 4)),  # its warp would be 0 / 0
     ("LayerNormalization", "inputs", _on(lambda: normalization.LayerNormalization(3), 3)),

@@ -17,7 +17,6 @@ from parity.checks.invariants import (
     exact_bounds,
     first_values,
     generic,
-    input_names,
     made_of,
     one_object,
     options,
@@ -29,7 +28,6 @@ from parity.checks.invariants import (
     torch_settings,
     traced,
     ways,
-    wrong_dtypes,
     wrong_inputs,
 )
 from parity.checks.invariants.generic import Usual
@@ -80,19 +78,17 @@ def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
     """The laws that are asked once of a declaration."""
     yield "sizes of one", functools.partial(sizes.of, 1)
     yield "sizes of two", functools.partial(sizes.of, 2)
-    yield "inputs of another type or rank", input_names.told
     yield "on a device without values", elsewhere.on_a_device
     if isinstance(runner.build(spec, spec.cases()[0]), nn.Module):
         yield "made again of what it tells", told_arguments.made_again
         yield "built without memory, or given wider weights", assigned.assigned
     yield "the ways of a device", ways.taken
-    yield "inputs of another kind or shape", wrong_inputs.refused
     if spec.sampling.edges:
         yield "the edges of what is taken", sizes.at_edges
     yield "torch's default dtype and device", torch_settings.kept
     yield "a traced graph", traced.alike
-    if wrong_dtypes.applies(spec):
-        yield "inputs of another dtype or rank", wrong_dtypes.refused
+    if wrong_inputs.applies(spec):
+        yield "inputs of another kind or shape", wrong_inputs.refused
     if _of_clips(spec):
         yield "beside clips that are not finite", clips.beside_nan
     if clips.takes_lengths(spec):
