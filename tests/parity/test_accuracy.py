@@ -241,10 +241,24 @@ def test_the_table_says_mean_interval_and_verdict(port: tuple[int, ...], word: s
     text = table.markdown(settings, results)
     assert "98.00 ± 1.00 %" in text
     assert f"{word}" in text
+    assert "Official recipe: 25 epochs" in text
     assert "0.5 of the nominal one" in text
     # Wilson's, by scipy.
     low, high = stats.binomtest(291, 300).proportion_ci(0.95, "wilson")
     assert f"97.00 % | {100 * low:.1f} to {100 * high:.1f}" in text
+
+
+def test_the_table_says_what_is_not_the_official_recipe() -> None:
+    """Another learning rate is named; official channels are not."""
+    settings = {
+        **Settings(16000, 16000, learning_rate=1e-3).__dict__,
+        "filters_rate": 16000,
+        "labels": ["a"],
+        "clips": {},
+        "notes": [],
+    }
+    text = table.markdown(settings, [_finished("port", 0, 291)])
+    assert "Official recipe, with another learning rate: 25 epochs" in text
 
 
 def test_the_command(data: Path, tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ class Settings:
     def __post_init__(self) -> None:
         for name in ("seq_len", "epochs", "batch_size"):
             _checks.at_least("accuracy", name, getattr(self, name))
+        _checks.positive("accuracy", "learning_rate", self.learning_rate)
 
     def recipe(self, cell: Cell) -> Recipe:
         """The port's, whose filters are those of 16 kHz, as the official ones are."""

@@ -36,6 +36,7 @@ class Options:
     epochs: int = 25
     seq_len: int | None = None
     filters: tuple[int, ...] = FILTERS
+    learning_rate: float = Settings.learning_rate
     validation: str = "auto"
     threads: int = 1
     minutes: float | None = None
@@ -53,7 +54,13 @@ def run(options: Options, cells: Sequence[Cell], tell: Tell) -> bool:
     corpus, rate = checked(read_corpus(options.data, options.validation), False, tell)
     _check(corpus, options.data)
     length = rate if options.seq_len is None else options.seq_len
-    settings = Settings(rate, length, options.epochs, filters=options.filters)
+    settings = Settings(
+        rate,
+        length,
+        options.epochs,
+        learning_rate=options.learning_rate,
+        filters=options.filters,
+    )
     experiment = Experiment(options.out, OWNER)
     experiment.begin(settings.as_dict(corpus))
     end = None if options.minutes is None else time.monotonic() + 60.0 * options.minutes

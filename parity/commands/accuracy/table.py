@@ -10,7 +10,7 @@ from typing import Any
 
 from scipy import special
 
-from parity.commands.accuracy.cells import FRONTENDS, OFFICIAL, PORT
+from parity.commands.accuracy.cells import FRONTENDS, OFFICIAL, PORT, Settings
 
 RULES = {
     "final": "after the last epoch",
@@ -78,7 +78,8 @@ def _about(settings: Mapping[str, Any], results: Sequence[Result]) -> str:
     clips = ", ".join(f"{n} {split}" for split, n in settings["clips"].items())
     rate, made_for = settings["recordings_rate"], settings["filters_rate"]
     lines = [
-        f"{len(settings['labels'])} labels; clips: {clips}. Official recipe: {settings['epochs']} "
+        f"{len(settings['labels'])} labels; clips: {clips}. Official recipe"
+        f"{_differs(settings)}: {settings['epochs']} "
         f"epochs, batches of {settings['batch_size']}, Adam at {settings['learning_rate']:g}, "
         f"examples of {settings['seq_len']} samples, ConvNet {settings['filters']}."
     ]
@@ -92,6 +93,16 @@ def _about(settings: Mapping[str, Any], results: Sequence[Result]) -> str:
     lines += [f"Note: {note}." for note in settings["notes"]]
     versions = sorted({_versions(each) for each in results})
     return "\n".join([*lines, *versions])
+
+
+def _differs(settings: Mapping[str, Any]) -> str:
+    """What the settings have otherwise than the official example."""
+    found = []
+    if settings["learning_rate"] != Settings.learning_rate:
+        found.append("another learning rate")
+    if tuple(settings["filters"]) != Settings.filters:
+        found.append("another number of channels in ConvNet")
+    return f", with {' and '.join(found)}" if found else ""
 
 
 def _versions(result: Result) -> str:

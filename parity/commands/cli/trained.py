@@ -73,6 +73,7 @@ def accuracy(
             metavar="N,N,…", help="Channels of ConvNet's blocks. Default: 64,128,256,256,512,512."
         ),
     ] = None,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Adam's.")] = 1e-4,
     validation: Annotated[
         str,
         typer.Option(
@@ -108,6 +109,7 @@ def accuracy(
         epochs,
         seq_len,
         cells.channels(filters),
+        learning_rate,
         validation=validation,
         threads=threads,
         minutes=minutes,
