@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from leaf_port import shipped
 from leaf_port._installation import hint
 from leaf_port._model_folder import CARD, CONFIG, OPTIMIZER, PREPROCESSOR, VERIFICATION, WEIGHTS
 from leaf_port.errors import LeafError
@@ -42,10 +43,10 @@ class Hub:
     local_files_only: bool = False
 
     def located(self, given: str | os.PathLike[str], *others: str) -> Path:
-        """The folder that is meant: a local one, or the download of a model.
+        """The folder that is meant: a local one, one of the package, or the download of a model.
 
         Args:
-            given: a path or ``"owner/name"``.
+            given: a path, a name of :mod:`leaf_port.shipped` or ``"owner/name"``.
             *others: files to download beside the model's two, where they are there.
 
         Raises:
@@ -55,7 +56,7 @@ class Hub:
             if self.revision is not None:
                 got, fix = f"{str(given)!r:.200}, a folder", "leave it out"
                 raise _refusal("from_pretrained", "revision", "a Hub id, owner/name", got, fix)
-            return Path(given)
+            return shipped.located(given) or Path(given)
         return self._downloaded(str(given), *others)
 
     def _downloaded(self, name: str, *others: str) -> Path:

@@ -58,8 +58,9 @@ class FromPretrained:
         """The model of a folder or of the Hugging Face Hub, for evaluation, in float32 on the CPU.
 
         Args:
-            folder: with ``config.json`` and ``model.safetensors``; or ``"owner/name"`` on the Hub,
-                where there is no such path. Of the Hub these two files alone are downloaded, both
+            folder: with ``config.json`` and ``model.safetensors``; or, where there is no such path,
+                a model that comes with the package (:func:`leaf_port.shipped.names`) or
+                ``"owner/name"`` on the Hub. Of the Hub these two files alone are downloaded, both
                 of one commit. It needs ``pip install "leaf-port[hub]"``.
             revision: branch, tag or commit on the Hub. A commit always gives the same model.
             cache_dir: where downloads are kept; the Hub's own cache by default.

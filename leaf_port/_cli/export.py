@@ -14,6 +14,7 @@ from rich.table import Table
 from torch import nn
 
 from leaf_port import export as exporter
+from leaf_port import shipped
 from leaf_port._cli import frontends, tables
 from leaf_port._cli.failures import filter_warnings
 from leaf_port._cli.frontends import Asked, Name
@@ -120,10 +121,10 @@ def _model(given: str, asked: Asked, rate: int | None) -> tuple[nn.Module, dict[
         return frontends.build(settings.settings(), rate or _RATE), {}
     from leaf_port._cli import weights  # needs safetensors
 
-    folder = Path(given)
+    folder = shipped.located(given) or Path(given)
     if not folder.is_dir():
         got = "a file" if folder.exists() else "nothing of that name"
-        expected = f"a folder, or one of {', '.join(named)}"
+        expected = f"a folder, or one of {', '.join([*named, *shipped.names()])}"
         raise _refusal(given, expected, got, "check the name")
     told: dict[str, float | None] = {"--sample-rate": rate, "--n-filters": asked.n_filters}
     told |= {"--window-len": asked.window_len, "--window-stride": asked.window_stride}

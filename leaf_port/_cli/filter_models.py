@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from leaf_port import _checks
+from leaf_port import _checks, shipped
 from leaf_port._cli import frontends
 from leaf_port._cli.frontends import TITLES, Asked, Name
 from leaf_port._cli.refusal import in_words_of
@@ -111,9 +111,9 @@ def _named(given: str, asked: Asked, sample_rate: int | None) -> Model:
 def _folder(option: str, given: str, asked: Asked, sample_rate: int | None) -> Model:
     from leaf_port._cli.weights import folder_of, read_folder  # needs safetensors
 
-    folder = folder_of(Path(given))
+    folder = folder_of(shipped.located(given) or Path(given))
     if folder is None:
-        names = ", ".join(name.value for name in Name)
+        names = ", ".join([*(name.value for name in Name), *shipped.names()])
         expected = f"a folder of config.json and model.safetensors, or one of {names}"
         fix = "give a folder that weight_conversion wrote, or a name"
         raise LeafError(WHERE, option, expected, given, fix)

@@ -23,7 +23,10 @@ from leaf_port.errors import LeafError
 
 _PICTURES = (".png", ".svg", ".pdf")
 _TABLES = (".csv", ".json")
-_MODEL = "a folder of config.json and model.safetensors, of a frontend or a classifier"
+_MODEL = (
+    "a folder of config.json and model.safetensors, of a frontend or a classifier; a model that "
+    "comes with the package, as fsdd-leaf"
+)
 
 
 def filters(

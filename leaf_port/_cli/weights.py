@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from leaf_port import frontend, models, pretrained
 from leaf_port._cli.frontends import Asked, Name, Settings
 from leaf_port._cli.refusal import refusal
-from leaf_port._hub import Hub, is_id
+from leaf_port._hub import Hub
 from leaf_port.errors import LeafError
 from leaf_port.pretrained import differences
 
@@ -57,7 +57,7 @@ def located(given: str) -> Path:
     Raises:
         LeafError: a model that cannot be downloaded.
     """
-    return Hub().located(given) if is_id(given) else Path(given)
+    return Hub().located(given)
 
 
 def folder_of(given: str | Path) -> Path | None:
@@ -68,9 +68,7 @@ def folder_of(given: str | Path) -> Path | None:
     Raises:
         LeafError: a model that cannot be downloaded.
     """
-    if is_id(given):
-        return Hub().located(given)
-    weights = Path(given)
+    weights = Hub().located(given)
     if weights.is_dir():
         return weights
     described = weights.name == pretrained.WEIGHTS and (weights.parent / pretrained.CONFIG).exists()

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from parity.checks import case_checks, kept_units
 from parity.commands import app as command
 from parity.commands.cli import planted
-from parity.commands.mutants import hook, prepare, report, runner, worker
+from parity.commands.mutants import caught_by, hook, prepare, report, runner, worker
 from parity.commands.mutants.bugs import all_mutants
 from parity.commands.mutants.mutant import SOURCE, DoesNotApplyError, Mutant, healthy
 from parity.layers import all_specs
@@ -111,6 +111,37 @@ def test_verdicts_leave_the_tree_as_it_is() -> None:
     assert catch.units > catch.allowed
     assert "0 times" in outcomes[3].verdict.broken
     assert fingerprint() == before
+
+
+@pytest.mark.parametrize("known", ["refusals: 0", "laws: no such law", ""])
+def test_a_mutant_that_the_known_check_misses_meets_all(known: str) -> None:
+    """What is known is a hint: a wrong one changes no verdict."""
+    told: list[str] = []
+    hint = {BLATANT.name: known, COMMENT.name: known}
+    outcomes = runner.run([BLATANT, COMMENT], lambda kind, _: told.append(kind), hint)
+    assert [outcome.word for outcome in outcomes] == ["healthy", "caught", "SURVIVED"]
+    assert told.count("mutants that meet all checks") == 2
+
+
+def test_the_known_check_comes_first() -> None:
+    """Alone, with its case alone prepared; the control passes it."""
+    (_, usual), told = runner.run([BLATANT], lambda *_: None), []
+    known = runner.caught_by([usual])
+    control, again = runner.run([BLATANT], lambda kind, _: told.append(kind), known)
+    assert again.word == "caught"
+    assert runner.caught_by([again]) == known
+    assert control.word == "healthy"
+    assert told == ["units of the healthy port", "mutants", "healthy controls"]
+
+
+def test_what_is_known_is_of_planted_bugs(tmp_path: Path) -> None:
+    """No entry of a bug that is gone; what is kept comes back."""
+    known = caught_by.read()
+    assert known.keys() <= {mutant.name for mutant in MUTANTS}
+    file = tmp_path / "caught_by.json"
+    assert caught_by.read(file) == {}
+    caught_by.keep(known, file)
+    assert caught_by.read(file) == known
 
 
 def test_survivor_makes_the_command_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
