@@ -60,7 +60,9 @@ def mutants(
     keep: Annotated[
         bool,
         typer.Option(
-            "--keep", help="With --automatic: make the figures the record (for maintainers)."
+            "--keep",
+            help="Make what caught each bug, or the figures of --automatic, the record (for "
+            "maintainers).",
         ),
     ] = False,
     layer: Layers = None,
@@ -82,8 +84,8 @@ def mutants(
         )
         ok = automatic_report.run(out, chosen_edits, report.console(), keep)
         raise typer.Exit(0 if ok else 1)
-    if any((sample, since, file, tests, layer, out, after, keep)):
-        got = "--sample, --since, --file, --tests, --layer, --out, --after or --keep"
+    if any((sample, since, file, tests, layer, out, after)):
+        got = "--sample, --since, --file, --tests, --layer, --out or --after"
         fix = "give --automatic too"
         raise LeafError("parity", "mutants", "--automatic beside it", got, fix)
     table = all_mutants()
@@ -96,4 +98,6 @@ def mutants(
             )
             raise LeafError("parity", "--only", "the name of a planted bug", name, fix)
     chosen = [mutant for mutant in table if not only or mutant.name in only]
-    raise typer.Exit(0 if mutants_report.run(chosen, report.console(), json) else 1)
+    if keep and only:
+        raise LeafError("parity", "--keep", "all planted bugs", "--only", "leave out one of them")
+    raise typer.Exit(0 if mutants_report.run(chosen, report.console(), json, keep) else 1)

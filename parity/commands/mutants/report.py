@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from parity.commands.mutants import runner
+from parity.commands.mutants import caught_by, runner
 from parity.commands.mutants.mutant import Mutant
 from parity.commands.mutants.runner import Outcome
 from parity.report import steps
@@ -21,17 +21,23 @@ from parity.report import steps
 _COLOURS = {"caught": "green", "healthy": "green"}
 
 
-def run(mutants: Sequence[Mutant], console: Console, json_file: Path | None = None) -> bool:
+def run(
+    mutants: Sequence[Mutant],
+    console: Console,
+    json_file: Path | None = None,
+    keep: bool = False,
+) -> bool:
     """Runs the mutants and prints what caught each; True if every one is caught.
 
     Args:
         mutants: what to run.
         console: for the progress bar and the table.
         json_file: where to write all of it, if anywhere.
+        keep: make what caught each the record of what comes first.
     """
     began = time.monotonic()
     with steps.bars(console) as progress:
-        outcomes = runner.run(mutants, Bars(progress))
+        outcomes = runner.run(mutants, Bars(progress), caught_by.read())
     seconds = time.monotonic() - began
     console.print(table([outcome for outcome in outcomes if not outcome.is_control]))
     for outcome in outcomes:
@@ -40,6 +46,8 @@ def run(mutants: Sequence[Mutant], console: Console, json_file: Path | None = No
     console.print(f"{summary(outcomes)}; {seconds:.0f} s", highlight=False, soft_wrap=True)
     if json_file is not None:
         json_file.write_text(json.dumps(as_json(outcomes, seconds), indent=1) + "\n")
+    if keep:
+        caught_by.keep(runner.caught_by(outcomes))
     return all(outcome.ok for outcome in outcomes)
 
 

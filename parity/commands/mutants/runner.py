@@ -7,7 +7,7 @@ import functools
 import multiprocessing
 import os
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from multiprocessing.context import BaseContext
 
@@ -29,9 +29,10 @@ PRELOADED = [
     "parity.commands.mutants.worker",
 ]
 
-Ready = dict[str, list[Prepared]]
 Parts = Collection[str] | None
-"""Names of cases and kinds of checks; None for all."""
+"""Names of cases and of other checks; None for all."""
+
+_Asked = tuple[Mutant, Parts]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,29 +72,49 @@ def context() -> BaseContext:
     return forkserver
 
 
-def run(mutants: Sequence[Mutant], advance: Callable[[str, int], None]) -> list[Outcome]:
+def run(
+    mutants: Sequence[Mutant],
+    advance: Callable[[str, int], None],
+    known: Mapping[str, str] | None = None,
+) -> list[Outcome]:
     """Runs every mutant and, for each of their layers, the healthy control.
 
-    A control passes the checks that caught a mutant of its layer: no others tell anything.
+    A mutant meets the check that is known to catch it, and all of its layer if that does not, or
+    none is known. A control passes the checks that caught a mutant of its layer: no others tell
+    anything.
 
     Args:
         mutants: what to run.
         advance: told after each step which kind it was and how many of that kind there are.
+        known: which check caught a mutant the last time, by the mutant's name.
 
     Returns:
         The controls, then the mutants in their order.
     """
     layers = sorted({mutant.layer for mutant in mutants})
-    with tempfile.TemporaryDirectory(prefix="parity-mutants-") as folder:
-        ready = _prepared(layers, folder, lambda total: advance("units of the healthy port", total))
-        imported = _imported() if len(mutants) >= FEW else None
-        with process.Processes(context(), SECONDS) as processes:
-            asking = _Asking(ready, imported, processes)
-            asked = [(mutant, None) for mutant in mutants]
-            found = asking.all(asked, lambda: advance("mutants", len(mutants)))
-            controls = [(healthy(layer), _parts(layer, found)) for layer in layers]
-            passed = asking.all(controls, lambda: advance("healthy controls", len(controls)))
-    return [*passed, *found]
+    imported = _imported() if len(mutants) >= FEW else None
+    with (
+        tempfile.TemporaryDirectory(prefix="parity-mutants-") as folder,
+        process.Processes(context(), SECONDS) as processes,
+    ):
+        asking = _Asking(folder, imported, processes, advance)
+        first = [(each, {known[each.name]}) for each in mutants if known and each.name in known]
+        found = {o.mutant: o for o in asking.all("mutants", first) if o.word == "caught"}
+        left: list[_Asked] = [(each, None) for each in mutants if each not in found]
+        found |= {o.mutant: o for o in asking.all("mutants that meet all checks", left)}
+        outcomes = [found[each] for each in mutants]
+        controls = [(healthy(layer), _parts(layer, outcomes)) for layer in layers]
+        passed = asking.all("healthy controls", controls)
+    return [*passed, *outcomes]
+
+
+def caught_by(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """Which check caught each planted bug, for the next run."""
+    return {
+        each.mutant.name: each.verdict.catch.part
+        for each in outcomes
+        if not each.is_control and each.verdict.catch is not None and each.verdict.catch.part
+    }
 
 
 def _parts(layer: str, outcomes: Sequence[Outcome]) -> Parts:
@@ -108,12 +129,20 @@ def _imported() -> Mapping[str, Collection[int]]:
         return pool.submit(lines.of_imports, [PORT]).result()
 
 
-def _prepared(layers: Sequence[str], folder: str, advance: Callable[[int], None]) -> Ready:
-    """The cases of each layer, cheapest first."""
+def _prepared(
+    wanted: Mapping[str, Collection[str]], folder: str, advance: Callable[[int], None]
+) -> Iterator[tuple[str, Prepared]]:
+    """The wanted cases of each layer."""
     specs = all_specs()
-    asked = [(layer, index) for layer in layers for index in range(len(specs[layer].cases()))]
+    asked = [
+        (layer, index)
+        for layer, names in wanted.items()
+        for index, case in enumerate(specs[layer].cases())
+        if case.name in names
+    ]
+    if not asked:
+        return
     futures: dict[Future[Prepared], str] = {}
-    ready: Ready = {layer: [] for layer in layers}
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(os.cpu_count() or 1, len(asked) or 1), spawn) as pool:
         for layer, index in asked:
@@ -121,30 +150,57 @@ def _prepared(layers: Sequence[str], folder: str, advance: Callable[[int], None]
         for _ in as_completed(futures):
             advance(len(asked))
         for future, layer in futures.items():
-            ready[layer].append(future.result())
-    return {layer: sorted(cases, key=lambda case: case.size) for layer, cases in ready.items()}
+            yield layer, future.result()
 
 
 @dataclasses.dataclass(frozen=True)
 class _Asking:
-    """What every mutant is run with."""
+    """What every mutant is run with.
 
-    ready: Ready
+    Attributes:
+        folder: where prepared cases are kept.
+        imported: of each file of the port the lines that an import executes; None if not known.
+        processes: where mutants are run.
+        advance: is told of each step.
+        ready: what is prepared, by layer and case.
+    """
+
+    folder: str
     imported: Mapping[str, Collection[int]] | None
     processes: process.Processes
+    advance: Callable[[str, int], None]
+    ready: dict[str, dict[str, Prepared]] = dataclasses.field(default_factory=dict)
 
-    def all(
-        self, asked: Sequence[tuple[Mutant, Parts]], advance: Callable[[], None]
-    ) -> list[Outcome]:
+    def all(self, kind: str, asked: Sequence[_Asked]) -> list[Outcome]:
         """What becomes of mutants, each with the parts of the checks that are run."""
+        self._prepare(asked)
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             futures = [pool.submit(self._verdict, *each) for each in asked]
             for _ in as_completed(futures):
-                advance()
+                self.advance(kind, len(asked))
         return [Outcome(m, f.result()) for (m, _), f in zip(asked, futures, strict=True)]
 
+    def _prepare(self, asked: Sequence[_Asked]) -> None:
+        told = functools.partial(self.advance, "units of the healthy port")
+        for layer, prepared in _prepared(dict(self._wanted(asked)), self.folder, told):
+            self.ready.setdefault(layer, {})[prepared.case] = prepared
+
+    def _wanted(self, asked: Sequence[_Asked]) -> Iterator[tuple[str, Collection[str]]]:
+        """The cases, by layer, that these need and none has needed yet.
+
+        A damaged recording needs none: reading it must show the damage.
+        """
+        needed = [(mutant.layer, parts) for mutant, parts in asked if not mutant.damages]
+        for layer in sorted({layer for layer, _ in needed}):
+            given = [parts for each, parts in needed if each == layer]
+            names = {case.name for case in all_specs()[layer].cases()} - {
+                *self.ready.get(layer, ())
+            }
+            yield layer, {n for n in names if any(parts is None or n in parts for parts in given)}
+
     def _verdict(self, mutant: Mutant, parts: Parts) -> Verdict:
-        run = functools.partial(worker.run, mutant, self.ready[mutant.layer], parts)
+        cases = sorted(self.ready.get(mutant.layer, {}).values(), key=lambda case: case.size)
+        run = functools.partial(worker.run, mutant, cases, parts)
         at = None if self.imported is None else _place(mutant, self.imported)
         loaded = None if at is None else functools.partial(run, at)
         found = self.processes.ask(functools.partial(run, None), loaded)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,11 @@ from parity.commands.mutants.prepare import Prepared
 
 if TYPE_CHECKING:
     from parity.checks.case_checks import Result
-    from parity.spec import LayerSpec
+    from parity.checks.derivatives.asked import Asked as Derivative
+    from parity.spec import ErrorCase, LayerSpec
+    from parity.spec.invariant import Law
+
+_Named = tuple[str, Callable[[], str]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Catch:
         relative: relative difference of the array.
         message: all that the check says.
         again: the command that runs the case alone.
-        part: the case's name, or as ``case``.
+        part: what to run to see it again: a case's name, or ``laws: NAME`` and the like.
     """
 
     case: str
@@ -73,7 +78,7 @@ def run(
     Args:
         mutant: the bug.
         cases: of its layer, with what float64 says of them.
-        parts: only these cases and kinds of checks; None for all.
+        parts: only these cases and other checks; None for all.
         place: the loaded function that has the bug; None in a process that has no port yet.
         answers: where it is sent.
     """
@@ -137,11 +142,13 @@ def _checks(
 ) -> Iterator[Catch | None]:
     """What each case, refusal, law and kind of derivatives catches, None for nothing."""
     yield from _of_cases(spec, [each for each in cases if parts is None or each.case in parts])
-    for part, checks in (("refusals", _refusals), ("laws", _laws), ("derivatives", _derivatives)):
-        if parts is None or part in parts:
-            for check, message in checks(spec):
-                caught = Catch(part, check, message=message, part=part)
-                yield caught if message else None
+    for kind, checks in (("refusals", _refusals), ("laws", _laws), ("derivatives", _derivatives)):
+        for name, check in checks(spec):
+            part = f"{kind}: {name}"
+            if parts is None or part in parts:
+                message = check()
+                told = message if kind == "refusals" else f"{name}: {message}"
+                yield Catch(kind, told, message=message, part=part) if message else None
 
 
 def _of_cases(spec: LayerSpec, cases: Sequence[Prepared]) -> Iterator[Catch | None]:
@@ -156,27 +163,44 @@ def _of_cases(spec: LayerSpec, cases: Sequence[Prepared]) -> Iterator[Catch | No
             yield _catch(spec, result) if result.failures else None
 
 
-def _refusals(spec: LayerSpec) -> Iterator[tuple[str, str]]:
+def _refusals(spec: LayerSpec) -> Iterator[_Named]:
+    """By their number."""
+    for number, error_case in enumerate(spec.errors):
+        yield str(number), functools.partial(_refused, error_case)
+
+
+def _refused(error_case: ErrorCase) -> str:
     from parity.checks import case_checks
 
-    for error_case in spec.errors:
-        problem = case_checks.check_error(error_case) or ""
-        yield problem, problem
+    return case_checks.check_error(error_case) or ""
 
 
-def _laws(spec: LayerSpec) -> Iterator[tuple[str, str]]:
+def _laws(spec: LayerSpec) -> Iterator[_Named]:
     from parity.checks.invariants import checker
 
     for law in checker.laws(spec):
-        problem = checker.check(spec, law).problem
-        yield f"{law.name}: {problem}", problem
+        yield law.name, functools.partial(_broken, spec, law)
 
 
-def _derivatives(spec: LayerSpec) -> Iterator[tuple[str, str]]:
+def _broken(spec: LayerSpec, law: Law) -> str:
+    from parity.checks.invariants import checker
+
+    return checker.check(spec, law).problem
+
+
+def _derivatives(spec: LayerSpec) -> Iterator[_Named]:
+    from parity.checks.derivatives import chosen
+    from parity.spec.without_derivative import KINDS
+
+    asked = chosen.chosen(spec)
+    for kind in KINDS:
+        yield kind, functools.partial(_wrong_derivative, spec, kind, asked)
+
+
+def _wrong_derivative(spec: LayerSpec, kind: str, asked: list[Derivative]) -> str:
     from parity.checks.derivatives import derived
 
-    for each in derived.derived(spec):
-        yield f"{each.kind}: {each.problem}", each.problem
+    return derived.check(spec, kind, asked).problem
 
 
 def _catch(spec: LayerSpec, result: Result) -> Catch:
