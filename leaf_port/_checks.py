@@ -14,6 +14,7 @@ from leaf_port._ops.precision import is_traced
 from leaf_port.errors import LeafError
 
 FLOATS = (torch.float32, torch.float64)
+_GREATEST = torch.finfo(torch.float32).max
 
 
 def at_least(owner: str, argument: str, value: int, smallest: int = 1) -> int:
@@ -27,11 +28,14 @@ def at_least(owner: str, argument: str, value: int, smallest: int = 1) -> int:
 
 
 def finite(owner: str, argument: str, value: float) -> float:
-    """``value``, if it is a finite number; NumPy's numbers too."""
+    """``value``, if it is a finite number, also in float32; NumPy's numbers too."""
     if isinstance(value, (np.integer, np.floating)):
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise LeafError(owner, argument, "a finite number", repr(value), "give a finite one")
+    if abs(value) > _GREATEST:
+        expected = f"a number that float32 has: at most {_GREATEST:.4g}"
+        raise LeafError(owner, argument, expected, repr(value), "give a smaller one")
     return value
 
 

@@ -322,6 +322,7 @@ class SincConv1d(_Conv1d):
         if kernel_size % 2 == 0:
             fix = "change window_len or sample_rate so that the window has an odd number of samples"
             raise LeafError(owner, "kernel_size", "an odd number of taps", kernel_size, fix)
+        _checks.at_least(owner, "kernel_size", kernel_size, 2)
         initializer = kernel_initializer or GlorotUniform()
         self.kernel = parameter(owner, initializer, (filters // 2, 2), trainable)
         self.bias = self._bias(use_bias, filters // 2, GlorotUniform())

@@ -140,6 +140,7 @@ class Gabor:
         _checks.at_least("Gabor", "n_filters", n_filters)
         _checks.at_least("Gabor", "window_len", window_len)
         _checks.at_least("Gabor", "n_fft", n_fft, 2)
+        _checks.fits_memory("Gabor", "n_fft", n_fft, (n_fft // 2 + 1) * n_filters)
         _checks.frequency_range("Gabor", min_freq, max_freq, sample_rate)
         self.n_filters = n_filters
         self.min_freq = min_freq

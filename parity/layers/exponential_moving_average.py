@@ -101,6 +101,7 @@ SPEC = spec.LayerSpec(
     ),
     errors=(
         spec.ErrorCase("num_channels", lambda: ExponentialMovingAverage(0, 0.04)),
+        spec.ErrorCase("coeff_init", lambda: ExponentialMovingAverage(3, 1e39), "gives infinity"),
         spec.ErrorCase(
             "coeff_init", lambda: ExponentialMovingAverage(3, float("nan")), "gives NaN"
         ),

@@ -189,6 +189,7 @@ SPEC = spec.LayerSpec(
         spec.ErrorCase("num_channels", lambda: FixedSmoother(2**24, 0.04), "fails or is killed"),
         spec.ErrorCase("num_channels", lambda: PCEN(0)),
         spec.ErrorCase("alpha", lambda: PCEN(3, alpha=float("inf")), "gives NaN"),
+        spec.ErrorCase("floor", lambda: PCEN(3, floor=1e39), "gives infinity"),
         spec.ErrorCase("root", lambda: PCEN(3, root=float("nan")), "gives NaN"),
         *wrong_inputs(lambda: PCEN(3), 3),
     ),

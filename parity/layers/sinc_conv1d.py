@@ -89,6 +89,7 @@ SPEC = spec.LayerSpec(
     ),
     errors=(
         spec.ErrorCase("kernel_size", lambda: SincConv1d(8, 200)),
+        spec.ErrorCase("kernel_size", lambda: SincConv1d(8, 1)),
         spec.ErrorCase("sample_rate", lambda: SincConv1d(8, 201, sample_rate=-1), "builds it"),
         *wrong_inputs(lambda: SincConv1d(8, 25)),
     ),

@@ -67,6 +67,7 @@ SPEC = spec.LayerSpec(
     errors=(
         *wrong_sizes(TimeDomainFilterbanks),
         *wrong_waveforms(lambda: TimeDomainFilterbanks(n_filters=3)),
+        spec.ErrorCase("n_fft", lambda: TimeDomainFilterbanks(n_fft=2**48), "runs out of memory"),
         spec.ErrorCase("max_freq", lambda: TimeDomainFilterbanks(sample_rate=8000)),
     ),
 )

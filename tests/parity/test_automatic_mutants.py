@@ -516,12 +516,12 @@ def test_a_part_does_not_become_the_record(chosen: report.Chosen, tmp_path: Path
         (["--automatic"], "--out"),
         (["--sample", "3"], "--automatic"),
         (["--since", "x"], "--automatic"),
-        (["--keep"], "--automatic"),
+        (["--keep", "--only", "CNN10 by default"], "--only"),
         (["--after", "x"], "--automatic"),
     ],
 )
 def test_options_that_do_not_go_together(arguments: list[str], told: str) -> None:
-    """Exit code 2 or an error that names what is missing."""
+    """Exit code 2 or an error that names what is missing, or too much."""
     done = CliRunner().invoke(command.app, ["mutants", *arguments])
     assert done.exit_code != 0
     assert told in str(done.exception)
