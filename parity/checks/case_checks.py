@@ -219,6 +219,12 @@ def check_named(layer: str, case_name: str, *names: str) -> list[Result]:
         return [Result(layer, case_name, None, error=what, backend=each.name) for each in where]
 
 
+def check_errors_named(layer: str) -> list[str | None]:
+    """What is wrong with each error case of a layer: what a worker process is asked."""
+    processor.prepare()
+    return [check_error(error_case) for error_case in all_specs()[layer].errors]
+
+
 def check_error(error_case: ErrorCase) -> str | None:
     """None if the port refuses with a LeafError about the declared argument; else what happened."""
     try:

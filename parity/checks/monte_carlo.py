@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from parity.checks import blocked_convolution, kept_units, operations, summation, transforms
 from parity.checks.compare import Rounded
 from parity.port import runner
+from parity.port.dispatch_mode import DispatchMode
 from parity.spec import Array, LayerSpec, Question
 
 UNIT_ROUNDOFF = 2.0**-24
@@ -104,7 +104,7 @@ class Magnitudes:
         return made
 
 
-class Noise(TorchDispatchMode):
+class Noise(DispatchMode):
     """Disturbs every floating result as float32 rounding could.
 
     Args:
@@ -124,11 +124,6 @@ class Noise(TorchDispatchMode):
         self._generator = torch.Generator().manual_seed(seed)
         self._magnitudes = magnitudes or Magnitudes()
         self._magnitudes.rewind()
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """No: torch would import its compiler (2 s) only to keep it from what it never compiles."""
-        return False
 
     def __torch_dispatch__(
         self,

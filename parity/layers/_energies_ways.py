@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from leaf_port import GaborConv1d, GaussianLowpass, Leaf, SquaredModulus
 from leaf_port import padding as pads
@@ -28,6 +27,7 @@ from leaf_port._ops.energies.operation import FusedEnergies
 from leaf_port.constraints import UnitNorm
 from leaf_port.errors import LeafError
 from parity.layers._energies import Some, engines, kernel_below, noise
+from parity.port.dispatch_mode import DispatchMode
 
 SAMPLES, TAPS, HOP = 300, 51, 20
 
@@ -242,7 +242,7 @@ class _Functions(TorchFunctionMode):
         return func(*args, **kwargs or {})
 
 
-class _Operations(TorchDispatchMode):
+class _Operations(DispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return func(*args, **kwargs or {})
 

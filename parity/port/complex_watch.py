@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils import _pytree
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from parity.port.dispatch_mode import DispatchMode
 
 
-class ComplexWatch(TorchDispatchMode):
+class ComplexWatch(DispatchMode):
     """Remembers the first operation on complex numbers, forward or backward.
 
     Attributes:

@@ -6,8 +6,9 @@ import dataclasses
 import multiprocessing
 import os
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from typing import Any
 
 from rich.progress import Progress
 
@@ -77,10 +78,9 @@ class Row:
         failures = [failure for failure in self.failures if failure not in others]
         return Row(self.spec, results, self.refusals, self.laws, self.derivatives, failures)
 
-    def refuse(self) -> None:
-        """Runs the error cases."""
-        for error_case in self.spec.errors:
-            problem = case_checks.check_error(error_case)
+    def refuse(self, problems: Sequence[str | None]) -> None:
+        """Takes in what came of the error cases, in their order."""
+        for error_case, problem in zip(self.spec.errors, problems, strict=True):
             self.refusals.append(Refusal(error_case.argument, error_case.official, problem))
             self.failures += [f"{self.spec.name}: {problem}"] if problem else []
 
@@ -152,6 +152,8 @@ def gather(
 ) -> list[Row]:
     """Runs all cases (or the one named ``only``, or the first few of each layer) on backends,
     spread over the machine's cores.
+
+    What is asked of a whole layer begins first: it takes longest.
     """
     rows = {spec.name: Row(spec) for spec in specs}
     asked = [
@@ -160,33 +162,65 @@ def gather(
         for case in recorded.cases(spec)[:first]
         if only in (None, case.name)
     ]
-    task = progress.add_task("recorded cases", total=len(asked))
-    left = Counter(layer for layer, *_ in asked)
-    totals = Counter(left)
+    whole = list(rows) if only is None and first is None else []
     context = multiprocessing.get_context("spawn")
     workers = min(os.cpu_count() or 1, len(asked) or 1)
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        futures = {pool.submit(case_checks.check_named, *names): names[0] for names in asked}
-        whole = list(rows) if only is None and first is None else []
-        judged = [pool.submit(checker.check_named, name) for name in whole]
-        differentiated = [pool.submit(derived.check_named, name) for name in whole]
+        futures: dict[Future[Any], tuple[str, str]] = {
+            pool.submit(_WHOLE[kind], name): (kind, name) for kind in _WHOLE for name in whole
+        }
+        for names in asked:
+            futures[pool.submit(case_checks.check_named, *names)] = _CASES, names[0]
+        told = _Told(progress, Counter(futures.values()))
         for future in as_completed(futures):
-            for result in future.result():
-                rows[result.layer].add(result)
-            progress.advance(task)
-            layer = futures[future]
-            left[layer] -= 1
-            if not left[layer]:
-                done = sum(not count for count in left.values())
-                told = f"{layer}: recorded cases run: {totals[layer]}"
-                steps.line(progress.console, f"{told} (layer {done} of {len(left)})")
-        for name, laws, derivatives in zip(whole, judged, differentiated, strict=True):
-            rows[name].judge(laws.result())
-            rows[name].differentiate(derivatives.result())
-            steps.line(progress.console, f"{name}: laws and derivatives checked")
-    for name in whole:
-        rows[name].refuse()
+            kind, name = futures[future]
+            _take(rows[name], kind, future.result())
+            told(kind, name)
     return list(rows.values())
+
+
+_CASES, _LAWS, _DERIVATIVES, _REFUSALS = "recorded cases", "laws", "derivatives", "error cases"
+_WHOLE: Mapping[str, Callable[[str], Any]] = {
+    _LAWS: checker.check_named,
+    _DERIVATIVES: derived.check_named,
+    _REFUSALS: case_checks.check_errors_named,
+}
+
+
+def _take(row: Row, kind: str, found: Any) -> None:
+    """Takes in what came of a part of a layer's checks."""
+    if kind == _CASES:
+        for result in found:
+            row.add(result)
+    elif kind == _LAWS:
+        row.judge(found)
+    elif kind == _DERIVATIVES:
+        row.differentiate(found)
+    else:
+        row.refuse(found)
+
+
+class _Told:
+    """One progress bar a kind of checks; a line a layer where bars are not seen."""
+
+    def __init__(self, progress: Progress, asked: Counter[tuple[str, str]]) -> None:
+        self._progress, self._asked, self._left = progress, asked, Counter(asked)
+        self._layers = Counter(kind for kind, _ in asked)
+        self._done = Counter[str]()
+        totals = Counter[str]()
+        for (kind, _), count in asked.items():
+            totals[kind] += count
+        self._bars = {kind: progress.add_task(kind, total=totals[kind]) for kind in totals}
+
+    def __call__(self, kind: str, layer: str) -> None:
+        """One more of a layer is done."""
+        self._progress.advance(self._bars[kind])
+        self._left[kind, layer] -= 1
+        if not self._left[kind, layer]:
+            self._done[kind] += 1
+            told = f": {self._asked[kind, layer]}" if kind == _CASES else ""
+            place = f"layer {self._done[kind]} of {self._layers[kind]}"
+            steps.line(self._progress.console, f"{layer}: {kind} run{told} ({place})")
 
 
 def failures(rows: Sequence[Row]) -> list[str]:

@@ -59,7 +59,7 @@ def checked(layer: str, cases: int = 2) -> Row:
     for case in row.spec.cases()[:cases]:
         for result in case_checks.check(row.spec, case, recording.answer):
             row.add(result)
-    row.refuse()
+    row.refuse(case_checks.check_errors_named(layer))
     return row
 
 

@@ -15,16 +15,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from parity.checks import monte_carlo, operations
 from parity.checks.invariants.generic import Usual
 from parity.port import runner
+from parity.port.dispatch_mode import DispatchMode
 from parity.spec import Case, LayerSpec, Question
 from parity.spec.budget import NEVER_LOOSE, Budget
 
 
-class Watch(TorchDispatchMode):
+class Watch(DispatchMode):
     """Remembers the operations whose last bits depend on the machine."""
 
     def __init__(self) -> None:

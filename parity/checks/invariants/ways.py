@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from leaf_port._ops.devices import Feature
 from parity.checks.invariants.generic import once_each
 from parity.port import feature_masking, runner
 from parity.port.backends import CPU, Backend
+from parity.port.dispatch_mode import DispatchMode
 from parity.spec import LayerSpec, Question
 
 # Operations by the feature that they are; what has complex numbers, arithmetic.py watches.
@@ -26,7 +26,7 @@ _OPERATIONS: Mapping[Feature, frozenset[str]] = {
 }
 
 
-class _Calls(TorchDispatchMode):
+class _Calls(DispatchMode):
     """Remembers the names of all operations, forward and backward."""
 
     def __init__(self) -> None:
