@@ -97,7 +97,7 @@ def _called(spec: LayerSpec, case: Case) -> _Called:
     inputs = [torch.from_numpy(array.copy()) for array in question.inputs.values()]
     draws = [[torch.from_numpy(draw) for draw in question.draws]] if spec.draws else []
     declared = functools.partial(spec.call, layer)
-    if isinstance(layer, nn.Module) and _is_direct(spec, layer):
+    if isinstance(layer, nn.Module) and of_the_port(layer) and not draws:
         given: list[Sequence[Any]] = []
         hook = layer.register_forward_pre_hook(lambda _layer, args: given.append(args))
         with torch.no_grad():
@@ -121,7 +121,11 @@ def _all_wrong(called: _Called, given: Tensor) -> Iterator[_Wrong]:
     for dtype in _DTYPES:
         taken = dtype == torch.float64 and not weighs
         yield _Wrong(f"of {dtype}", given.to(dtype), str(dtype), taken, of_torch=dtype.is_complex)
-    if not _is_direct(called.spec, layer):
+    if isinstance(layer, nn.Module) and not of_the_port(layer):
+        return  # around a part: it may permute axes
+    came = str((1, *given.shape))
+    yield _Wrong("another axis first", given[None], came, taken=True)
+    if called.spec.draws is not None:  # which fit one shape
         return
     if of_the_port(layer):
         yield _Wrong("a list", given.tolist(), of_torch=True)
@@ -129,15 +133,8 @@ def _all_wrong(called: _Called, given: Tensor) -> Iterator[_Wrong]:
     yield from _shaped(given)
 
 
-def _is_direct(spec: LayerSpec, layer: Callable[..., Any]) -> bool:
-    """Whether it is called in its own layout, without draws, which fit one shape."""
-    return spec.draws is None and (of_the_port(layer) or not isinstance(layer, nn.Module))
-
-
 def _shaped(given: Tensor) -> Iterator[_Wrong]:
     """Of another shape, which may be taken."""
-    came = str((1, *given.shape))
-    yield _Wrong("another axis first", given[None], came, taken=True)
     for axis in range(given.ndim):
         first = given.narrow(axis, 0, 1)
         for how, value in (
