@@ -69,6 +69,7 @@ class Kept:
     Attributes:
         date: when it was kept.
         on: processor and versions.
+        commit: of the checkout; empty where git did not tell.
         sources: hash of the port and the checks that it belongs to.
         by_operator: figures of each kind of edit.
         by_file: figures of each file.
@@ -77,6 +78,7 @@ class Kept:
 
     date: str
     on: str
+    commit: str
     sources: str
     by_operator: Mapping[str, Figures]
     by_file: Mapping[str, Figures]

@@ -170,6 +170,30 @@ def test_changed_lines_of_a_diff() -> None:
     assert sources._changed(diff) == {"a.py": {2, 3}, "c.py": {1}}
 
 
+def test_since_the_kept_campaign(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its commit is the revision; without a record, or a commit in it, an error says what to do."""
+    load, file = edits.load, tmp_path / "edits.json"
+    monkeypatch.setattr(edits, "load", lambda: load(file))
+    with pytest.raises(LeafError, match="--since kept"):
+        kept.revision()
+    monkeypatch.setattr(sources, "commit", lambda: "c0ffee")
+    kept.keep(_results(), file)
+    asked: list[str] = []
+
+    def since(found: list[Edit], revision: str) -> list[Edit]:
+        asked.append(revision)
+        return found[:1]
+
+    monkeypatch.setattr(sources, "since", since)
+    keyed = campaign.keys(statements.edits(FILE, sources.source(FILE)))
+    assert len(report.Chosen(since=report.KEPT).of(keyed)) == 1
+    assert asked == ["c0ffee"]
+    monkeypatch.setattr(sources, "commit", lambda: "")
+    kept.keep(_results(), file)
+    with pytest.raises(LeafError, match="names its commit"):
+        kept.revision()
+
+
 def test_since_a_revision_that_is_not_there() -> None:
     """One error that names it."""
     with pytest.raises(LeafError, match="no-such-revision"):

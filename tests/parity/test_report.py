@@ -410,7 +410,7 @@ def test_a_campaign_of_edits_is_shown(healthy: list[Row]) -> None:
     some, none = edits.Figures(30, 2, 1, 4, 5), edits.Figures(equivalent=1)
     survivor = edits.Survivor("leaf_port/padding.py", 7, "operator", "- a < b\n+ a <= b")
     groups = {"operator": some, "word": none}
-    kept = edits.Kept("2026-01-02", "a processor", "0", groups, groups, [survivor])
+    kept = edits.Kept("2026-01-02", "a processor", "c0ffee", "0", groups, groups, [survivor])
     report = dataclasses.replace(content.make(healthy, None), edits=kept)
     text = page.html(report)
     told = ("90.9 % were", "97.0 % with", "a &lt; b", "leaf_port/padding.py", "have changed since")

@@ -30,7 +30,10 @@ def mutants(
     seed: Annotated[int, typer.Option(help="With --automatic: of the draw.")] = 0,
     since: Annotated[
         str | None,
-        typer.Option(help="With --automatic: only edits of lines that differ from this revision."),
+        typer.Option(
+            help="With --automatic: only edits of lines that differ from this revision; `kept`: "
+            "from the last campaign whose figures are the record."
+        ),
     ] = None,
     file: Annotated[
         list[str] | None,

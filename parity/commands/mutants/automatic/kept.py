@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from leaf_port import _publish
+from leaf_port.errors import LeafError
 from parity.commands.machines import outcome
-from parity.commands.mutants.automatic import equivalent
+from parity.commands.mutants.automatic import equivalent, sources
 from parity.commands.mutants.automatic.campaign import CAUGHT, NOT_RUN, SURVIVED, Result
 from parity.report import edits
 from parity.report.edits import FILE, Figures, Kept, Survivor
@@ -36,6 +37,7 @@ def of(results: Sequence[Result]) -> Kept:
     return Kept(
         datetime.datetime.now(datetime.UTC).date().isoformat(),
         outcome.on(),
+        sources.commit(),
         edits.sources(),
         dict(grouped(results, "operator")),
         dict(grouped(results, "file")),
@@ -50,6 +52,20 @@ def grouped(results: Sequence[Result], by: str) -> Iterator[tuple[str, Figures]]
         groups.setdefault(str(getattr(each, by)), []).append(each)
     for name, of_it in sorted(groups.items()):
         yield name, figures(of_it)
+
+
+def revision() -> str:
+    """The commit of the record, from which ``--since kept`` counts.
+
+    Raises:
+        LeafError: there is no record, or it names no commit.
+    """
+    record = edits.load()
+    if record is None or not record.commit:
+        expected, got = "a kept campaign that names its commit", "none"
+        fix = "name a revision, or keep a campaign: --automatic --keep"
+        raise LeafError("parity", "--since kept", expected, got, fix)
+    return record.commit
 
 
 def keep(results: Sequence[Result], path: Path = FILE) -> None:

@@ -19,6 +19,8 @@ from parity.layers import all_specs
 from parity.report import steps
 from parity.report.edits import HEADS, cells
 
+KEPT = "kept"
+
 
 @dataclasses.dataclass(frozen=True)
 class Chosen:
@@ -27,7 +29,8 @@ class Chosen:
     Attributes:
         count: how many are drawn; all if None.
         seed: of the draw.
-        since: only those of lines that differ from this revision's; the checks of near layers.
+        since: only those of lines that differ from this revision's, or, if it is ``kept``, from
+            the kept campaign's; the checks of near layers.
         files: only those of files whose names begin so; of the port if empty.
         layers: whose checks are run.
         tests: files or folders of tests that are run too.
@@ -63,7 +66,10 @@ class Chosen:
                 raise LeafError("parity", "--file", expected, begin, "give another one")
         files = tuple(self.files) or (f"{sources.PORT}/",)
         key_of = {edit: key for key, edit in keyed.items() if edit.file.startswith(files)}
-        edits = list(key_of) if self.since is None else sources.since(list(key_of), self.since)
+        edits = list(key_of)
+        if self.since is not None:
+            since = kept.revision() if self.since == KEPT else self.since
+            edits = sources.since(edits, since)
         return {key_of[each]: each for each in sources.sample(edits, self.count, self.seed)}
 
     @property

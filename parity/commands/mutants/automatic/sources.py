@@ -96,6 +96,16 @@ def since(edits: Sequence[Edit], revision: str) -> list[Edit]:
     ]
 
 
+def commit() -> str:
+    """The checkout's; empty where git does not tell."""
+    asked = ["git", "rev-parse", "HEAD"]
+    try:
+        told = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    except OSError:  # no git
+        return ""
+    return told.stdout.strip() if told.returncode == 0 else ""
+
+
 def _changed(diff: str) -> dict[str, set[int]]:
     """The new lines of each file in a diff without context."""
     found: dict[str, set[int]] = {}
