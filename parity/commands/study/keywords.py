@@ -33,7 +33,11 @@ BAND = (1400.0, 2200.0)
 GUARD = (1250.0, 2400.0)
 """Hz, in which there is no planted noise."""
 
-NOISE_DB, FLOOR_DB = 6.0, 10.0
+NOISE_DB, FLOOR_DB = 6.0, 3.0
+"""In a pilot of one seed the exact Leaf reached 23 % in 8 epochs with 0 dB, 95 % with 2.5 dB, 99 %
+with 5 dB: more noise hides the keywords, less hides what distinguishes frontends.
+"""
+
 PATHS = (
     ((0.0, 0.2, 0.4), (0.6, 0.8, 1.0)),
     ((0.4, 0.2, 0.0), (1.0, 0.8, 0.6)),
