@@ -179,7 +179,8 @@ def _untold(called: _Called, name: str, wrong: _Wrong, error: LeafError) -> str:
     ports = [each.port for each in called.spec.signatures if inspect.isfunction(each.port)]
     others = {each for port in ports for each in inspect.signature(port).parameters}
     arguments = {name}
-    if wrong.any_argument or name not in others:  # a declaration may name it otherwise
+    renamed = bool(others) and name not in others  # a declaration may name it otherwise
+    if wrong.any_argument or renamed:
         arguments |= {*called.names, *others}
     if error.argument not in arguments:
         return f"the error is about {error.argument}"
