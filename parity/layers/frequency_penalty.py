@@ -60,7 +60,10 @@ class _Unpenalised(nn.Module):
 def _of_nothing() -> str:
     """What has no regulariser adds nothing."""
     total = regularization_loss(nn.ModuleList([_Unpenalised(), FFTConv1d(2, 5)]), 9)
-    return "" if total.shape == () and float(total) == 0.0 else f"it is {total}"
+    if total.shape != () or float(total) != 0.0:
+        return f"it is {total}"
+    alone = FFTConv1d(2, 5).frequency_penalty(9).item()
+    return "" if alone == 0.0 else f"asked alone, it is {alone}"
 
 
 SPEC = spec.LayerSpec(

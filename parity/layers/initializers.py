@@ -11,6 +11,7 @@ from leaf_port import GaborInit, LowpassInit, PreempInit, SincInit, WindowType, 
 from leaf_port.initializers import Constant, GlorotUniform, Identity, Initializer, parameter
 from leaf_port.scales import ScaleInit
 from parity import spec
+from parity.layers import _scale_laws
 from parity.oracles.exact import gabor, initialisers
 from parity.spec.without_derivative import nothing
 
@@ -200,6 +201,8 @@ SPEC = spec.LayerSpec(
         spec.Law("the values of each", _values),
         spec.Law("values on another device", _elsewhere),
         spec.Law("the band of a scale", _band),
+        spec.Law("filters on every scale", _scale_laws.laid_out),
+        spec.Law("the scale of filterbanks", _scale_laws.of_filterbanks),
     ),
     errors=(
         spec.ErrorCase("scale", lambda: ScaleInit("octaves")),
