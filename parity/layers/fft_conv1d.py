@@ -69,6 +69,15 @@ SPEC = spec.LayerSpec(
     ),
     errors=(
         spec.ErrorCase(
+            "filters",
+            lambda: fft_conv1d(torch.ones(1, 9, 1), [[[1.0]]]),  # type: ignore[arg-type]
+            "converts it",
+        ),
+        spec.ErrorCase(
+            "filters", lambda: fft_conv1d(torch.ones(1, 9, 1), torch.ones(3, 1, 1).half())
+        ),
+        spec.ErrorCase("filters", lambda: fft_conv1d(torch.ones(1, 9, 1), torch.ones(3, 1, 0))),
+        spec.ErrorCase(
             "arithmetic",
             lambda: fft_conv1d(torch.ones(1, 9, 1), torch.ones(3, 1, 2), "half"),  # type: ignore[arg-type]
         ),
