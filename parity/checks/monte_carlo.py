@@ -69,10 +69,8 @@ COMPOSITE = torch._decomp.get_decompositions(
 
 
 def _magnitude(name: str, out: Tensor) -> Tensor:
-    """What the rounding of ``out`` is proportional to."""
-    if name == "exp":
-        return out.abs() + _DROPPED / UNIT_ROUNDOFF
-    return out.abs()
+    """What the rounding of ``out`` is proportional to. Its sign is free: draws are symmetric."""
+    return out + _DROPPED / UNIT_ROUNDOFF if name == "exp" else out
 
 
 TransformRounding = Callable[[str, Any, Tensor], Tensor]
@@ -121,7 +119,8 @@ class Noise(DispatchMode):
     ) -> None:
         super().__init__()
         self._transform = transform
-        self._generator = torch.Generator().manual_seed(seed)
+        # Draws twice as fast as torch's generator, and half of a run's work was to draw.
+        self._generator = np.random.Generator(np.random.SFC64(seed))
         self._magnitudes = magnitudes or Magnitudes()
         self._magnitudes.rewind()
 
@@ -145,7 +144,7 @@ class Noise(DispatchMode):
             sizes = self._entering(name, compute, args, kwargs, None)
             plain = func(*args, **kwargs)
             if isinstance(plain, Tensor):
-                self._disturb_(plain, plain.abs() if sizes is None else sizes)
+                self._disturb_(plain, plain if sizes is None else sizes)
             return plain
         plain = compute(*args, **kwargs)
         sizes = self._entering(name, compute, args, kwargs, plain)
@@ -181,12 +180,13 @@ class Noise(DispatchMode):
         ]
 
     def _uniform(self, like: Tensor) -> Tensor:
-        draw = torch.empty(like.shape, dtype=torch.float64)
-        return draw.uniform_(-UNIT_ROUNDOFF, UNIT_ROUNDOFF, generator=self._generator)
+        """Numbers between -1/2 and 1/2."""
+        draw = np.asarray(self._generator.random(tuple(like.shape)))
+        return torch.from_numpy(draw).sub_(0.5)
 
     def _disturb_(self, out: Tensor, magnitude: Tensor) -> None:
         if out.is_floating_point():
-            out.add_(self._uniform(out) * magnitude)
+            out.addcmul_(self._uniform(out), magnitude, value=2 * UNIT_ROUNDOFF)
 
     def _disturbed(self, name: str, args: Any, out: Any, sizes: Any) -> Any:
         if isinstance(out, (tuple, list)):
@@ -206,8 +206,8 @@ class Noise(DispatchMode):
             size = torch.where(torch.isfinite(out), size, 0.0)  # infinity stays what it is
         if out.is_complex():
             disturbance = torch.complex(self._uniform(out) * size, self._uniform(out) * size)
-            return out + disturbance.to(out.dtype)
-        return self._uniform(out).mul_(size).add_(out)
+            return out.add(disturbance.to(out.dtype), alpha=2 * UNIT_ROUNDOFF)
+        return torch.addcmul(out, self._uniform(out), size, value=2 * UNIT_ROUNDOFF)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from parity.oracles.exact.types import Array
 
+AT_ONCE = 256  # windows
+
 
 def same_padding(length: int, taps: int, stride: int = 1, dilation: int = 1) -> tuple[int, int]:
     """Samples before and after: ``max((ceil(T / s) - 1) s + (K - 1) d + 1 - T, 0)``, less of it
@@ -53,9 +55,13 @@ def conv1d(
     """
     taps, channels, count = kernel.shape
     windows = frames(x, taps, stride, padding, dilation)
-    flat = windows.reshape(-1, channels * taps)
-    out = flat @ kernel.transpose(1, 0, 2).reshape(channels * taps, count)
-    return np.asarray(out.reshape(*windows.shape[:2], count))
+    flat = kernel.transpose(1, 0, 2).reshape(channels * taps, count)
+    out = np.empty((*windows.shape[:2], count), np.result_type(x, kernel))
+    for clip, answers in zip(windows, out, strict=True):
+        for at in range(0, len(clip), AT_ONCE):  # written out, these stay in the cache
+            some = clip[at : at + AT_ONCE]
+            answers[at : at + AT_ONCE] = some.reshape(len(some), -1) @ flat
+    return out
 
 
 def depthwise(x: Array, windows: Array, stride: int, padding: str) -> Array:
