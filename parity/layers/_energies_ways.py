@@ -9,7 +9,7 @@ import pickle
 import shutil
 import struct
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -21,12 +21,12 @@ from torch.overrides import TorchFunctionMode
 
 from leaf_port import GaborConv1d, GaussianLowpass, Leaf, SquaredModulus
 from leaf_port import padding as pads
-from leaf_port._ops.energies import library
+from leaf_port._ops.energies import by_rows, fused, library
 from leaf_port._ops.energies.by_kernel import ByKernel
 from leaf_port._ops.energies.operation import FusedEnergies
 from leaf_port.constraints import UnitNorm
 from leaf_port.errors import LeafError
-from parity.layers._energies import Some, engines, kernel_below, noise
+from parity.layers._energies import ASKED, GIVEN, Some, engines, gradients_of, kernel_below, noise
 from parity.port.dispatch_mode import DispatchMode
 
 SAMPLES, TAPS, HOP = 300, 51, 20
@@ -318,6 +318,43 @@ def engine() -> str:
     return ""
 
 
+def gradients_by() -> str:
+    """Whether the engine and the layers compute the gradients that are theirs if asked, no others.
+
+    The engine writes a gradient by the waveform to where the clips lie, so it may only be given
+    clips that have one.
+    """
+    some = Some(TAPS, HOP, SAMPLES, bias=True)
+    made: list[str] = []
+    by_engine, by_layers = fused.backward, by_rows.by_rows
+
+    def engine(engine: Any, change: Tensor, rows: Tensor, found: Tensor | None) -> Any:
+        made.append("the engine" + ("" if found is None else ", the waveform's too"))
+        return by_engine(engine, change, rows, found)
+
+    def layers(*given: Any) -> Tensor:
+        made.append("the layers")
+        return by_layers(*given)
+
+    with mock.patch.multiple(fused, backward=engine, layer_by_layer=layers):
+        for energies in ("auto", "fft"):
+            for asked in (*ASKED, GIVEN):
+                made.clear()
+                gradients_of(some, some.leaf(energies), asked)
+                if made != (expected := _expected(energies, asked)):
+                    return f"{energies}: asked {asked}: by {made}, not {expected}"
+    return ""
+
+
+def _expected(energies: str, asked: Collection[str]) -> list[str]:
+    """What computes gradients."""
+    waveform, weights = "waveform" in asked, not {"filters", "pooling"}.isdisjoint(asked)
+    if energies == "fft":
+        told = "the engine, the waveform's too" if waveform else "the engine"
+        return [told] if waveform or weights else []
+    return ["the engine"] * weights + ["the layers"] * waveform
+
+
 def copies() -> str:
     """Whether a copy, and what is read from a file, computes the same, and keeps no filters."""
     leaf, clips = _leaf("fft"), noise(2, SAMPLES, 1)
@@ -339,9 +376,11 @@ def levels() -> str:
     place = library.path()
     if place is None:
         return ""
+    with mock.patch.dict(os.environ, {library.VARIABLE: ""}):
+        told = library.opened.__wrapped__()[1]
     with kernel_below("") as best:
-        if best not in library.LEVELS:
-            return f"the kernel that is there is not opened: {best}"
+        if best not in library.LEVELS or told != best:
+            return f"the kernel that is there is not opened: {best}, {told}"
     highest = library.LEVELS.index(best)
     wanted = {"off": "LEAF_PORT_KERNEL is 'off'"}
     for unknown in ("none", "AVX2", "0"):
@@ -458,6 +497,7 @@ LAWS = {
     "tensors whose energies are computed at once": tensors,
     "surroundings where energies are computed at once": surroundings,
     "the engine that computes energies": engine,
+    "what computes gradients of energies": gradients_by,
     "copies of what computes energies": copies,
     "levels of the kernel": levels,
     "a kernel that is damaged": files,
