@@ -9,6 +9,8 @@ import pickle
 import shutil
 import struct
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from torch.overrides import TorchFunctionMode
 from leaf_port import GaborConv1d, GaussianLowpass, Leaf, SquaredModulus
 from leaf_port import padding as pads
 from leaf_port._ops.energies import by_rows, fused, library
-from leaf_port._ops.energies.by_kernel import ByKernel
+from leaf_port._ops.energies.by_kernel import ByKernel, Pool
 from leaf_port._ops.energies.operation import FusedEnergies
 from leaf_port.constraints import UnitNorm
 from leaf_port.errors import LeafError
@@ -376,7 +378,8 @@ def levels() -> str:
     place = library.path()
     if place is None:
         return ""
-    with mock.patch.dict(os.environ, {library.VARIABLE: ""}):
+    with mock.patch.dict(os.environ):
+        os.environ.pop(library.VARIABLE, None)
         told = library.opened.__wrapped__()[1]
     with kernel_below("") as best:
         if best not in library.LEVELS or told != best:
@@ -491,6 +494,26 @@ def failures() -> str:
     return "no error where the kernel lacks memory"
 
 
+def failing_threads() -> str:
+    """Whether a thread of the kernel that fails is told, when the others have done their part."""
+    begun, done = threading.Event(), []
+
+    def part(first: int, _last: int) -> None:
+        if first == 0:
+            begun.wait(10.0)
+            raise MemoryError
+        begun.set()
+        time.sleep(0.02)
+        done.append(first)
+
+    try:
+        with Pool(2) as pool:
+            pool.share(part, 0, 2)
+    except MemoryError:
+        return "" if done == [1] else "others go on when the failure is told"
+    return "no error where a thread fails"
+
+
 LAWS = {
     "windows whose energies are computed at once": windows,
     "frontends whose energies are computed at once": frontends,
@@ -503,4 +526,5 @@ LAWS = {
     "a kernel that is damaged": files,
     "where the kernel is": places,
     "a kernel without memory": failures,
+    "a thread of the kernel that fails": failing_threads,
 }
