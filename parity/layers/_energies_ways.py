@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode
 
 from leaf_port import GaborConv1d, GaussianLowpass, Leaf, SquaredModulus
 from leaf_port import padding as pads
-from leaf_port._ops.energies import by_rows, fused, library
+from leaf_port._ops.energies import by_kernel, by_rows, fused, library
 from leaf_port._ops.energies.by_kernel import ByKernel, Pool
 from leaf_port._ops.energies.operation import FusedEnergies
 from leaf_port.constraints import UnitNorm
@@ -494,6 +494,22 @@ def failures() -> str:
     return "no error where the kernel lacks memory"
 
 
+def threads_used() -> str:
+    """Whether the kernel takes as many threads as torch has, or as there are filters."""
+    if library.opened()[0] is None:
+        return ""
+    leaf, clips = _leaf("fft"), noise(1, SAMPLES, 1)
+    for count in (1, 3, 9):
+        with (
+            mock.patch.object(torch, "get_num_threads", return_value=count),
+            mock.patch.object(by_kernel, "Pool", wraps=Pool) as pool,
+        ):
+            leaf.energies(clips)
+        if pool.call_args_list != [mock.call(min(count, 5))]:
+            return f"torch has {count} threads, 5 filters: {pool.call_args_list}"
+    return ""
+
+
 def failing_threads() -> str:
     """Whether a thread of the kernel that fails is told, when the others have done their part."""
     begun, done = threading.Event(), []
@@ -526,5 +542,6 @@ LAWS = {
     "a kernel that is damaged": files,
     "where the kernel is": places,
     "a kernel without memory": failures,
+    "threads of the kernel": threads_used,
     "a thread of the kernel that fails": failing_threads,
 }
