@@ -348,6 +348,7 @@ def small_parts() -> str:
         Some(51, 20, 3001),
         Some(51, 60, 900, (900, 61, 60, 59, 1)),
         Some(51, 600, 1900, (1900, 700)),  # stretches that no frame hears
+        Some(51, 600, 1900, padding=padding.SYMMETRIC),  # shortly behind a frame
         Some(51, 23, 900, (900, 51, 200), padding=padding.VALID),
         Some(51, 20, 1300, (1300, 900), deaf=(3, 40)),
     )
@@ -383,7 +384,8 @@ def _second(some: Some, leaf: Leaf, asked: Sequence[str]) -> dict[str, Tensor]:
     clips, leaves = _leaves(some, leaf, asked)
     energies = leaf.energies(clips, some.known)
     sources = list(leaves.values())
-    first = torch.autograd.grad(energies, sources, some.change(energies), create_graph=True)
+    change = energies * some.change(energies)  # which has a gradient, too
+    first = torch.autograd.grad(energies, sources, change, create_graph=True)
     found = torch.autograd.grad(sum(each.square().sum() for each in first), sources)  # type: ignore[arg-type]
     return dict(zip(leaves, found, strict=True))
 
