@@ -116,7 +116,7 @@ SHAPES = (
     Some(50, 7, 800, (800, 450)),  # a segment starts between samples of the lower rate
     Some(51, 60, 900, (900, 61, 60, 59, 1)),  # samples that no frame hears
     Some(51, 23, 900, (900, 51, 200), padding=padding.VALID),
-    Some(51, 23, 900, (900, 51, 47, 1), padding=padding.SYMMETRIC),  # two with a frame at their end
+    Some(51, 23, 900, (900, 51, 47, 46, 1), padding=padding.SYMMETRIC),  # with a frame at an end
     Some(50, 7, 800, padding=padding.SYMMETRIC, bias=True),
     Some(51, 20, 700, (700, 90), bias=True),
     Some(50, 51, 901, (901, 900, 60), padding=padding.SYMMETRIC),
