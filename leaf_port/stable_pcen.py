@@ -97,7 +97,7 @@ class StablePCEN(PCEN):
         # A product, not a quotient: where it overflows its gradient is 0 times a finite gain.
         gained = inputs * (self.floor + smoother) ** -alpha
         gained = clip_by_value(gained, 0.0, GREATEST_GAINED)
-        share = -torch.expm1(-power * torch.log1p(gained / delta))
+        share = -_expm1(-power * torch.log1p(gained / delta))
         return (gained + delta) ** power * share
 
     def _bounded(self, smoother: Tensor, inputs: Tensor) -> Tensor:
@@ -109,6 +109,12 @@ class StablePCEN(PCEN):
             return smoother
         greatest = maximum(inputs.detach().amax(dim=1, keepdim=True), self.floor)
         return _Bounded.apply(smoother, _GREATEST_GRADIENT / greatest)
+
+
+def _expm1(x: Tensor) -> Tensor:
+    """``exp(x) - 1`` whose derivative is ``exp(x)``: torch's is the rounded result plus 1."""
+    power = torch.exp(x)
+    return torch.expm1(x.detach()) + (power - power.detach())
 
 
 def within(energies: Tensor) -> Tensor:
