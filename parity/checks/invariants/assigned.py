@@ -72,9 +72,17 @@ def _precisions(
     )
     refuses = isinstance(_called(spec, _built(spec, question.case), in_double), LeafError)
     moved = _built(spec, question.case).double()  # which no input has told anything yet
+    loaded = _built(spec, question.case)
+    loaded.load_state_dict(usual.state_dict())
     yield from _unlike("given weights in float64", spec, in_double, given, wide)
     yield from _otherwise("given weights in float64", _types(given), _types(wide))
-    for how, layer in (("moved to float64", moved), ("given weights in float64", given)):
+    empty = _built(spec, question.case, "meta").double()
+    yield from _otherwise("moved to float64 on meta", _types(empty), _types(wide))
+    for how, layer in (
+        ("moved to float64", moved),
+        ("loaded and moved to float64", loaded.double()),
+        ("given weights in float64", given),
+    ):
         if refuses != isinstance(_called(spec, layer, question), LeafError):
             told = "takes inputs of another precision" if refuses else "refuses float32"
             yield f"{how}, it {told}"

@@ -28,6 +28,7 @@ from parity.checks.invariants import (
     torch_settings,
     traced,
     ways,
+    with_a_part,
     wrong_inputs,
 )
 from parity.checks.invariants.generic import Usual
@@ -82,6 +83,7 @@ def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
     if isinstance(runner.build(spec, spec.cases()[0]), nn.Module):
         yield "made again of what it tells", told_arguments.made_again
         yield "built without memory, or given wider weights", assigned.assigned
+        yield "moved with a part of the user's", with_a_part.moved
     yield "the ways of a device", ways.taken
     if spec.sampling.edges:
         yield "the edges of what is taken", sizes.at_edges

@@ -190,6 +190,8 @@ def copies_what_it_is_given(spec: LayerSpec) -> str:
             return f"{signature.port.__qualname__}: {problem}"
         if initialisers and (problem := _without_memory(signature.port, arguments, given)):
             return f"{signature.port.__qualname__}: {problem}"
+        if initialisers and (problem := _of_another_type(signature.port, arguments, initialisers)):
+            return f"{signature.port.__qualname__}: {problem}"
     return ""
 
 
@@ -210,6 +212,17 @@ def _without_memory(port: Any, arguments: Mapping[str, Any], given: dict[str, to
     with torch.device("meta"):
         devices = {each.device.type for each in port(**arguments).parameters()}
     return "" if devices <= {"meta"} else f"made on {devices}"
+
+
+def _of_numpy(shape: Sequence[int], _dtype: torch.dtype) -> Array:
+    return np.full(tuple(shape), 0.25)
+
+
+def _of_another_type(port: Any, arguments: Mapping[str, Any], names: Sequence[str]) -> str:
+    """An initialiser may give NumPy's numbers in float64: the parameters are of torch's type."""
+    given = dict.fromkeys(names, _of_numpy)
+    types = {each.dtype for each in port(**{**arguments, **given}).parameters()}
+    return "" if types <= {torch.float32} else f"parameters of {types}"
 
 
 def _two(port: Any, arguments: Mapping[str, Any], given: Mapping[str, torch.Tensor]) -> str:

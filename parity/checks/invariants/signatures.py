@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from leaf_port import _registry
+from parity.checks.invariants.told_arguments import with_subclasses
 from parity.oracles import descriptions
 from parity.oracles.official_worker import arguments
 from parity.spec import LayerSpec, Signature
@@ -22,9 +23,12 @@ def alike(spec: LayerSpec) -> str:
 
 
 def registered(spec: LayerSpec) -> str:
-    """Every class of a declaration that tells its arguments can be named in a folder."""
-    for signature in spec.signatures:
-        port = signature.port
+    """Every class of a declaration that tells its arguments can be named in a folder.
+
+    So can what derives from it and takes the same arguments.
+    """
+    functions = [each.port for each in spec.signatures if not inspect.isclass(each.port)]
+    for port in (*with_subclasses(spec), *functions):
         name = port.__name__
         if hasattr(port, "_arguments") and _registry.KINDS.get(name) is not port:
             return f"{name} tells its arguments, and no folder may name it"

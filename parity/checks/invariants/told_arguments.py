@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -57,17 +58,40 @@ def frozen(spec: LayerSpec) -> str:
 
 
 def _frozen(spec: LayerSpec) -> Iterator[str]:
-    for signature in spec.signatures:
-        port: Any = signature.port
+    for port in with_subclasses(spec):
         takes = inspect.signature(port).parameters
-        if not inspect.isclass(port) or "trainable" not in takes or not issubclass(port, nn.Module):
+        if "trainable" not in takes or not issubclass(port, nn.Module):
             continue
-        arguments = refusals.required(takes)
-        if "use_bias" in takes:
-            arguments["use_bias"] = True
-        for trainable in (False, True):
-            for name, each in port(**arguments, trainable=trainable).named_parameters():
-                stays = name == "bias" and port.__name__ in _KERNEL_ALONE
-                kept = name.startswith("ema.") and trainable  # trained if it is learned
-                if not (stays or kept) and each.requires_grad is not trainable:
-                    yield f"{port.__name__}(trainable={trainable}): {name} is otherwise"
+        for trainable, flags in itertools.product((False, True), _flags(takes)):
+            arguments = {**refusals.required(takes), **flags, "trainable": trainable}
+            for device in ("cpu", "meta"):
+                with torch.device(device):
+                    layer = port(**arguments)
+                for name, each in layer.named_parameters():
+                    stays = name == "bias" and port.__name__ in _KERNEL_ALONE
+                    kept = name.startswith("ema.") and trainable  # trained if it is learned
+                    if not (stays or kept) and each.requires_grad is not trainable:
+                        yield f"{port.__name__}({arguments}) on {device}: {name} is otherwise"
+
+
+def _flags(takes: Mapping[str, inspect.Parameter]) -> Iterator[dict[str, bool]]:
+    """Every value of the arguments that are true or false: a weight may depend on one."""
+    names = [name for name, each in takes.items() if isinstance(each.default, bool)]
+    names = [name for name in names if name != "trainable"]
+    for values in itertools.product((False, True), repeat=len(names)):
+        yield dict(zip(names, values, strict=True))
+
+
+def with_subclasses(spec: LayerSpec) -> list[type]:
+    """The declared classes, and the port's classes that derive from them and take the same."""
+    found: list[type] = []
+    for signature in spec.signatures:
+        if inspect.isclass(signature.port):
+            found += [signature.port, *_derived(signature.port)]
+    return found
+
+
+def _derived(port: type) -> list[type]:
+    takes = inspect.signature(port).parameters.keys()
+    own = [each for each in port.__subclasses__() if each.__module__.startswith(f"{PACKAGE}.")]
+    return [each for each in own if inspect.signature(each).parameters.keys() == takes]
