@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from leaf_port import GaborInit, GaussianLowpass, Leaf, SampleRateWarning, _rates
+from leaf_port.errors import LeafError
 from parity.spec.random_arrays import Source
 
 
@@ -66,6 +67,29 @@ def energies_at_once() -> str:
     if not torch.equal(fft, auto):
         return "'auto' is another way than 'fft'"
     return "'fft' is the way of 'direct'" if torch.equal(fft, direct) else ""
+
+
+@torch.no_grad()
+def told_frames() -> str:
+    """How many frames it tells of clips is how many it gives, and none of those it cannot take."""
+    for padding in ("SAME", "VALID", "SYMMETRIC"):
+        leaf = Leaf(n_filters=2, compression_fn=None, pooling_padding=padding)
+        for samples in (-300, 0, 1, 160, 161, 400, 401, 560, 561, 900):
+            wanted = _frames(leaf, samples)
+            told = leaf.frames(samples)
+            if told != wanted or leaf.frames([samples, samples]).tolist() != [wanted] * 2:  # type: ignore[union-attr]
+                return f"of {samples} samples, {padding}, it tells {told} frames, not {wanted}"
+    return ""
+
+
+def _frames(leaf: Leaf, samples: int) -> int:
+    """Of a clip; none of one that is refused."""
+    if samples < 1:
+        return 0
+    try:
+        return int(leaf(_clips()[:, :samples]).shape[1])
+    except LeafError:
+        return 0
 
 
 def other_rates_warn() -> str:

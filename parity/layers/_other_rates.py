@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import torch
@@ -54,6 +55,32 @@ def laid_out() -> str:
             tensors = zip([*_tensors(made)], [*_tensors(wanted)], strict=True)
             if not all(torch.equal(*pair) for pair in tensors):
                 return f"{type(made).__name__}.for_sample_rate({rate}) has other filters"
+    return _bands()
+
+
+def _bands() -> str:
+    """Another band is taken as it is told."""
+    told: dict[str, Any] = {"min_freq": 100.0, "max_freq": 5000.0, "n_filters": _FILTERS}
+    rate = 44100
+    init = GaborInit(rate, 100.0, 5000.0, 2048)
+    pairs = (
+        (
+            Leaf.for_sample_rate(rate, **told),
+            Leaf(sample_rate=rate, complex_conv_init=init, n_filters=_FILTERS),
+        ),
+        (
+            TimeDomainFilterbanks.for_sample_rate(rate, **told),
+            TimeDomainFilterbanks(rate, n_fft=2048, **told),
+        ),
+        (
+            MelFilterbanks.for_sample_rate(rate, **told),
+            MelFilterbanks(sample_rate=rate, n_fft=2048, **told),
+        ),
+    )
+    for made, wanted in pairs:
+        tensors = zip([*_tensors(made)], [*_tensors(wanted)], strict=True)
+        if not all(torch.equal(*pair) for pair in tensors):
+            return f"{type(made).__name__}.for_sample_rate({rate}, {told}) has other filters"
     return ""
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from leaf_port import impulse_responses
+from leaf_port.errors import LeafError
 from parity import spec
 from parity.layers._common import gabor_kernel
 from parity.layers._reasons import MATRIX_FOURIER, MKL_DOUBLE_FFT
@@ -24,6 +25,19 @@ class _Amplitude(torch.nn.Module):
             return impulse_responses.amplitude(pairs.transpose(0, 1), self.index)
         filters = impulse_responses.gabor_filters(kernel, self.taps)
         return impulse_responses.amplitude(filters.T, self.index)
+
+
+def _told() -> str:
+    """What is no filter bank is told by its shape, or by its type where it has none."""
+    for wrong, told in ((torch.ones(5, 2), (5, 2)), ([1.0], "list")):
+        try:
+            impulse_responses.amplitude(wrong, 0)  # type: ignore[arg-type]
+        except LeafError as error:
+            if error.got != told:
+                return f"{error.got}, not {told}"
+        else:
+            return f"{told} is taken"
+    return ""
 
 
 SPEC = spec.LayerSpec(
@@ -51,6 +65,7 @@ SPEC = spec.LayerSpec(
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     exceptions=spec.Exceptions(official_transform=True),
+    laws=(spec.Law("what came", _told),),
     signatures=(
         spec.Signature(impulse_responses.amplitude, "leaf_audio.impulse_responses.amplitude"),
     ),

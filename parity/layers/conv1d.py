@@ -66,13 +66,13 @@ def _dilation() -> str:
 
 def _defaults() -> str:
     """A hop of 1, SAME, no dilation."""
-    x, kernel = torch.arange(22.0).reshape(2, 11, 1), torch.tensor([[[1.0, 2.0, 4.0, 8.0]]])
+    x, kernel = torch.arange(24.0).reshape(2, 12, 1), torch.tensor([[[1.0, 2.0, 4.0, 8.0]]])
     if not torch.equal(conv1d(x, kernel), conv1d(x, kernel, 1, "SAME", 1)):
         return "of conv1d"
     padded = pad_time(x.mT, 4)
-    if not torch.equal(padded, pad_time(x.mT, 4, 1, 1, "SAME", 0.0)) or padded.shape[-1] != 14:
+    if not torch.equal(padded, pad_time(x.mT, 4, 1, 1, "SAME", 0.0)) or padded.shape[-1] != 15:
         return "of pad_time"
-    return "" if same_padding(11, 4) == same_padding(11, 4, 1, 1) == (1, 2) else "of same_padding"
+    return "" if same_padding(12, 4) == same_padding(12, 4, 1, 1) == (1, 2) else "of same_padding"
 
 
 def _saved() -> str:

@@ -36,6 +36,17 @@ def _without_faint() -> str:
     return ""
 
 
+def _faintest() -> str:
+    """Exactly what is below the smallest tap is zero."""
+    for dtype, smallest in ((torch.float32, 1e-30), (torch.float64, 1e-300)):
+        sizes = torch.tensor([0.999, 1.0, 1.001], dtype=torch.float64) * smallest
+        taps = torch.cat([sizes, -sizes]).to(dtype)
+        kept = impulse_responses._without_denormals(taps) != 0
+        if kept.tolist() != [False, True, True] * 2:
+            return f"in {dtype} of {taps.tolist()} are kept {kept.tolist()}"
+    return ""
+
+
 SPEC = spec.LayerSpec(
     name="gaussian_lowpass",
     mirrors="impulse_responses.py, lines 104-119",
@@ -66,7 +77,7 @@ SPEC = spec.LayerSpec(
             impulse_responses.gaussian_lowpass, "leaf_audio.impulse_responses.gaussian_lowpass"
         ),
     ),
-    laws=(spec.Law("faint taps", _without_faint),),
+    laws=(spec.Law("faint taps", _without_faint), spec.Law("the faintest tap", _faintest)),
     errors=(
         spec.ErrorCase(
             "filter_size", lambda: impulse_responses.gaussian_lowpass(torch.ones(1, 1, 3, 1), 1)

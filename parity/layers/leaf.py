@@ -366,6 +366,7 @@ SPEC = spec.LayerSpec(
         spec.Law("the penalty of what is trained", _penalty),
         spec.Law("what is no layer in a folder", _not_a_layer),
         spec.Law("energies of the user's", own_laws.energies_of_the_users),
+        spec.Law("how many frames it tells", own_laws.told_frames),
         spec.Law("a biased pooling", own_laws.biased_pooling),
         spec.Law("channels of the user's", own_laws.channels_of_the_users),
         spec.Law("energies at once", own_laws.energies_at_once),

@@ -98,6 +98,20 @@ def _warns() -> str:
     return "" if told == [(FilterWarning, "MelFilterbanks")] else f"warnings {told}"
 
 
+def _where() -> str:
+    """The warning of narrow filters is about the line that builds the layer."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        _narrow()
+    wanted = [(__file__, _narrow.__code__.co_firstlineno + 1)]
+    at = [(each.filename, each.lineno) for each in seen]
+    return "" if at == wanted else f"{at}, not {wanted}"
+
+
+def _narrow() -> MelFilterbanks:
+    return MelFilterbanks(80, n_fft=128)
+
+
 def _memory() -> str:
     """It asks whether its window and its matrix fit."""
     mel = MelFilterbanks(7, n_fft=441)
@@ -229,6 +243,7 @@ SPEC = spec.LayerSpec(
         spec.Law("a compression with weights", _compressed),
         spec.Law("the memory of window and matrix", _memory),
         spec.Law("a warning of narrow filters", _warns),
+        spec.Law("where it warns of narrow filters", _where),
         spec.Law("a warning of filters without a bin", _warned),
         spec.Law("how large its constants may be", _largest_constants),
     ),

@@ -1,5 +1,6 @@
 """The mel matrix of tf.signal."""
 
+import functools
 import warnings
 from typing import Any
 
@@ -15,6 +16,7 @@ from leaf_port.melfilters import (
     warn_of_poor_filters,
 )
 from parity import spec
+from parity.layers._common import asked_memory
 from parity.oracles.exact import mel
 from parity.spec.without_derivative import nothing
 
@@ -113,6 +115,27 @@ def _warns() -> str:
     return ""
 
 
+def _rounded() -> str:
+    """The logarithm of the scale is computed in float64, whatever the numbers are."""
+    for dtype in (np.float32, np.float64):
+        hertz = np.linspace(1.0, 8000.0, 20_000).astype(dtype)
+        ratio = dtype(1.0) + hertz / dtype(700.0)
+        wanted = dtype(1127.0) * np.log(ratio.astype(np.float64)).astype(dtype)
+        if not np.array_equal(_hertz_to_mel(hertz), wanted):
+            return f"another logarithm is rounded to {dtype.__name__}"
+    return ""
+
+
+def _memory() -> str:
+    """A bank asks whether its mel filters fit."""
+    for size in (441, 64):
+        asked = asked_memory(functools.partial(Gabor, n_filters=7, n_fft=size))
+        wanted = [("Gabor", "n_fft", Gabor(n_filters=7, n_fft=size).mel_filters.size)]
+        if asked != wanted:
+            return f"{asked}, not {wanted}"
+    return ""
+
+
 def _empty() -> str:
     """Gabor filters of a bank with an empty filter: NaN of one area, float32, and no warning."""
     for equal in (False, True):
@@ -163,6 +186,8 @@ SPEC = spec.LayerSpec(
         spec.Law("the scale", _scale),
         spec.Law("what poor filters are warned of", _warns),
         spec.Law("empty filters", _empty),
+        spec.Law("the rounding of the scale", _rounded),
+        spec.Law("the memory of a bank", _memory),
     ),
     errors=(
         spec.ErrorCase(

@@ -33,6 +33,7 @@ SPEC = spec.LayerSpec(
         {"taps": 101, "filters": 6, "rate": 16000, "crossed": True},
     ],
     inputs=_inputs,
+    sampling=spec.Sampling(edges=[{"taps": 2, "filters": 3, "rate": 16000}]),
     differentiable=("cutoff_freq_low", "cutoff_freq_high"),
     exact=lambda given: spec.exactly(
         sinc.filters(

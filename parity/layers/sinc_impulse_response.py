@@ -40,6 +40,16 @@ SPEC = spec.LayerSpec(
     ),
     errors=(
         spec.ErrorCase(
+            "t",
+            lambda: impulse_responses.sinc_impulse_response(torch.ones(5), torch.ones(1, 3)),
+            "broadcasts or fails",
+        ),
+        spec.ErrorCase(
+            "t",
+            lambda: impulse_responses.sinc_impulse_response(torch.ones(5, 3), torch.ones(1, 3)),
+            "broadcasts",
+        ),
+        spec.ErrorCase(
             "frequency",
             lambda: impulse_responses.sinc_impulse_response(torch.ones(5, 1), torch.ones(3)),
             "broadcasts",

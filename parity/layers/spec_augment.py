@@ -104,6 +104,22 @@ def _types() -> str:
     return ""
 
 
+def _device() -> str:
+    """All draws are made where the features are."""
+    draws = SpecAugment().draw(2, torch.ones(1, device="meta"))
+    others = [each.device for each in draws if not each.is_meta]
+    return f"{others}, not meta" if others else ""
+
+
+def _any_batch() -> str:
+    """A graph of it makes the draws of any batch."""
+    layer, x = SpecAugment(), torch.ones(3, 20, 5)
+    free = ({0: torch.export.Dim("batch", min=2)},)
+    graph = torch.export.export(layer, (x,), dynamic_shapes=free).module()
+    shape = tuple(graph(torch.ones(7, 20, 5)).shape)
+    return "" if shape == (7, 20, 5) else f"seven clips become {shape}"
+
+
 def _nothing() -> str:
     """What masks and warps nothing leaves features as they are, even one frame."""
     nothing = (
@@ -178,6 +194,8 @@ SPEC = spec.LayerSpec(
         spec.Law("its own draws", _own_draws),
         spec.Law("the range of the draws", _ranges),
         spec.Law("the type of the draws", _types),
+        spec.Law("the device of the draws", _device),
+        spec.Law("a graph of its draws", _any_batch),
         spec.Law("a warp of one frame", _least_warp),
         spec.Law("nothing to mask or warp", _nothing),
     ),

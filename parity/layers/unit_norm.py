@@ -1,10 +1,25 @@
 """The unit norm of filters."""
 
+import torch
+
 from leaf_port import NormalizedConv1d
 from leaf_port.constraints import UnitNorm
 from parity import spec
 from parity.layers._common import keras
 from parity.oracles.exact import normalisation
+from parity.spec.random_arrays import Source
+
+
+def _axes() -> str:
+    """Any axis, or several, over which the norm is 1."""
+    kernel = torch.from_numpy(Source(1).normal((3, 4, 5))).double()
+    for axis in (0, 1, 2, -1, (0, 1), (1, 2), (0, 1, 2)):
+        norms = UnitNorm(axis)(kernel).square().sum(axis, keepdim=True).sqrt()
+        size = kernel.square().sum(axis, keepdim=True).sqrt()
+        if not torch.allclose(norms, size / (size + 1e-7), rtol=2.0**-46, atol=0):
+            return f"over {axis} the norms are {norms.flatten().tolist()}"
+    return ""
+
 
 SPEC = spec.LayerSpec(
     name="unit_norm",
@@ -26,5 +41,6 @@ SPEC = spec.LayerSpec(
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     signatures=(spec.Signature(UnitNorm, "tensorflow.keras.constraints.UnitNorm"),),
+    laws=(spec.Law("any axes", _axes),),
     errors=(spec.ErrorCase("kernel_size", lambda: NormalizedConv1d(3, 0)),),
 )

@@ -69,6 +69,18 @@ def _choices() -> str:
     return "accepted"
 
 
+def _sizes() -> str:
+    """A size may be an integer of NumPy's, of any width and sign; the least has one sample."""
+    for kind in utils.WindowType:
+        wanted = utils.window(kind, 200)
+        for integer in (np.uint8, np.int16, np.uint64):
+            got = utils.window(kind, integer(200))  # type: ignore[arg-type]
+            if got.dtype != wanted.dtype or not np.array_equal(got, wanted):
+                return f"{kind} of {integer.__name__} is another window"
+    least = utils.window(utils.WindowType.HAMMING, 1).tolist()
+    return "" if least == [0.54 - 0.46] else f"a Hamming window of one sample is {least}"
+
+
 SPEC = spec.LayerSpec(
     name="utils",
     mirrors="utils.py, lines 24-87",
@@ -92,7 +104,10 @@ SPEC = spec.LayerSpec(
         spec.Signature(utils.mel2hz, "leaf_audio.utils.mel2hz"),
         spec.Signature(utils.window, "leaf_audio.utils.window"),
     ),
-    laws=(spec.Law("the windows that there are", _choices),),
+    laws=(
+        spec.Law("the windows that there are", _choices),
+        spec.Law("sizes of windows", _sizes),
+    ),
     errors=(
         spec.ErrorCase("window_type", lambda: utils.window("hann", 5)),  # type: ignore[arg-type]
         spec.ErrorCase("tmax", lambda: utils.window(utils.WindowType.HANNING, 1)),

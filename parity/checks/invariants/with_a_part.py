@@ -1,4 +1,4 @@
-"""A layer of the user's inside of a layer is moved along with it, unless only the layer is asked for.
+"""A layer of the user's inside of a layer is moved along, unless the layer alone is asked for.
 
 So is a compression with weights, or whatever else a user hangs into a frontend.
 """
