@@ -131,13 +131,14 @@ class MelFilterbanks(FromPretrained, nn.Module):
         )
 
     def _reserve_constants(self, like: Tensor) -> None:
-        """Both on the meta device, where nothing is computed."""
+        """Both on the meta device, where nothing is computed, of the type that they would have."""
         bins = self.n_fft // 2 + 1
+        dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
         for name, shape in (
             ("mel_filters", (bins, self.n_filters)),
             ("window", (self.window_size,)),
         ):
-            value = torch.empty(shape, dtype=like.dtype, device="meta")
+            value = torch.empty(shape, dtype=dtype, device="meta")
             self.register_buffer(name, value, persistent=False)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> MelFilterbanks:

@@ -78,6 +78,8 @@ def _precisions(
     yield from _otherwise("given weights in float64", _types(given), _types(wide))
     empty = _built(spec, question.case, "meta").double()
     yield from _otherwise("moved to float64 on meta", _types(empty), _types(wide))
+    half, empty = (_built(spec, question.case, device).half() for device in ("cpu", "meta"))
+    yield from _otherwise("moved to float16 on meta", _types(empty), _types(half))
     for how, layer in (
         ("moved to float64", moved),
         ("loaded and moved to float64", loaded.double()),
