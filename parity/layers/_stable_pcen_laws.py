@@ -253,6 +253,19 @@ def forward_mode() -> str:
     return "" if abs(one - other) <= ALLOWED * abs(one) else f"{one:.17g} and {other:.17g}"
 
 
+def second_derivative() -> str:
+    """The bound of a slope is a constant: where a slope is bounded, its own slope is 0."""
+    layer, x = StablePCEN(1).double(), torch.full((1, 3, 1), 2.0).double().requires_grad_()
+    average = torch.ones(1, 3, 1, dtype=torch.float64, requires_grad=True)
+    steep = (layer._bounded(average, x) * 2.0**70).square().sum()
+    (slope,) = torch.autograd.grad(steep, average, create_graph=True)
+    if not bool((slope == _MOST_GRADIENT / 2.0).all()):
+        return f"a slope is {slope.flatten().tolist()}"
+    found = torch.autograd.grad(slope.sum(), (average, x), allow_unused=True)
+    kept = [each for each in found if each is not None and bool(each.any())]
+    return f"a bounded slope has a slope of {kept}" if kept else ""
+
+
 def in_single() -> str:
     """In float32 the outputs are those, NaN in frames of NaN alone, and all gradients finite."""
     asked = _asked()

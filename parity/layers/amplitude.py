@@ -29,7 +29,9 @@ class _Amplitude(torch.nn.Module):
 
 def _told() -> str:
     """What is no filter bank is told by its shape, or by its type where it has none."""
-    for wrong, told in ((torch.ones(5, 2), (5, 2)), ([1.0], "list")):
+    shapes = ((5, 2), (5, 2, 3), (5, 2, 2, 1))
+    given = [*((torch.ones(shape), shape) for shape in shapes), ([1.0], "list")]
+    for wrong, told in given:
         try:
             impulse_responses.amplitude(wrong, 0)  # type: ignore[arg-type]
         except LeafError as error:

@@ -1,11 +1,13 @@
 """Gabor wavelets from time, centre and width."""
 
+import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from leaf_port import impulse_responses
 from parity import spec
@@ -62,6 +64,17 @@ def _type() -> str:
     return "" if taps.dtype == torch.complex64 else f"{taps.dtype}"
 
 
+def _wrong_arguments() -> Iterator[tuple[str, Callable[[], Tensor]]]:
+    """Each of the three with an axis too many, in either arithmetic."""
+    right = {"t": torch.arange(5.0), "center": torch.ones(3), "fwhm": torch.ones(3)}
+    for way in (
+        impulse_responses.gabor_impulse_response,
+        impulse_responses.gabor_impulse_response_real,
+    ):
+        for name, value in right.items():
+            yield name, functools.partial(way, **{**right, name: value[:, None]})
+
+
 SPEC = spec.LayerSpec(
     name="gabor_impulse_response",
     mirrors="impulse_responses.py, lines 26-37",
@@ -90,6 +103,9 @@ SPEC = spec.LayerSpec(
         ),
     ),
     laws=(spec.Law("faint taps", _without_faint), spec.Law("as wide as time", _type)),
-    errors=(spec.ErrorCase("fwhm", lambda: _with_widths(2)),),
+    errors=(
+        spec.ErrorCase("fwhm", lambda: _with_widths(2)),
+        *(spec.ErrorCase(*each) for each in _wrong_arguments()),
+    ),
     arithmetics=("complex", "real"),
 )

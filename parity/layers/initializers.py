@@ -150,6 +150,15 @@ def _elsewhere() -> str:
         made = parameter("it", on_the_cpu, (3, 2))
     if asked or not made.is_meta:
         return f"asked on {asked}, made on {made.device}"
+    usual = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.bfloat16)
+        with torch.device("meta"):
+            made = parameter("it", on_the_cpu, (3, 2))
+    finally:
+        torch.set_default_dtype(usual)
+    if made.dtype != torch.float32:
+        return f"where the default type is half, it is made in {made.dtype}"
     trust = mock.patch.object(_checks, "finite_tensor", lambda _owner, _name, values: values)
     with trust, FakeTensorMode(allow_non_fake_inputs=True), torch.device("lazy"):
         made = parameter("it", on_the_cpu, (3, 2))

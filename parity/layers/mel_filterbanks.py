@@ -112,6 +112,14 @@ def _narrow() -> MelFilterbanks:
     return MelFilterbanks(80, n_fft=128)
 
 
+def _views() -> str:
+    """Frames that overlap are views of one padded clip, not copies, and they start hop by hop."""
+    frames = MelFilterbanks(5).frames(torch.arange(900.0).reshape(1, 900))
+    if frames.shape != (1, 6, 401) or frames[0, :, 0].tolist() != [160.0 * n for n in range(6)]:
+        return f"{tuple(frames.shape)} from {frames[0, :, 0].tolist()}"
+    return "" if frames.stride()[1:] == (160, 1) else "the frames are copied"
+
+
 def _memory() -> str:
     """It asks whether its window and its matrix fit."""
     mel = MelFilterbanks(7, n_fft=441)
@@ -243,6 +251,7 @@ SPEC = spec.LayerSpec(
         spec.Law("a compression with weights", _compressed),
         spec.Law("the memory of window and matrix", _memory),
         spec.Law("a warning of narrow filters", _warns),
+        spec.Law("frames without copies", _views),
         spec.Law("where it warns of narrow filters", _where),
         spec.Law("a warning of filters without a bin", _warned),
         spec.Law("how large its constants may be", _largest_constants),

@@ -166,6 +166,17 @@ SPEC = spec.LayerSpec(
         constants=_constants,
         without=(nothing("a matrix that follows from sizes and rates: no tensor goes in"),),
     ),
+    sampling=spec.Sampling(
+        edges=[
+            {
+                "num_mel_bins": 1,
+                "num_spectrogram_bins": 2,
+                "sample_rate": 8000,
+                "lower_edge_hertz": 0.0,
+                "upper_edge_hertz": 4000.0,
+            }
+        ]
+    ),
     exact=lambda given: spec.exactly(mel.weight_matrix(*given.config.values())),
     budget=spec.Budget(
         port=spec.Bound(5.3, 3.491),

@@ -160,6 +160,7 @@ SPEC = spec.LayerSpec(
         spec.Law("the stable one, as published", _stable_pcen_laws.as_published),
         spec.Law("the stable one in graphs", _stable_pcen_laws.in_graphs),
         spec.Law("the stable one in forward mode", _stable_pcen_laws.forward_mode),
+        spec.Law("the slope of a slope of the stable one", _stable_pcen_laws.second_derivative),
         spec.Law("the stable one in float32", _stable_pcen_laws.in_single),
         spec.Law("the stable one of NaN", _stable_pcen_laws.not_a_number),
         spec.Law("the memory of the smoother", _memory),
