@@ -88,6 +88,17 @@ def _saved() -> str:
     return ""
 
 
+def _exported() -> str:
+    """Where a hop is within the window, a graph takes any length from a hop and a sample on."""
+    for taps, hop in ((4, 4), (9, 3)):
+        layer, shortest = Conv1d(1, taps, hop, "SAME"), torch.ones(2, hop + 1, 1)
+        free = ({1: torch.export.Dim("time", min=hop + 1)},)
+        graph = torch.export.export(layer, (torch.ones(2, 50, 1),), dynamic_shapes=free).module()
+        if not torch.equal(graph(shortest), layer(shortest)):
+            return f"{taps} taps and a hop of {hop}: {hop + 1} samples are answered otherwise"
+    return ""
+
+
 def _memory() -> str:
     """Every convolution asks whether its filters fit."""
     for kind in (Conv1d, FFTConv1d, GaborConv1d, NormalizedConv1d, SincConv1d):
@@ -164,6 +175,7 @@ SPEC = spec.LayerSpec(
         spec.Law("dilation", _dilation),
         spec.Law("the memory of the filters", _memory),
         spec.Law("defaults of the functions", _defaults),
+        spec.Law("graphs of any length", _exported),
         spec.Law("kept in a folder by name", _saved),
     ),
     errors=(

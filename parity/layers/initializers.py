@@ -1,6 +1,7 @@
 """Initial values: pre-emphasis, Gabor parameters, sinc edges, lowpass windows."""
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 from unittest import mock
@@ -9,6 +10,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from leaf_port import GaborInit, LowpassInit, PreempInit, SincInit, WindowType, _checks
+from leaf_port.errors import InitialFilterWarning
 from leaf_port.initializers import Constant, GlorotUniform, Identity, Initializer, parameter
 from leaf_port.scales import ScaleInit
 from parity import spec
@@ -189,6 +191,17 @@ def _glorot() -> str:
 _DRAWS = 2400
 
 
+def _warns() -> str:
+    """Of Gabor filters that coincide it warns, and of others it does not."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        for shape in ((80, 2), (9, 1, 160)):
+            GaborInit(n_fft=128)(shape, torch.float32)
+        GaborInit()((5, 2), torch.float32)
+    told = [(each.category, str(each.message).partition(":")[0]) for each in seen]
+    return "" if told == [(InitialFilterWarning, "GaborInit")] * 2 else f"warnings {told}"
+
+
 def _band() -> str:
     """Of a scale: LEAF's band at 16 kHz, if nothing else is told."""
     one, other = ScaleInit("linear"), ScaleInit("linear", 16000, 60.0, 7800.0)
@@ -235,6 +248,7 @@ SPEC = spec.LayerSpec(
         spec.Law("the values of each", _values),
         spec.Law("values on another device", _elsewhere),
         spec.Law("Glorot's rule for any shape", _glorot),
+        spec.Law("a warning of Gabor filters", _warns),
         spec.Law("the band of a scale", _band),
         spec.Law("filters on every scale", _scale_laws.laid_out),
         spec.Law("the scale of filterbanks", _scale_laws.of_filterbanks),
