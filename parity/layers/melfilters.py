@@ -117,8 +117,9 @@ def _warns() -> str:
 
 def _rounded() -> str:
     """The logarithm of the scale is computed in float64, whatever the numbers are."""
-    for dtype in (np.float32, np.float64):
-        hertz = np.linspace(1.0, 8000.0, 20_000).astype(dtype)
+    kinds: tuple[Any, ...] = (np.float32, np.float64)
+    for dtype in kinds:
+        hertz: npt.NDArray[Any] = np.linspace(1.0, 8000.0, 20_000).astype(dtype)
         ratio = dtype(1.0) + hertz / dtype(700.0)
         wanted = dtype(1127.0) * np.log(ratio.astype(np.float64)).astype(dtype)
         if not np.array_equal(_hertz_to_mel(hertz), wanted):

@@ -27,8 +27,7 @@ def registered(spec: LayerSpec) -> str:
 
     So can what derives from it and takes the same arguments.
     """
-    functions = [each.port for each in spec.signatures if not inspect.isclass(each.port)]
-    for port in (*with_subclasses(spec), *functions):
+    for port in with_subclasses(spec):
         name = port.__name__
         if hasattr(port, "_arguments") and _registry.KINDS.get(name) is not port:
             return f"{name} tells its arguments, and no folder may name it"

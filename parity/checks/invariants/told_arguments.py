@@ -82,16 +82,17 @@ def _flags(takes: Mapping[str, inspect.Parameter]) -> Iterator[dict[str, bool]]:
         yield dict(zip(names, values, strict=True))
 
 
-def with_subclasses(spec: LayerSpec) -> list[type]:
+def with_subclasses(spec: LayerSpec) -> Iterator[Any]:
     """The declared classes, and the port's classes that derive from them and take the same."""
-    found: list[type] = []
     for signature in spec.signatures:
         if inspect.isclass(signature.port):
-            found += [signature.port, *_derived(signature.port)]
-    return found
+            yield signature.port
+            yield from _derived(signature.port)
 
 
-def _derived(port: type) -> list[type]:
+def _derived(port: Any) -> Iterator[Any]:
     takes = inspect.signature(port).parameters.keys()
-    own = [each for each in port.__subclasses__() if each.__module__.startswith(f"{PACKAGE}.")]
-    return [each for each in own if inspect.signature(each).parameters.keys() == takes]
+    for each in port.__subclasses__():
+        ours = each.__module__.startswith(f"{PACKAGE}.")
+        if ours and inspect.signature(each).parameters.keys() == takes:
+            yield each

@@ -35,8 +35,8 @@ def _problem(layer: nn.Module, part: nn.Module) -> str:
     layer.to_empty(device="meta", recurse=False)
     if part.weight.is_meta:
         return "a part of it is moved, where the layer alone is asked for"
-    left = [*layer.named_parameters(recurse=False), *layer.named_buffers(recurse=False)]
-    if left := [name for name, each in left if not each.is_meta]:
+    own = [*layer.named_parameters(recurse=False), *layer.named_buffers(recurse=False)]
+    if left := [name for name, each in own if not each.is_meta]:
         return f"moved alone to meta, {left} are left behind"
     layer.to_empty(device="cpu")
     return "a part of it is left on meta" if part.weight.is_meta else ""
