@@ -60,10 +60,12 @@ def _refused_wrongly(error: LeafError, few: int) -> str:
     enough = least is not None and int(least.group(1)) <= few
     if enough and not any(other in error.expected for other in _OTHER_REASONS):
         return f"refused, though it is enough: {error}"
-    return "" if _known(error.owner) else f"refused by {error.owner}, which is nothing of the port"
+    return (
+        "" if is_known(error.owner) else f"refused by {error.owner}, which is nothing of the port"
+    )
 
 
-def _known(name: str) -> bool:
+def is_known(name: str) -> bool:
     """Whether a class or function of the port has a name."""
     modules = [module for path, module in sys.modules.items() if path.startswith(f"{PACKAGE}.")]
     return any(callable(getattr(module, name, None)) for module in modules)

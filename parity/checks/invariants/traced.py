@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from leaf_port.errors import LeafError
-from parity.checks.invariants import in_double
+from parity.checks.invariants import in_double, sizes
 from parity.checks.invariants.one_object import smallest_of_each
 from parity.port import runner, trace_shapes
 from parity.spec import Case, LayerSpec
@@ -36,10 +36,10 @@ def _cases(spec: LayerSpec) -> Iterator[Case]:
     yield from cases
     config = cases[0].config if cases else {}
     if {"taps", "stride"} <= config.keys():
-        sizes = dict.fromkeys(config.keys() & {"samples", "frames"}, 5 * _HOP)
+        lengths = dict.fromkeys(config.keys() & {"samples", "frames"}, 5 * _HOP)
         same = dict.fromkeys(config.keys() & {"padding"}, "SAME")
         for taps in _WINDOWS:
-            wide = {**config, **sizes, **same, "taps": taps, "stride": _HOP}
+            wide = {**config, **lengths, **same, "taps": taps, "stride": _HOP}
             if _taken(spec, case := dataclasses.replace(cases[0], config=wide)):
                 yield case
 
@@ -65,7 +65,7 @@ def _unlike(spec: LayerSpec, case: Case, layer: nn.Module) -> str:
             torch.jit.save(graph, io.BytesIO())
         except LeafError as error:
             told = error.argument, error.expected
-            own = error.owner in {type(module).__name__ for module in layer.modules()}
+            own = sizes.is_known(error.owner)
             return "" if own and told == ("forward", _REFUSED) else f"refused: {error}"
         pairs = zip(graph(*arrays), called(*arrays), strict=True)
         problems = (in_double.unlike(got.numpy(), wanted.numpy()) for got, wanted in pairs)
