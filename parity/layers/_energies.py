@@ -142,6 +142,8 @@ GRADIENTS = (
     Some(51, 20, 800, (800, 400), silent=(300, 400)),  # loud only behind the second clip's end
     Some(51, 20, 800, (800, 400), silent=(0, 399), deaf=(0, 20)),  # beyond the second clip's frames
     Some(51, 2, 700, (700, 300), silent=(0, 299), deaf=(0, 150)),
+    Some(51, 40, 1000, padding=padding.VALID),  # the end that no frame hears
+    Some(51, 51, 101, padding=padding.VALID),
     # The ends of clips that no frame hears; the second has as many frames as its last clip samples.
     Some(51, 51, 900, (900, 101), padding=padding.VALID),
     Some(51, 51, 700, (700, *(130,) * 9), padding=padding.VALID),

@@ -46,6 +46,9 @@ class Reach:
 def is_everything(change: Tensor, rows: Tensor, clips: Clips, shape: Shape) -> bool:
     """Whether all samples and taps surely take part: nothing is zero, no clip below a window."""
     whole = shape.hop <= shape.taps <= int(clips.length.min()) == rows.shape[1]
+    # Without padding the last frame may end so far before its clip that it hears not all of it.
+    last = (clips.frames - 1) * shape.hop - clips.left + shape.taps - 1
+    whole = whole and bool((last + shape.taps // 2 >= clips.length - 1).all())
     return whole and bool((rows != 0).all()) and bool((change != 0).all())
 
 
