@@ -564,6 +564,26 @@ def out_of_range() -> str:
     return ""
 
 
+def changes_out_of_range() -> str:
+    """Whether gradients that are infinite give the filters NaN as layers do, of silence too."""
+    some = Some(51, 20, 500)
+    for clips in (some.clips(), torch.zeros(1, some.samples, 1)):
+        right = _by_infinite(some.leaf("direct"), clips).isnan()
+        for engine in engines():
+            for way in ("auto", "fft"):
+                found = _by_infinite(some.leaf(way), clips)
+                if not (right.any() and torch.equal(found.isnan(), right)):
+                    return f"{engine}: {way}: infinite gradients give {found.flatten().tolist()}"
+    return ""
+
+
+def _by_infinite(leaf: Leaf, clips: Tensor) -> Tensor:
+    """The filters' gradient by an infinite one."""
+    energies, kernel = leaf.energies(clips), leaf.get_parameter("complex_conv.kernel")
+    change = torch.full_like(energies, torch.inf)
+    return torch.autograd.grad(energies, kernel, change)[0]
+
+
 def weights_out_of_range() -> str:
     """Whether weights that are not finite are the layers'."""
     some = Some(51, 20, 500)
@@ -724,5 +744,6 @@ LAWS = {
     "energies of filters in another order": order_of_filters,
     "energies of clips out of range": out_of_range,
     "energies of weights out of range": weights_out_of_range,
+    "energies whose gradients are out of range": changes_out_of_range,
     "energies of weights that change": kept_filters,
 }

@@ -58,8 +58,8 @@ def backward(
     by_width = torch.zeros(channels, **DOUBLE)
     engine.backward(change, rows, by_spectrum, by_width, by_rows)
     by_taps = torch.fft.fft(by_spectrum * (2.0 / shape.size))[:, : shape.taps]
-    if is_everything(change, rows, engine.clips, shape):
-        return by_taps, by_width
+    if is_everything(change, rows, engine.clips, shape) or not bool(change.isfinite().all()):
+        return by_taps, by_width  # what is not finite makes NaN where it meets a silent clip
     reached = reach(change, rows, engine.clips, shape)
     if by_rows is not None:
         by_rows *= reached.samples()
