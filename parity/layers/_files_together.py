@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -37,7 +38,7 @@ class _Between(list[tuple[str, None]]):
 
 def of_one_folder() -> str:
     """How files of two folders, or half a file, can be read; empty where they cannot."""
-    for law in (_exchanged, _removed, _gone, _closed, _by_paths, _with_holes):
+    for law in (_exchanged, _removed, _gone, _closed, _by_paths, _imported, _with_holes):
         with tempfile.TemporaryDirectory(prefix="parity-files-") as top:
             for name in ("old", "new"):
                 _made(Path(top, name))
@@ -130,6 +131,20 @@ def _by_paths(top: Path) -> str:
         return f"without descriptors of folders: {read}"
     right = told.startswith(f"from_pretrained: {top / 'old' / 'c'}: expected a file that can be")
     return "" if right else f"without descriptors of folders: {told}"
+
+
+def _imported(top: Path) -> str:
+    """Where the system has no flags of these names, as of Windows and others, it is imported."""
+    flags = "O_NONBLOCK", "O_BINARY"
+    found = importlib.util.find_spec(_stored.__name__)
+    assert found is not None  # noqa: S101
+    assert found.loader is not None  # noqa: S101
+    alone = importlib.util.module_from_spec(found)
+    kept = {name: value for name, value in vars(os).items() if name not in flags}
+    with mock.patch.dict(vars(os), kept, clear=True):
+        found.loader.exec_module(alone)
+    read = alone.read_together(top / "old", [("a", None), ("b", None)], "-")
+    return "" if read == _of("old") else f"without flags of the system: {read}"
 
 
 def _free() -> int:

@@ -1,5 +1,6 @@
 """Preparation of the clips in the official example: 16 bits to floats, cut or pad, loudness."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -65,14 +66,44 @@ def _exact(given: spec.Given) -> spec.Answer:
 def _random_crop() -> str:
     """Each offset at which the crop fits is drawn, and no other; a short clip has but one."""
     clip, made = torch.arange(9.0), torch.Generator().manual_seed(0)
-    starts = {int(data.align(clip, 5, generator=made)[0]) for _ in range(200)}
+    before = torch.get_rng_state()
+    crops = [data.align(clip, 5, generator=made) for _ in range(200)]
+    starts = {int(crop[0]) for crop in crops}
     if starts != {0, 1, 2, 3, 4}:
         return f"crops begin at {sorted(starts)}"
+    made.manual_seed(0)
+    again = [data.align(clip, 5, generator=made) for _ in range(200)]
+    if not torch.equal(torch.stack(again), torch.stack(crops)):
+        return "a generator of the same seed draws other crops"
+    if not torch.equal(torch.get_rng_state(), before):
+        return "torch's own generator draws where another one is given"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         starts = {int(data.align(clip, 8)[0]) for _ in range(50)}
     same = torch.equal(data.align(clip, 12), torch.cat([clip, torch.zeros(3)]))
     return "" if starts == {0, 1} and same else f"crops begin at {sorted(starts)}"
+
+
+def _crop() -> str:
+    """A crop is as long as it was asked for, wherever it begins."""
+    clip = torch.arange(9.0)
+    for length in range(1, 10):
+        for offset in range(10 - length):
+            crop = data.align(clip, length, offset=offset)
+            if not torch.equal(crop, clip[offset : offset + length]):
+                return f"{length} samples from {offset} are {crop}"
+    return ""
+
+
+def _gain_at_its_bound() -> str:
+    """Where the greatest gain is just the one wanted, it is a constant, as of tf.minimum."""
+    clip = torch.tensor([0.5, -0.5] * 8, requires_grad=True)
+    scaled = data.loudness_normalization(clip, 0.0, 20.0 * math.log10(2.0))
+    scaled.backward(torch.arange(16.0))
+    twice = 2.0 * torch.arange(16.0)
+    assert clip.grad is not None  # noqa: S101
+    same = torch.equal(scaled, 2.0 * clip) and torch.equal(clip.grad, twice)
+    return "" if same else f"the gradient is {clip.grad}, not {twice}"
 
 
 def _wider_integers() -> str:
@@ -138,7 +169,9 @@ SPEC = spec.LayerSpec(
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     laws=(
+        spec.Law("a crop", _crop),
         spec.Law("a random crop", _random_crop),
+        spec.Law("a gain at its bound", _gain_at_its_bound),
         spec.Law("wider integers", _wider_integers),
     ),
     signatures=(
@@ -155,6 +188,7 @@ SPEC = spec.LayerSpec(
     ),
     errors=(
         spec.ErrorCase("samples", lambda: data.align(torch.ones(2, 5))),
+        spec.ErrorCase("samples", lambda: data.align([1.0, 2.0], 1), "takes a list"),  # type: ignore[arg-type]
         spec.ErrorCase("seq_len", lambda: data.align(torch.ones(5), 0)),
         spec.ErrorCase("samples", lambda: data.int16_to_float(torch.ones(5)), "divides floats too"),
         spec.ErrorCase(

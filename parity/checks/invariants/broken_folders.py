@@ -13,7 +13,7 @@ import re
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -198,8 +198,8 @@ def _kinds(held: Kept) -> Iterator[Broken]:
     nobody = f"those of {held.tree['kind']}"
     yield Broken("a huge head", huge, "arguments", nobody, "...'another'", CONFIG)
     digits = _with(held, 10**400)
-    expected = "a model that can be built"
-    yield Broken("400 digits", digits, CONFIG, expected, "OverflowError: int too large...")
+    expected, got = "a model that can be built", "OverflowError: int too large to convert to float"
+    yield Broken("400 digits", digits, CONFIG, expected, got)
 
 
 def _configs(held: Kept) -> Iterator[Broken]:
@@ -420,16 +420,29 @@ _OPTIONS: tuple[Mapping[str, Any], ...] = (
     {"revision": "v2", "cache_dir": "kept", "token": "secret", "local_files_only": True},
 )
 _DEFAULTS = {"revision": None, "cache_dir": None, "token": None, "local_files_only": False}
+_ADVICE: Mapping[tuple[str, ...], str] = {
+    ("OSError",): "check the network",
+    ("RepositoryNotFoundError",): "check the name",
+    ("GatedRepoError", "RepositoryNotFoundError"): "ask for access",
+    ("Known", "RevisionNotFoundError"): "check the revision",
+    ("LocalEntryNotFoundError",): "connect to the network, or download it",
+    ("OfflineModeIsEnabled",): "connect to the network, and unset HF_HUB_OFFLINE",
+    ("HFValidationError",): "give owner/name",
+}
+"""What is advised, by the class of an error of the Hub's library and those that it is derived from.
+
+The classes' names are those of the library."""
 
 
 def _of_hub(held: Kept, folder: Path) -> str:
     """Of the Hub the two files are asked for, as the caller says, and no network is used."""
     asked: list[tuple[str, Mapping[str, Any]]] = []
+    failing = {names[0]: _error(names) for names in _ADVICE}
 
     def download(name: str, **options: Any) -> str:
         asked.append((name, options))
-        if options["revision"] == "failing":
-            raise OSError("no such\n revision " + "x" * 200)
+        if options["revision"] in failing:
+            raise failing[options["revision"]]("no such\n revision " + "x" * 200)
         return str(folder)
 
     name = "some-one_2/leaf.audio-4"
@@ -444,9 +457,10 @@ def _of_hub(held: Kept, folder: Path) -> str:
                 return f"the Hub is asked otherwise than with {options}"
             asked.clear()
         cut = f"no such revision {'x' * 200}"[:200]
-        told = f"from_pretrained: {name}", f"got OSError: {cut};", "check the network"
-        if problem := _refused(_loading(held, name, "failing"), *told):
-            return problem
+        for (error, *_), advice in _ADVICE.items():
+            told = f"from_pretrained: {name}", f"got {error}: {cut}; {advice}"
+            if problem := _refused(_loading(held, name, error), *told):
+                return problem
         asked.clear()
         for path in ("a/b/c", "a", "./a/b", "a/b.safetensors", Path("a/b")):
             if problem := _refused(
@@ -457,4 +471,17 @@ def _of_hub(held: Kept, folder: Path) -> str:
             return f"the Hub is asked for {asked}"
     with mock.patch.dict(sys.modules, huggingface_hub=None):
         none = f"{name}: expected a folder that exists, got none, and no huggingface_hub; "
-        return _refused(_loading(held, name), none, 'pip install "leaf-port[hub]"')
+        upload: dict[str, Any] = dict.fromkeys(("revision", "private", "token"))
+        upload |= {"message": "", "create_pr": False, "overwrite": False}
+        return _refused(_loading(held, name), none, 'pip install "leaf-port[hub]"') or _refused(
+            functools.partial(_hub.push, folder, name, **upload),
+            f"push_to_hub: {name}: expected huggingface_hub, got no huggingface_hub; ",
+        )
+
+
+def _error(names: Sequence[str]) -> type[Exception]:
+    """A class of errors of a name, derived from those of the other names."""
+    base: type[Exception] = OSError
+    for name in reversed(names):
+        base = type(name, (base,), {})
+    return base

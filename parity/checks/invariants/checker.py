@@ -13,6 +13,7 @@ from parity.checks.invariants import (
     assigned,
     broken_folders,
     clips,
+    compared,
     elsewhere,
     exact_bounds,
     first_values,
@@ -22,6 +23,7 @@ from parity.checks.invariants import (
     options,
     pretrained_folders,
     refusals,
+    shipped_models,
     signatures,
     sizes,
     told_arguments,
@@ -84,6 +86,7 @@ def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
         yield "made again of what it tells", told_arguments.made_again
         yield "built without memory, or given wider weights", assigned.assigned
         yield "moved with a part of the user's", with_a_part.moved
+        yield "what one of two models has otherwise", compared.otherwise
     yield "the ways of a device", ways.taken
     if spec.sampling.edges:
         yield "the edges of what is taken", sizes.at_edges
@@ -98,6 +101,8 @@ def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
     if spec.folder:
         yield "what is told of a broken folder", broken_folders.told
         yield "what may stand in a folder", broken_folders.taken
+        yield "models that come with the package", shipped_models.by_name
+        yield "what is done with folders by default", shipped_models.defaults
     if spec.signatures:
         yield "the official arguments and defaults", signatures.alike
         yield "what is not to be trained", told_arguments.frozen
@@ -105,6 +110,7 @@ def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
         yield "what its siblings refuse", refusals.as_siblings
         yield "sizes that no memory holds", refusals.too_large
         yield "every option told", options.kept
+        yield "what no folder holds", options.as_data
         yield "what its siblings take", refusals.as_taken
         yield "a tensor given to two layers", first_values.copies_what_it_is_given
     if next(made_of.cases(spec), None):

@@ -6,21 +6,27 @@ its arguments; here each of them is given in turn, and the description is built 
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from leaf_port import (
     L1L2,
     ChannelWiseLearnablePooling1d,
+    GaborConv1d,
+    GaussianLowpass,
     NormalizedConv1d,
     SpecAugment,
     _description,
     _rates,
+    _registry,
+    log_compression,
     pretrained,
 )
 from leaf_port.errors import LeafError
@@ -82,16 +88,106 @@ _OTHERS: Mapping[str, Sequence[Any]] = {
 }
 
 
+def _own(base: type, name: str) -> Any:
+    """A class of the user's."""
+    return type(name, (base,), {"__module__": __name__})
+
+
+def _own_function(x: torch.Tensor) -> torch.Tensor:
+    return x
+
+
+_LOGARITHM: Any = log_compression
+
+# What no folder holds, by the names of arguments, and the name in the error.
+_NO_DATA: Mapping[str, Sequence[tuple[Any, str]]] = {
+    "activation": (
+        (nn.LeakyReLU(0.1), "torch.nn.modules.activation.LeakyReLU"),
+        (nn.Sequential(nn.ReLU()), "torch.nn.modules.container.Sequential"),
+        (nn.GELU("tanh"), "torch.nn.modules.activation.GELU"),
+        (nn.Softmax(dim=2), "torch.nn.modules.activation.Softmax"),
+    ),
+    "compression_fn": (
+        (_own_function, f"{__name__}._own_function"),
+        (functools.partial(_own_function), "functools.partial"),
+        (functools.partial(_LOGARITHM, another=1), "functools.partial"),
+        (functools.partial(_LOGARITHM, torch.ones(1)), "functools.partial"),
+    ),
+    "conv1d_cls": (
+        (_own(GaborConv1d, "OwnConv1d"), f"{__name__}.OwnConv1d"),
+        (_own(GaborConv1d, "GaborConv1d"), f"{__name__}.GaborConv1d"),
+    ),
+    "pooling_cls": ((_own(GaussianLowpass, "Own"), f"{__name__}.Own"),),
+    "regularizer_fn": (
+        (_own(L1L2, "Own")(), f"{__name__}.Own"),
+        (_own(L1L2, "L1L2")(), f"{__name__}.L1L2"),
+    ),
+}
+_OFFSETS: Sequence[tuple[Any, float]] = (
+    (_LOGARITHM, 1e-5),
+    (functools.partial(_LOGARITHM), 1e-5),
+    (functools.partial(_LOGARITHM, log_offset=0.5), 0.5),
+    (functools.partial(_LOGARITHM, log_offset=np.float32(0.5)), 0.5),
+)
+"""Compressions that are logarithms, and their offsets."""
+
+
+def as_data(spec: LayerSpec) -> str:
+    """Every class that says how it is built: what no folder holds, and logarithms."""
+    for port in _describing(spec):
+        takes = inspect.signature(port).parameters
+        for name in sorted(takes.keys() & _NO_DATA.keys()):
+            for value, called in _NO_DATA[name]:
+                if problem := _not_told(port, name, value, called):
+                    return f"{port.__name__}({name}={called}): {problem}"
+        for value, offset in _OFFSETS if "compression_fn" in takes else ():
+            if problem := _offset(port, value, offset):
+                return f"{port.__name__}(compression_fn={value}): {problem}"
+    return ""
+
+
+def _describing(spec: LayerSpec) -> list[type[nn.Module]]:
+    """The classes of a declaration that say how they are built."""
+    ports: list[Any] = [each.port for each in spec.signatures if inspect.isclass(each.port)]
+    return [each for each in ports if issubclass(each, nn.Module) and hasattr(each, "_arguments")]
+
+
+def _not_told(port: type[nn.Module], name: str, value: Any, called: str) -> str:
+    """How something that is no data is not refused by the argument's name."""
+    known = _registry.PARTS if isinstance(value, type) else _registry.KINDS
+    wanted = f"one of {', '.join(sorted(known))}"
+    expected = wanted if isinstance(value, type) else f"data, or {wanted} itself"
+    try:
+        model = _built(port, name, value)
+    except (LeafError, TypeError):  # it takes no such value
+        return ""
+    try:
+        _description.described(model, "model")
+    except LeafError as error:
+        told = error.owner, error.argument, error.expected, error.got
+        right = told == ("save_pretrained", name, expected, called) and error.fix
+        return "" if right else f"refused by {told}"
+    return "it is told as data"
+
+
+def _offset(port: type[nn.Module], value: Any, offset: float) -> str:
+    """How a logarithm is not told by its offset."""
+    model = _built(port, "compression_fn", value)
+    told = _description.described(model, "model")["arguments"]["compression_fn"]
+    wanted = {"kind": "log_compression", "arguments": {"log_offset": offset}}
+    if told != wanted or json.dumps(told) != json.dumps(wanted):
+        return f"told as {told}, not {wanted}"
+    return _rebuilt(model)
+
+
 def kept(spec: LayerSpec) -> str:
     """Every class of a declaration that says how it is built, with every option in turn."""
-    for signature in spec.signatures:
-        port = signature.port
-        if inspect.isclass(port) and issubclass(port, nn.Module) and hasattr(port, "_arguments"):
-            if problem := _rebuilt(_built(port)):
-                return f"{port.__name__}: {problem}"
-            for name in _names(port):
-                if problem := _problem(port, name):
-                    return f"{port.__name__}: {name}: {problem}"
+    for port in _describing(spec):
+        if problem := _rebuilt(_built(port)):
+            return f"{port.__name__}: {problem}"
+        for name in _names(port):
+            if problem := _problem(port, name):
+                return f"{port.__name__}: {name}: {problem}"
     return ""
 
 
