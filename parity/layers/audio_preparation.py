@@ -2,13 +2,16 @@
 
 import math
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
 
 from leaf_port import data
 from parity import spec
+from parity.checks.invariants import torch_settings
 from parity.oracles.exact import data as data_exact
 from parity.spec.random_arrays import Source
 from parity.spec.without_derivative import MAPPED
@@ -84,6 +87,20 @@ def _random_crop() -> str:
     return "" if starts == {0, 1} and same else f"crops begin at {sorted(starts)}"
 
 
+def _where_it_is_drawn() -> str:
+    """On the device of the generator that draws, or on the CPU, whatever torch's default is."""
+    clip = torch.arange(9.0)
+    with torch.device("meta"), torch.random.fork_rng(devices=[]):
+        data.align(clip, 5)
+        data.align(clip, 5, generator=torch.Generator("cpu"))
+    made: Any = SimpleNamespace(device="another")
+    with mock.patch.object(torch, "randint", return_value=torch.tensor(2)) as drawn:
+        crop = data.align(clip, 5, generator=made)
+    told = drawn.call_args.kwargs
+    same = torch.equal(crop, clip[2:7]) and told == {"generator": made, "device": "another"}
+    return "" if same else f"{crop} is drawn with {told}"
+
+
 def _crop() -> str:
     """A crop is as long as it was asked for, wherever it begins."""
     clip = torch.arange(9.0)
@@ -107,12 +124,18 @@ def _gain_at_its_bound() -> str:
 
 
 def _wider_integers() -> str:
-    """Samples of 16 bits in a wider integer are the same floats; none at all are none."""
+    """Samples of 16 bits in a wider integer are the same floats; none at all are none.
+
+    They are float32, whatever torch's default is.
+    """
     samples = torch.tensor([-32768, -1, 0, 1, 32767], dtype=torch.int16)
     floats = data.int16_to_float(samples)
     wide = [data.int16_to_float(samples.to(dtype)) for dtype in (torch.int32, torch.int64)]
     none = data.int16_to_float(samples[:0].int())
+    with torch_settings.default_dtype(torch.float64):
+        wide += [data.int16_to_float(samples), data.int16_to_float(samples.long())]
     same = all(torch.equal(floats, each) for each in wide) and none.shape == (0,)
+    same = same and all(each.dtype == torch.float32 for each in (floats, none, *wide))
     return "" if same else "wider integers give other floats"
 
 
@@ -171,6 +194,7 @@ SPEC = spec.LayerSpec(
     laws=(
         spec.Law("a crop", _crop),
         spec.Law("a random crop", _random_crop),
+        spec.Law("where a crop is drawn", _where_it_is_drawn),
         spec.Law("a gain at its bound", _gain_at_its_bound),
         spec.Law("wider integers", _wider_integers),
     ),
@@ -189,6 +213,21 @@ SPEC = spec.LayerSpec(
     errors=(
         spec.ErrorCase("samples", lambda: data.align(torch.ones(2, 5))),
         spec.ErrorCase("samples", lambda: data.align([1.0, 2.0], 1), "takes a list"),  # type: ignore[arg-type]
+        spec.ErrorCase("samples", lambda: data.int16_to_float([1, 2]), "takes a list"),  # type: ignore[arg-type]
+        spec.ErrorCase(
+            "samples", lambda: data.loudness_normalization(torch.ones(2, 5)), "takes several"
+        ),
+        spec.ErrorCase(
+            "offset", lambda: data.align(torch.ones(9), 5, offset=True), "has no such argument"
+        ),
+        spec.ErrorCase(
+            "offset",
+            lambda: data.align(torch.ones(9), 5, offset=2.0),  # type: ignore[arg-type]
+            "has no such argument",
+        ),
+        spec.ErrorCase(
+            "offset", lambda: data.align(torch.ones(9), 5, offset=-1), "has no such argument"
+        ),
         spec.ErrorCase("seq_len", lambda: data.align(torch.ones(5), 0)),
         spec.ErrorCase("samples", lambda: data.int16_to_float(torch.ones(5)), "divides floats too"),
         spec.ErrorCase(

@@ -358,10 +358,12 @@ def _loads(held: Kept, given: str | Path, **options: Any) -> str:
     """What the layer of a folder has otherwise; warnings are such."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        before = list(warnings.filters)
+        before, dtype = list(warnings.filters), torch.get_default_dtype()
         loaded = held.cls.from_pretrained(given, **options)
         if warnings.filters != before:
             return "warnings are filtered otherwise afterwards"
+        if torch.get_default_dtype() != dtype:
+            return "torch's default dtype is another one afterwards"
     state = loaded.state_dict()
     if type(loaded) is not held.cls or state.keys() != held.weights.keys():
         return "it is another class"

@@ -102,7 +102,6 @@ def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
         yield "what is told of a broken folder", broken_folders.told
         yield "what may stand in a folder", broken_folders.taken
         yield "models that come with the package", shipped_models.by_name
-        yield "what is done with folders by default", shipped_models.defaults
     if spec.signatures:
         yield "the official arguments and defaults", signatures.alike
         yield "what is not to be trained", told_arguments.frozen

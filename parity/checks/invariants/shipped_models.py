@@ -1,13 +1,11 @@
-"""Models that come with the package are loaded by their names, and options are what they were."""
+"""Models that come with the package are loaded by their names; a path comes first."""
 
 from __future__ import annotations
 
 import contextlib
-import inspect
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,24 +17,6 @@ from parity.checks.invariants.folder import CONFIG, Kept, kept
 from parity.spec import LayerSpec
 
 _FOLDER = Path(leaf_port.__file__).parent / "weights"
-_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    "from_pretrained": {
-        "revision": None,
-        "cache_dir": None,
-        "token": None,
-        "local_files_only": False,
-    },
-    "save_pretrained": {"overwrite": False},
-    "push_to_hub": {
-        "revision": None,
-        "private": None,
-        "token": None,
-        "commit_message": None,
-        "create_pr": False,
-        "overwrite": False,
-    },
-}
-"""What is done where nobody says otherwise: nothing is replaced, and nothing made public."""
 
 
 def by_name(spec: LayerSpec) -> str:
@@ -83,14 +63,3 @@ def _bits(tensor: Tensor) -> tuple[tuple[int, ...], int]:
 def _state(held: Kept, given: str | Path) -> Mapping[str, Tensor]:
     state: Mapping[str, Tensor] = held.cls.from_pretrained(given).state_dict()
     return state
-
-
-def defaults(spec: LayerSpec) -> str:
-    """What loading, saving and publishing do by default, of a layer's class: the first problem."""
-    cls = kept(spec).cls
-    for name, wanted in _DEFAULTS.items():
-        takes = inspect.signature(getattr(cls, name)).parameters.values()
-        found = {each.name: each.default for each in takes if each.default is not each.empty}
-        if found != wanted:
-            return f"{name} takes {found} by default, not {wanted}"
-    return ""

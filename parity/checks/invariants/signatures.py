@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from leaf_port import _registry
+from leaf_port import _registry, pretrained
 from parity.checks.invariants.told_arguments import with_subclasses
 from parity.oracles import descriptions
 from parity.oracles.official_worker import arguments
 from parity.spec import LayerSpec, Signature
+
+_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "from_pretrained": {
+        "revision": None,
+        "cache_dir": None,
+        "token": None,
+        "local_files_only": False,
+    },
+    "save_pretrained": {"overwrite": False},
+    "push_to_hub": {
+        "revision": None,
+        "private": None,
+        "token": None,
+        "commit_message": None,
+        "create_pr": False,
+        "overwrite": False,
+    },
+    "write_card": {"overwrite": False},
+}
+"""What is done where nobody says otherwise: nothing is replaced, and nothing made public."""
 
 # Every Keras layer takes it; torch's are named by the attribute that holds them.
 _KERAS_ALONE = frozenset({"name"})
@@ -19,7 +40,18 @@ _KERAS_ALONE = frozenset({"name"})
 def alike(spec: LayerSpec) -> str:
     """Every signature of a declaration beside the recorded ones: the first problem."""
     found = (problem for signature in spec.signatures for problem in problems(signature))
-    return next(found, "")
+    of_folders = _of_folders() if spec.folder else ()
+    return next(itertools.chain(found, of_folders), "")
+
+
+def _of_folders() -> Iterator[str]:
+    """What loading, saving and publishing do by default otherwise than is known."""
+    for name, wanted in _DEFAULTS.items():
+        act = getattr(pretrained.FromPretrained, name, None) or getattr(pretrained, name)
+        takes = inspect.signature(act).parameters.values()
+        found = {each.name: each.default for each in takes if each.default is not each.empty}
+        if found != wanted:
+            yield f"{name} takes {found} by default, not {wanted}"
 
 
 def registered(spec: LayerSpec) -> str:
