@@ -22,7 +22,7 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
-from leaf_port import _hub, _registry
+from leaf_port import _hub, _registry, pretrained
 from leaf_port.errors import LeafError
 from parity.checks.invariants import torch_settings
 from parity.checks.invariants.folder import CONFIG, FORMAT_VERSION, WEIGHTS, Kept, Tree, kept
@@ -350,6 +350,7 @@ def taken(spec: LayerSpec) -> str:
             or _none(held, folder / CONFIG)
             or _revision(held, folder)
             or _namesake(held, folder)
+            or _no_memory(held, folder)
             or _of_hub(held, folder)
         )
 
@@ -415,6 +416,14 @@ def _namesake(held: Kept, folder: Path) -> str:
     except (LeafError, AssertionError):
         return ""
     return "a model of another class of this name is given"
+
+
+def _no_memory(held: Kept, folder: Path) -> str:
+    """Where no memory is left for a model, the error names its file."""
+    full = RuntimeError("no memory is left")
+    with mock.patch.object(pretrained, "materialised", side_effect=full):
+        told = f"from_pretrained: {folder / CONFIG}: ", f"got RuntimeError: {full}; "
+        return _refused(_loading(held, folder), *told)
 
 
 _OPTIONS: tuple[Mapping[str, Any], ...] = (

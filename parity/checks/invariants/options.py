@@ -99,8 +99,8 @@ def _own_function(x: torch.Tensor) -> torch.Tensor:
 
 _LOGARITHM: Any = log_compression
 
-# What no folder holds, by the names of arguments, and the name in the error.
-_NO_DATA: Mapping[str, Sequence[tuple[Any, str]]] = {
+# What no folder holds, by the names of arguments; its name in the error, and where it is inside.
+_NO_DATA: Mapping[str, Sequence[tuple[Any, ...]]] = {
     "activation": (
         (nn.LeakyReLU(0.1), "torch.nn.modules.activation.LeakyReLU"),
         (nn.Sequential(nn.ReLU()), "torch.nn.modules.container.Sequential"),
@@ -112,6 +112,10 @@ _NO_DATA: Mapping[str, Sequence[tuple[Any, str]]] = {
         (functools.partial(_own_function), "functools.partial"),
         (functools.partial(_LOGARITHM, another=1), "functools.partial"),
         (functools.partial(_LOGARITHM, torch.ones(1)), "functools.partial"),
+    ),
+    "encoder": (
+        (ConvNet([2], nn.LeakyReLU(0.1)), "torch.nn.modules.activation.LeakyReLU", ".activation"),
+        (nn.Conv2d(1, 2, 3), "torch.nn.modules.conv.Conv2d"),
     ),
     "conv1d_cls": (
         (_own(GaborConv1d, "OwnConv1d"), f"{__name__}.OwnConv1d"),
@@ -137,8 +141,8 @@ def as_data(spec: LayerSpec) -> str:
     for port in _describing(spec):
         takes = inspect.signature(port).parameters
         for name in sorted(takes.keys() & _NO_DATA.keys()):
-            for value, called in _NO_DATA[name]:
-                if problem := _not_told(port, name, value, called):
+            for value, called, *inside in _NO_DATA[name]:
+                if problem := _not_told(port, name, value, (name + "".join(inside), called)):
                     return f"{port.__name__}({name}={called}): {problem}"
         for value, offset in _OFFSETS if "compression_fn" in takes else ():
             if problem := _offset(port, value, offset):
@@ -152,7 +156,7 @@ def _describing(spec: LayerSpec) -> list[type[nn.Module]]:
     return [each for each in ports if issubclass(each, nn.Module) and hasattr(each, "_arguments")]
 
 
-def _not_told(port: type[nn.Module], name: str, value: Any, called: str) -> str:
+def _not_told(port: type[nn.Module], name: str, value: Any, called: tuple[str, str]) -> str:
     """How something that is no data is not refused by the argument's name."""
     known = _registry.PARTS if isinstance(value, type) else _registry.KINDS
     wanted = f"one of {', '.join(sorted(known))}"
@@ -164,8 +168,8 @@ def _not_told(port: type[nn.Module], name: str, value: Any, called: str) -> str:
     try:
         _description.described(model, "model")
     except LeafError as error:
-        told = error.owner, error.argument, error.expected, error.got
-        right = told == ("save_pretrained", name, expected, called) and error.fix
+        told = error.owner, error.expected, error.argument, error.got
+        right = told == ("save_pretrained", expected, *called) and error.fix
         return "" if right else f"refused by {told}"
     return "it is told as data"
 
