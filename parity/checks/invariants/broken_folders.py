@@ -482,11 +482,9 @@ def _of_hub(held: Kept, folder: Path) -> str:
             return f"the Hub is asked for {asked}"
     with mock.patch.dict(sys.modules, huggingface_hub=None):
         none = f"{name}: expected a folder that exists, got none, and no huggingface_hub; "
-        upload: dict[str, Any] = dict.fromkeys(("revision", "private", "token"))
-        upload |= {"message": "", "create_pr": False, "overwrite": False}
+        told = f"push_to_hub: {name}: expected huggingface_hub, got no huggingface_hub; "
         return _refused(_loading(held, name), none, 'pip install "leaf-port[hub]"') or _refused(
-            functools.partial(_hub.push, folder, name, **upload),
-            f"push_to_hub: {name}: expected huggingface_hub, got no huggingface_hub; ",
+            functools.partial(_hub._library, "push_to_hub", name), told
         )
 
 

@@ -147,6 +147,28 @@ def as_data(spec: LayerSpec) -> str:
         for value, offset in _OFFSETS if "compression_fn" in takes else ():
             if problem := _offset(port, value, offset):
                 return f"{port.__name__}(compression_fn={value}): {problem}"
+        if problem := _cut(port):
+            return f"{port.__name__}: {problem}"
+    return ""
+
+
+def _cut(port: type[nn.Module]) -> str:
+    """How a model of which a part was taken out does not tell what is wrong, if anything is."""
+    expected = f"a {port.__name__} as it was built"
+    for name, _ in _built(port).named_children():
+        model = _built(port)
+        delattr(model, name)
+        try:
+            model._arguments()
+        except Exception as error:
+            try:
+                _description.described(model, "the model")
+            except LeafError as told:
+                whole = told.owner, told.argument, told.expected, told.got
+                got = f"another one, in which {type(error).__name__}: {error}"
+                if whole == ("save_pretrained", "the model", expected, got) and told.fix:
+                    continue
+            return f"without {name}: it is not told what is missing"
     return ""
 
 
