@@ -482,9 +482,9 @@ def _of_hub(held: Kept, folder: Path) -> str:
             return f"the Hub is asked for {asked}"
     with mock.patch.dict(sys.modules, huggingface_hub=None):
         none = f"{name}: expected a folder that exists, got none, and no huggingface_hub; "
-        told = f"push_to_hub: {name}: expected huggingface_hub, got no huggingface_hub; "
+        lacking = f"push_to_hub: {name}: expected huggingface_hub, got no huggingface_hub; "
         return _refused(_loading(held, name), none, 'pip install "leaf-port[hub]"') or _refused(
-            functools.partial(_hub._library, "push_to_hub", name), told
+            functools.partial(_hub._library, "push_to_hub", name), lacking
         )
 
 

@@ -160,6 +160,21 @@ class _Own:
         self.value = value
 
 
+class _Elsewhere(Tensor):
+    """As one on another device: it is compared with nothing before it is moved."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """What torch calls in place of its functions."""
+        if func is torch.equal:
+            raise RuntimeError("tensors on two devices are compared")
+        result = super().__torch_function__(func, types, args, kwargs or {})
+        if func in (Tensor.cpu, Tensor.to):
+            with torch._C.DisableTorchFunctionSubclass():
+                return result.as_subclass(Tensor)
+        return result
+
+
 def _first(x: int, y: int = 1) -> int:
     return x + y
 
@@ -200,6 +215,8 @@ _PAIRS: Sequence[tuple[Any, Any, bool]] = (
     (torch.arange(6).reshape(2, 3).T, torch.tensor([[0, 3], [1, 4], [2, 5]]), True),
     (torch.arange(6.0)[::2], torch.tensor([0.0, 2.0, 4.0]), True),
     (torch.ones(2, requires_grad=True), torch.ones(2), True),
+    (torch.ones(2).as_subclass(_Elsewhere), torch.ones(2), True),
+    (torch.ones(2).as_subclass(_Elsewhere), torch.zeros(2), False),
     (torch.ones(()), 1.0, False),
     (_first, _first, True),
     (_first, _second, False),
