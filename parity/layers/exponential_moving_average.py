@@ -4,6 +4,7 @@ import torch
 
 from leaf_port import ExponentialMovingAverage
 from parity import spec
+from parity.layers import _smoother_laws
 from parity.layers._common import features, refused_states, uniform
 from parity.layers._signatures import TOLD
 from parity.oracles.exact import compression
@@ -32,10 +33,12 @@ def _beyond() -> str:
 def _infinite() -> str:
     """What is not finite goes through the frames as through a loop over them."""
     infinite = float("inf")
-    inputs = torch.ones(1, 9, 4)
-    inputs[0, 2], inputs[0, 5, 1] = torch.tensor([infinite, -infinite, infinite, 0.5]), infinite
-    layer = ExponentialMovingAverage(4, 0.5, per_channel=True)
-    layer.smooth.copy_(torch.tensor([0.5, 0.25, 1.0, 0.0]))
+    inputs = torch.ones(1, 20, 5)
+    inputs[0, 2, :4], inputs[0, 5, 1] = torch.tensor([infinite, -infinite, infinite, 0.5]), infinite
+    inputs[0, 0, 4] = infinite
+    layer = ExponentialMovingAverage(5, 0.5, per_channel=True)
+    # The eighth power of what is left of the last one, 2^-24, is zero.
+    layer.smooth.copy_(torch.tensor([0.5, 0.25, 1.0, 0.0, 1.0 - 2.0**-24]))
     m, frames = inputs[:, 0], []
     for x in inputs.unbind(1):
         m = layer.smooth * x + (1 - layer.smooth) * m
@@ -98,6 +101,7 @@ SPEC = spec.LayerSpec(
     laws=(
         spec.Law("coefficients beyond their bounds", _beyond),
         spec.Law("infinities", _infinite),
+        *(spec.Law(name, law) for name, law in _smoother_laws.LAWS.items()),
     ),
     errors=(
         spec.ErrorCase("num_channels", lambda: ExponentialMovingAverage(0, 0.04)),

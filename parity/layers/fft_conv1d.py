@@ -7,6 +7,7 @@ import torch
 from leaf_port import fft_conv1d
 from leaf_port._ops.fft_convolution import upper_power_of_2
 from parity import spec
+from parity.layers import _transform_laws
 from parity.layers._reasons import BOTH_ROUND, MATRIX_FOURIER, TENSORFLOW_FFT
 from parity.layers._signatures import ARITHMETIC
 from parity.oracles.exact import fft
@@ -67,7 +68,16 @@ SPEC = spec.LayerSpec(
         ),
         spec.Signature(upper_power_of_2, "leaf_audio.convolution.upper_power_of_2"),
     ),
+    laws=(
+        spec.Law("norms at edges", _transform_laws.norm),
+        spec.Law("derivatives forwards at infinities", _transform_laws.forwards),
+        spec.Law("gradients under autocast", _transform_laws.under_autocast),
+        spec.Law("transforms of all factors", _transform_laws.sizes),
+    ),
     errors=(
+        spec.ErrorCase(
+            "inputs", lambda: fft_conv1d(torch.ones(1, 9, 1), torch.ones(3, 1, 1).double()), "fails"
+        ),
         spec.ErrorCase(
             "filters",
             lambda: fft_conv1d(torch.ones(1, 9, 1), [[[1.0]]]),  # type: ignore[arg-type]

@@ -55,7 +55,10 @@ SPEC = spec.LayerSpec(
     },
     differentiable=("inputs", "filters"),
     sampling=spec.Sampling(
-        edges=[{"samples": 9, "taps": 4, "filters": 2, "fft": 4}]  # segments of one sample
+        edges=[
+            {"samples": 9, "taps": 4, "filters": 2, "fft": 4},  # segments of one sample
+            {"samples": 24, "taps": 1, "filters": 2, "fft": 8},  # whole segments of one tap
+        ]
     ),
     arithmetics=("complex", "real"),
     exact=lambda given: spec.exactly(
@@ -92,6 +95,11 @@ SPEC = spec.LayerSpec(
             "fft_length", lambda: overlap_add_conv1d(torch.ones(1, 9, 1), torch.ones(1, 1, 1), 3)
         ),
         spec.ErrorCase("filters", lambda: overlap_add_conv1d(torch.ones(1, 9, 1), torch.ones(9))),
+        spec.ErrorCase(
+            "inputs",
+            lambda: overlap_add_conv1d(torch.ones(1, 9, 1), torch.ones(3, 1, 1).double()),
+            "fails",
+        ),
         spec.ErrorCase(
             "fft_length", lambda: overlap_add_conv1d(torch.ones(1, 9, 1), torch.ones(1, 1, 1), 1)
         ),

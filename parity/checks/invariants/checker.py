@@ -92,6 +92,7 @@ def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
         yield "the edges of what is taken", sizes.at_edges
     yield "torch's default dtype and device", torch_settings.kept
     yield "a traced graph", traced.alike
+    yield "a graph of the older ONNX exporter", traced.older_exporter
     if wrong_inputs.applies(spec):
         yield "inputs of another kind or shape", wrong_inputs.refused
     if _of_clips(spec):

@@ -7,18 +7,21 @@ import io
 import warnings
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
 
 from leaf_port.errors import LeafError
 from parity.checks.invariants import in_double, sizes
+from parity.checks.invariants.generic import of_the_port
 from parity.checks.invariants.one_object import smallest_of_each
 from parity.port import runner, trace_shapes
 from parity.spec import Case, LayerSpec
 
 _WINDOWS, _HOP = (1, 3), 7
 _REFUSED = "no torch.jit.trace"
+_OLDER = "no torch.onnx.export(..., dynamo=False)"
 
 
 def alike(spec: LayerSpec) -> str:
@@ -51,6 +54,40 @@ def _taken(spec: LayerSpec, case: Case) -> bool:
     except LeafError:
         return False
     return True
+
+
+def older_exporter(spec: LayerSpec) -> str:
+    """What the older ONNX exporter traces, every layer of the port refuses: some graphs are wrong.
+
+    The exporter itself takes seconds. It traces, and says that it does.
+    """
+    for case in smallest_of_each(spec):
+        layer = runner.build(spec, case)
+        if isinstance(layer, nn.Module) and of_the_port(layer):
+            with mock.patch.object(torch.onnx, "is_in_onnx_export", return_value=True):
+                problem = _not_refused(spec, case, layer)
+            if problem:
+                return f"{case.name}: {problem}"
+    return ""
+
+
+def _not_refused(spec: LayerSpec, case: Case, layer: nn.Module) -> str:
+    try:
+        _traced(spec, case, layer)
+    except LeafError as error:
+        refused = error.argument == "forward" and error.expected in (_OLDER, _REFUSED)
+        return "" if refused else str(error)
+    return "accepted"
+
+
+def _traced(spec: LayerSpec, case: Case, layer: nn.Module) -> None:
+    question = runner.ask(in_double.forward_alone(spec, case.config), case)
+    arrays = (*question.inputs.values(), *question.draws)
+    given = tuple(torch.from_numpy(each) for each in arrays)
+    called = trace_shapes.Called(spec, layer.eval(), len(question.inputs), runner.tensors)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # torch.jit is deprecated; the checks compare sizes
+        torch.jit.trace(called, given, check_trace=False)
 
 
 def _unlike(spec: LayerSpec, case: Case, layer: nn.Module) -> str:
