@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 from unittest import mock
 
 import torch
@@ -149,6 +150,28 @@ def _gradients(
         return list(torch.autograd.grad(loss, [x, state, *layer.parameters()]))
 
 
+class _Stop(torch.autograd.Function):
+    @staticmethod
+    def forward(_ctx: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(_ctx: Any, *_: Tensor) -> None:
+        return None
+
+
+def without_gradient() -> str:
+    """Behind what has no gradient, one of the user's, smoothers have none either."""
+    for layer in _smoothers():
+        for frames in (1, _FRAMES):
+            x, state = (each.clone().requires_grad_() for each in _clips(frames=frames))
+            _Stop.apply(layer(x, state)).sum().backward()
+            given = (each.grad for each in (x, state, *layer.parameters()))
+            if any(each is not None and each.any() for each in given):
+                return f"{type(layer).__name__}, {frames} frames: it has one"
+    return ""
+
+
 @torch.no_grad()
 def captured() -> str:
     """A graph of one length has the same numbers, whatever is known of the length."""
@@ -198,6 +221,7 @@ LAWS = {
     "gradients of smoothers at infinities": whatever_comes_in,
     "derivatives of smoothers along float64": along_double,
     "gradients of smoothers under autocast": under_autocast,
+    "smoothers behind no gradient": without_gradient,
     "exported smoothers": captured,
     "traced smoothers": traced,
 }

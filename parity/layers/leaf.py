@@ -29,7 +29,13 @@ from leaf_port import (
 from leaf_port.errors import LeafError
 from leaf_port.initializers import Constant
 from parity import spec
-from parity.layers import _energies, _energies_ways, _files_together, _other_rates
+from parity.layers import (
+    _energies,
+    _energies_ways,
+    _files_together,
+    _frontend_laws,
+    _other_rates,
+)
 from parity.layers import _leaf_laws as own_laws
 from parity.layers._common import gabor_kernel, normal, uniform
 from parity.layers._frontends import (
@@ -377,6 +383,7 @@ SPEC = spec.LayerSpec(
         *(spec.Law(name, law) for name, law in _energies_ways.LAWS.items()),
         *(spec.Law(name, law) for name, law in _energies.LAWS.items()),
         spec.Law("files of one folder", _files_together.of_one_folder),
+        *(spec.Law(name, law) for name, law in _frontend_laws.LAWS.items()),
     ),
     folder=_folder,
     signatures=(spec.Signature(Leaf, "leaf_audio.frontend.Leaf", own=_OWN),),

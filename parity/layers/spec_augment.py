@@ -146,6 +146,15 @@ def _least_warp() -> str:
     return "the features are as they were" if torch.equal(warped, x) else ""
 
 
+def _whole_shifts() -> str:
+    """Shifts may come as whole numbers: they move frames as the same numbers in float64 do."""
+    layer, x = SpecAugment(), torch.from_numpy(Source(1).uniform((3, 30, 12))).double()
+    draws = layer.draw(3, x, torch.Generator().manual_seed(0))
+    whole = draws._replace(warp_shift=draws.warp_shift.long())
+    same = torch.equal(layer(x, draws), layer(x, whole))
+    return "" if same else "the features are others"
+
+
 # 0.7 is a little less in float32; its product with 10 is 7 there, and less in float64.
 _WHOLE_IN_FLOAT32 = [
     {
@@ -198,6 +207,7 @@ SPEC = spec.LayerSpec(
         spec.Law("the device of the draws", _device),
         spec.Law("a graph of its draws", _any_batch),
         spec.Law("a warp of one frame", _least_warp),
+        spec.Law("shifts of whole numbers", _whole_shifts),
         spec.Law("nothing to mask or warp", _nothing),
     ),
     signatures=(spec.Signature(SpecAugment, "leaf_audio.postprocessing.SpecAugment"),),

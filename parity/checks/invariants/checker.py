@@ -14,10 +14,12 @@ from parity.checks.invariants import (
     broken_folders,
     clips,
     compared,
+    device_table,
     elsewhere,
     exact_bounds,
     first_values,
     generic,
+    lengths,
     made_of,
     one_object,
     options,
@@ -91,6 +93,9 @@ def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
     if spec.sampling.edges:
         yield "the edges of what is taken", sizes.at_edges
     yield "torch's default dtype and device", torch_settings.kept
+    yield "half precision on the meta device", device_table.half_on_meta
+    if spec.autocast:
+        yield "autocast of another device", device_table.autocast_of_the_device
     yield "a traced graph", traced.alike
     yield "a graph of the older ONNX exporter", traced.older_exporter
     if wrong_inputs.applies(spec):
@@ -99,6 +104,7 @@ def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
         yield "beside clips that are not finite", clips.beside_nan
     if clips.takes_lengths(spec):
         yield "clips of several lengths", clips.of_lengths
+        yield "how lengths are told", lengths.told
     if spec.folder:
         yield "what is told of a broken folder", broken_folders.told
         yield "what may stand in a folder", broken_folders.taken
@@ -122,6 +128,7 @@ def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
             yield "two constrained layers", one_object.two_constrained
     if spec.arithmetics:
         yield "the arithmetic that is taken", arithmetic.taken
+        yield "magnitudes where complex numbers lack", device_table.magnitudes
     if next(first_values.cases(spec), None):
         yield "random initial values", first_values.glorot
 

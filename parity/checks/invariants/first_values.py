@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from leaf_port.errors import LeafError
 from parity.checks.invariants.generic import once_each
 from parity.oracles import descriptions
 from parity.port import runner
@@ -192,6 +193,11 @@ def copies_what_it_is_given(spec: LayerSpec) -> str:
             return f"{signature.port.__qualname__}: {problem}"
         if initialisers and (problem := _of_another_type(signature.port, arguments, initialisers)):
             return f"{signature.port.__qualname__}: {problem}"
+        for name in initialisers:
+            for broken in _BROKEN:
+                spoilt = functools.partial(_with_one, broken)
+                if problem := _not_refused(signature.port, {**arguments, name: spoilt}):
+                    return f"{signature.port.__qualname__}({name} gives {broken}): {problem}"
     return ""
 
 
@@ -223,6 +229,26 @@ def _of_another_type(port: Any, arguments: Mapping[str, Any], names: Sequence[st
     given = dict.fromkeys(names, _of_numpy)
     types = {each.dtype for each in port(**{**arguments, **given}).parameters()}
     return "" if types <= {torch.float32} else f"parameters of {types}"
+
+
+_BROKEN = (float("nan"), float("inf"), -float("inf"))
+
+
+def _with_one(broken: float, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
+    """Finite numbers, and behind them one that is none."""
+    made = torch.full(tuple(shape), 0.25, dtype=dtype)
+    made.view(-1)[-1] = broken
+    return made
+
+
+def _not_refused(port: Any, arguments: Mapping[str, Any]) -> str:
+    """How a layer does not refuse what an initialiser gives."""
+    try:
+        port(**arguments)
+    except LeafError as error:
+        wanted = "an initialiser of finite values"
+        return "" if error.expected == wanted and error.fix else str(error)
+    return "accepted"
 
 
 def _two(port: Any, arguments: Mapping[str, Any], given: Mapping[str, torch.Tensor]) -> str:

@@ -113,9 +113,12 @@ _TOO_LARGE: Mapping[str, Any] = {
 _FITS = "filters that fit in the memory of "
 
 
+_GREATEST = (2 - 2.0**-23) * 2.0**127  # number of float32
+
 # The least that is taken, or the most.
 _EDGES: Mapping[str, Sequence[Any]] = {
     **dict.fromkeys(_COUNTS, (1,)),
+    **dict.fromkeys(_NUMBERS, (_GREATEST,)),
     **dict.fromkeys((*_SHARES, "l1", "l2"), (0.0, 1.0)),
     "epsilon": (2.0**-149,),
     "max_freq": (8000.0,),
