@@ -172,6 +172,25 @@ def without_gradient() -> str:
     return ""
 
 
+def kept() -> str:
+    """For the gradient by a matrix the inputs are kept, and not the matrix itself."""
+    saved: list[Tensor] = []
+    x, state = _clips()
+    layer = FixedSmoother(_CHANNELS, 0.3)
+    layer.kernel.requires_grad_()
+
+    def keep(tensor: Tensor) -> Tensor:
+        saved.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        layer(x, state)
+    places = {each.data_ptr() for each in saved}
+    if layer.kernel.data_ptr() in places:
+        return "it is kept"
+    return "" if x.data_ptr() in places else "they are not"
+
+
 @torch.no_grad()
 def captured() -> str:
     """A graph of one length has the same numbers, whatever is known of the length."""
@@ -222,6 +241,7 @@ LAWS = {
     "derivatives of smoothers along float64": along_double,
     "gradients of smoothers under autocast": under_autocast,
     "smoothers behind no gradient": without_gradient,
+    "what smoothers keep": kept,
     "exported smoothers": captured,
     "traced smoothers": traced,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import get_args
 
 import torch
@@ -43,10 +44,13 @@ def norm() -> str:
 
 
 def _derivatives(filters: Tensor, arithmetic: Arithmetic) -> tuple[Tensor, Tensor]:
-    """The gradient of the norm, and that of the gradient's first number."""
+    """The gradient of the norm, without NaN on the way, and that of the gradient's first number."""
     filters.requires_grad_()
-    value = fft_conv1d(_CLIP, filters, arithmetic)[1]
-    (first,) = torch.autograd.grad(value, filters, create_graph=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that looking for NaN on the way takes time
+        with torch.autograd.detect_anomaly():
+            value = fft_conv1d(_CLIP, filters, arithmetic)[1]
+            (first,) = torch.autograd.grad(value, filters, create_graph=True)
     (second,) = torch.autograd.grad(first[0].sum(), filters)
     return first.detach(), second
 

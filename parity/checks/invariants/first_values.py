@@ -193,7 +193,7 @@ def copies_what_it_is_given(spec: LayerSpec) -> str:
             return f"{signature.port.__qualname__}: {problem}"
         if initialisers and (problem := _of_another_type(signature.port, arguments, initialisers)):
             return f"{signature.port.__qualname__}: {problem}"
-        for name in initialisers:
+        for name in [*given]:  # those that are asked for a tensor
             for broken in _BROKEN:
                 spoilt = functools.partial(_with_one, broken)
                 if problem := _not_refused(signature.port, {**arguments, name: spoilt}):

@@ -76,7 +76,7 @@ def _not_refused(spec: LayerSpec, case: Case, layer: nn.Module) -> str:
         _traced(spec, case, layer)
     except LeafError as error:
         refused = error.argument == "forward" and error.expected in (_OLDER, _REFUSED)
-        return "" if refused and sizes._known(error.owner) else str(error)
+        return "" if refused and sizes.is_known(error.owner) else str(error)
     return "accepted"
 
 
