@@ -155,14 +155,16 @@ def _whole_shifts() -> str:
     return "" if same else "the features are others"
 
 
-# 0.7 is a little less in float32; its product with 10 is 7 there, and less in float64.
+# 0.7 is a little less in float32; its product with 10 is 7 there, and less in float64. That of 0.29
+# with 100 is 29 in float32, and less where either factor is in float64.
 _WHOLE_IN_FLOAT32 = [
     {
-        **{"frames": 10, "channels": 7, "bins": 0, "freq_masks": 1, "batch": 8},
-        **{"mask_frames": longest, "time_masks": 1, "mask_ratio": 0.7},
-        **{"warp": 10 - longest, "warp_ratio": 0.7},
+        **{"frames": frames, "channels": 7, "bins": 0, "freq_masks": 1, "batch": 8},
+        **{"mask_frames": longest, "time_masks": 1, "mask_ratio": ratio},
+        **{"warp": frames - longest, "warp_ratio": ratio},
     }
-    for longest in (10, 0)
+    for frames, ratio in ((10, 0.7), (100, 0.29))
+    for longest in (frames, 0)
 ]
 
 SPEC = spec.LayerSpec(

@@ -189,11 +189,12 @@ def copies_what_it_is_given(spec: LayerSpec) -> str:
         arguments |= {name: functools.partial(_same, given, name) for name in initialisers}
         if initialisers and (problem := _two(signature.port, arguments, given)):
             return f"{signature.port.__qualname__}: {problem}"
+        used = list(given)
         if initialisers and (problem := _without_memory(signature.port, arguments, given)):
             return f"{signature.port.__qualname__}: {problem}"
         if initialisers and (problem := _of_another_type(signature.port, arguments, initialisers)):
             return f"{signature.port.__qualname__}: {problem}"
-        for name in [*given]:  # those that are asked for a tensor
+        for name in used:
             for broken in _BROKEN:
                 spoilt = functools.partial(_with_one, broken)
                 if problem := _not_refused(signature.port, {**arguments, name: spoilt}):
