@@ -5,8 +5,10 @@ Frontends are ``Any`` here: their module imports this one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -36,8 +38,17 @@ def frames_of(leaf: Any, lengths: int | Lengths) -> int | Tensor:
 
     if isinstance(lengths, int):
         return frames(lengths)
-    given = lengths.tolist() if isinstance(lengths, Tensor) else lengths
-    return torch.tensor([frames(int(length)) for length in given], dtype=torch.int64)
+    return torch.tensor([frames(each) for each in _whole(leaf, lengths)], dtype=torch.int64)
+
+
+def _whole(leaf: Any, lengths: Lengths) -> list[int]:
+    """Lengths as integers, if they are whole numbers along one axis; NumPy's too."""
+    given: Any = lengths.tolist() if isinstance(lengths, (Tensor, np.ndarray)) else lengths
+    several: list[Any] = [*given] if isinstance(given, Sequence) else [None]
+    if not all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in several):
+        expected, fix = "whole numbers of samples", "give one for each clip, along one axis"
+        raise LeafError(type(leaf).__name__, "lengths", expected, str(given)[:80], fix)
+    return [int(each) for each in several]
 
 
 def parts_of(leaf: Any) -> Parts:
