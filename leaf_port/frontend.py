@@ -258,15 +258,18 @@ class Leaf(FromPretrained, nn.Module):
     @torch.no_grad()
     def _channels(self, n_filters: int, samples: int) -> int:
         """How many channels convolution and activation give, found out on a window of silence."""
-        weight = next(self.complex_conv.parameters(), torch.empty(0))
-        if weight.is_meta and isinstance(self.activation, (SquaredModulus, nn.LeakyReLU)):
+        conv = self.complex_conv
+        weight = next(conv.parameters(), torch.empty(0))
+        usual = nn.LeakyReLU if type(conv) is convolution.SincConv1d else SquaredModulus
+        known = type(conv).__module__ == convolution.__name__ and type(self.activation) is usual
+        if weight.is_meta and known:
             return n_filters  # torch takes seconds to load what it computes with there
         silence = torch.zeros(1, samples, 1, dtype=weight.dtype, device=weight.device)
         modes = {module: module.training for module in self.modules()}
         self.eval()  # so that no statistics of the user's activation move
         try:
             with autocast_off(silence.device.type):
-                return int(self.activation(self.complex_conv(silence)).shape[-1])
+                return int(self.activation(conv(silence)).shape[-1])
         finally:
             for module, mode in modes.items():
                 module.training = mode
