@@ -1,11 +1,12 @@
-"""What no recorded answer shows of EfficientNet: its initial kernels, and what training drops."""
+"""What no recorded answer shows of EfficientNet: its stages, first kernels, dropped clips."""
 
 import copy
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from leaf_port.efficientnet import Block, Convolution, EfficientNetB0
 
@@ -16,6 +17,21 @@ _DENSITY = math.exp(-0.5 * _CUT**2) / math.sqrt(2.0 * math.pi)
 _SHARE = math.erf(_CUT / math.sqrt(2.0))
 # Of a normal distribution of deviation 1 that is cut off at two: Keras divides by its root.
 _VARIANCE = 1.0 - 2.0 * _CUT * _DENSITY / _SHARE
+
+# Table 1 of https://arxiv.org/abs/1905.11946: operator, channels, layers. The first layer of a
+# stage has the stride: 2 where the table's next resolution is half of the stage's.
+_TABLE = (
+    ("MBConv1, k3x3", 16, 1, 1),
+    ("MBConv6, k3x3", 24, 2, 2),
+    ("MBConv6, k5x5", 40, 2, 2),
+    ("MBConv6, k3x3", 80, 3, 2),
+    ("MBConv6, k5x5", 112, 3, 1),
+    ("MBConv6, k5x5", 192, 4, 2),
+    ("MBConv6, k3x3", 320, 1, 1),
+)
+_STEM, _HEAD = 32, 1280
+# Keras' summary of the model without its top: trained parameters, for an image of three channels.
+_TRAINED = 4_007_548
 
 
 def _within(spread: float, count: int) -> float:
@@ -88,3 +104,62 @@ def rising_rates() -> str:
     rates = [block.drop_rate for block in blocks]
     wanted = [0.5 * number / 5 for number in range(5)]
     return "" if rates == wanted else f"{rates}, not {wanted}"
+
+
+def as_published() -> str:
+    """The default model has the stages of the paper's table, and tells none of its own."""
+    with torch.device("meta"):
+        model = EfficientNetB0(3)
+    if "blocks_args" in model._arguments():
+        return "the default model tells stages of its own"
+    made = {name: _made(each) for name, each in model.named_modules() if _has_kernel(each)}
+    wanted = dict(_published())
+    for name in made.keys() | wanted.keys():
+        if made.get(name) != wanted.get(name):
+            return f"{name} is {made.get(name)}, published is {wanted.get(name)}"
+    rates = [block.drop_rate for block in model.blocks()]
+    rising = [0.2 * number / 16 for number in range(16)]
+    if rates != rising:
+        return f"the shares that are dropped are {rates}"
+    trained = sum(each.numel() for each in model.parameters())
+    return "" if trained == _TRAINED else f"{trained} parameters, published are {_TRAINED}"
+
+
+def _has_kernel(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Conv2d)
+
+
+def _made(layer: Any) -> tuple[object, ...]:
+    """Shape of the kernel, stride, groups and whether there is a bias."""
+    return tuple(layer.weight.shape), layer.stride, layer.groups, layer.bias is not None
+
+
+def _published() -> Iterator[tuple[str, tuple[object, ...]]]:
+    """Each convolution by its name, as :func:`_made` tells it."""
+    yield "stem_conv", ((_STEM, 3, 3, 3), (2, 2), 1, False)
+    channels = _STEM
+    for stage, (operator, filters, layers, stride) in enumerate(_TABLE, 1):
+        ratio, size = int(operator[6]), int(operator[-1])
+        for repeat in range(layers):
+            block = f"block{stage}{'abcd'[repeat]}"
+            inner, squeezed = ratio * channels, channels // 4
+            hop = stride if repeat == 0 else 1
+            if ratio > 1:
+                yield f"{block}.expand_conv", ((inner, channels, 1, 1), (1, 1), 1, False)
+            yield f"{block}.dwconv", ((inner, 1, size, size), (hop, hop), inner, False)
+            yield f"{block}.se_reduce", ((squeezed, inner, 1, 1), (1, 1), 1, True)
+            yield f"{block}.se_expand", ((inner, squeezed, 1, 1), (1, 1), 1, True)
+            yield f"{block}.project_conv", ((filters, inner, 1, 1), (1, 1), 1, False)
+            channels = filters
+    yield "top_conv", ((_HEAD, channels, 1, 1), (1, 1), 1, False)
+
+
+@torch.no_grad()
+def maps_alone() -> str:
+    """A strided convolution takes a map without an axis of clips, as torch's own does."""
+    for known in (False, True):
+        layer = Convolution(2, 3, 3, 2, known=known)
+        one = torch.randn(2, 7, 8)
+        if not torch.equal(layer(one), layer(one[None])[0]):
+            return f"a map alone is another one, its size {'known' if known else 'unknown'}"
+    return ""

@@ -177,6 +177,8 @@ SPEC = spec.LayerSpec(
         spec.Law("initial kernels", own_laws.initial_kernels),
         spec.Law("clips that training drops", own_laws.dropped_clips),
         spec.Law("rising rates", own_laws.rising_rates),
+        spec.Law("the published stages", own_laws.as_published),
+        spec.Law("maps without an axis of clips", own_laws.maps_alone),
         autocast_half(EfficientNetB0, (2, 1, 32, 33)),
     ),
     errors=(
