@@ -1,6 +1,9 @@
 """The block of PANN."""
 
+import itertools
+
 import torch
+from torch import Tensor
 
 from leaf_port.models import PANNConvBlock
 from parity import spec
@@ -8,6 +11,7 @@ from parity.layers._models import channels_last, maps, weights_of
 from parity.layers._reasons import CONSTANT_MAPS, WEIGHT_GRADIENT
 from parity.layers._signatures import IN_CHANNELS
 from parity.oracles.exact import models
+from parity.port.feature_masking import LACKING
 
 
 def _port(config: spec.Config) -> PANNConvBlock:
@@ -24,17 +28,41 @@ def _exact(given: spec.Given) -> spec.Answer:
 
 @torch.no_grad()
 def _means_of_integers() -> str:
-    """A sum of integers is exact, so that a mean is their quotient, rounded once."""
-    x = torch.arange(2 * 3 * 11 * 8, dtype=torch.float32).reshape(2, 3, 11, 8)
-    block = PANNConvBlock(1, (4, 3), in_channels=1)
-    pooled = block[-1](x)
-    # SAME pads 1 frame below, and 1 filter after.
-    for row, (top, bottom) in enumerate(((0, 4), (4, 8), (8, 11))):
-        for column, (left, right) in enumerate(((0, 3), (3, 6), (6, 8))):
-            mean = x[:, :, top:bottom, left:right].double().mean((2, 3)).float()
-            if not torch.equal(pooled[:, :, row, column], mean):
-                return f"the window of frame {row}, filter {column} has another mean"
+    """A sum of integers is exact, so that a mean is their quotient, rounded once.
+
+    Also of multiples of the least number, and on a device that lacks torch's own pooling.
+    """
+    integers = torch.arange(2 * 3 * 11 * 8).reshape(2, 3, 11, 8)
+    for window, unit in itertools.product(_WINDOWS, (1.0, _LEAST)):
+        pool, x = PANNConvBlock(1, window, in_channels=1)[-1], unit * integers.float()
+        wanted = _means(integers, window)
+        wanted = wanted.float() if unit == 1.0 else unit * wanted.round().float()
+        if not torch.equal(pool(x), wanted):
+            return f"windows of {window} have other means, of multiples of {unit}"
+        with LACKING.settings():
+            if not torch.equal(pool(x), wanted):
+                return f"without torch's pooling windows of {window} have other means"
     return ""
+
+
+_LEAST = 2.0**-149
+_WINDOWS = ((4, 3), (1, 1), (1, 2), (2, 1), (3, 3), (12, 9))
+
+
+def _means(integers: Tensor, window: tuple[int, int]) -> Tensor:
+    """In float64, each window as far as it is on the map."""
+    rows, columns = map(_edges, integers.shape[-2:], window)
+    parts = [integers[..., slice(*row), slice(*column)] for row in rows for column in columns]
+    means = [part.double().mean((2, 3)) for part in parts]
+    return torch.stack(means, -1).unflatten(-1, (len(rows), len(columns)))
+
+
+def _edges(size: int, taps: int) -> list[tuple[int, int]]:
+    """Where windows start and end under SAME padding, of which the greater half is behind."""
+    count = -(-size // taps)
+    before = (count * taps - size) // 2
+    starts = [taps * number - before for number in range(count)]
+    return [(max(start, 0), min(start + taps, size)) for start in starts]
 
 
 _MODERN = "not recorded: TensorFlow 2.21, by `parity live`"
