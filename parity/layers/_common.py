@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from leaf_port import _checks
 from leaf_port.errors import LeafError
 from parity import spec
+from parity.port.operations_watch import OperationsWatch
 from parity.spec.random_arrays import Source
 
 Draw = Callable[[Source, Sequence[int], spec.Config], spec.Array]
@@ -180,6 +181,20 @@ def refused_states(make: Callable[[], nn.Module]) -> list[spec.ErrorCase]:
         spec.ErrorCase("initial_state", on(torch.ones(1, 3))),
         spec.ErrorCase("initial_state", on(torch.ones(2, 3, dtype=torch.float64))),
     ]
+
+
+def by_torch(
+    name: str, operation: str, make: Callable[[], nn.Module], shape: Sequence[int]
+) -> spec.Law:
+    """A CPU lacks nothing: what torch has an operation for, is that operation."""
+
+    def broken() -> str:
+        layer, x = make(), torch.from_numpy(Source(0).normal(tuple(shape)))
+        with torch.no_grad(), OperationsWatch() as watch:
+            layer(x)
+        return "" if operation in watch.seen else f"the operations are {sorted(watch.seen)}"
+
+    return spec.Law(f"torch's own {name}", broken)
 
 
 def autocast_half(make: Callable[[], nn.Module], shape: Sequence[int]) -> spec.Law:

@@ -1,10 +1,13 @@
 """The activations that the models know by Keras' names."""
 
+from functools import partial
+
 import numpy as np
 from torch import Tensor, nn
 
 from leaf_port._model_layers import new_activation
 from parity import spec
+from parity.layers._common import by_torch
 from parity.layers._models import channels_last
 from parity.oracles.exact import activations
 from parity.spec.random_arrays import Source
@@ -87,6 +90,10 @@ SPEC = spec.LayerSpec(
         reference_gradient=spec.Bound(9.2, 3.246),
         double=spec.Bound(5.7, 3.329),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
+    ),
+    laws=tuple(
+        by_torch(name, operation, partial(new_activation, "ConvBlock", name), _SHAPE)
+        for name, operation in (("elu", "elu"), ("selu", "elu"), ("relu6", "hardtanh"))
     ),
     errors=(
         spec.ErrorCase("activation", lambda: new_activation("ConvBlock", "swirl")),

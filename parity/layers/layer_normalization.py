@@ -1,8 +1,10 @@
 """Normalisation over the filters of a frame."""
 
+import torch
+
 from leaf_port.normalization import LayerNormalization
 from parity import spec
-from parity.layers._common import keras, normal, uniform, wrong_inputs
+from parity.layers._common import by_torch, keras, normal, uniform, wrong_inputs
 from parity.layers._signatures import AFFINE_LACKS, TOLD
 from parity.oracles.exact import normalisation
 from parity.spec.random_arrays import Source
@@ -12,6 +14,14 @@ def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
     middle = config.get("map") or (config["frames"],)
     shape = config.get("batch", 2), *middle, config["channels"]
     return {"inputs": source.normal(shape, 1.0, 0.5)}
+
+
+@torch.no_grad()
+def _of_two_axes() -> str:
+    """Features without frames are normalised as those of one frame."""
+    x = torch.from_numpy(Source(1).normal((4, 7)))
+    layer = LayerNormalization(7)
+    return "" if torch.equal(layer(x), layer(x[:, None])[:, 0]) else "the numbers are others"
 
 
 SPEC = spec.LayerSpec(
@@ -44,6 +54,12 @@ SPEC = spec.LayerSpec(
             "tensorflow.keras.layers.LayerNormalization",
             own={"num_channels": TOLD},
             lacks={**AFFINE_LACKS, "axis": "always the last one"},
+        ),
+    ),
+    laws=(
+        spec.Law("features without frames", _of_two_axes),
+        by_torch(
+            "layer normalisation", "native_layer_norm", lambda: LayerNormalization(3), (2, 4, 3)
         ),
     ),
     errors=(

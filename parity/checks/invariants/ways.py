@@ -6,7 +6,6 @@ Both ways give the same numbers on a CPU, so no answer shows which one it was.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 
@@ -14,7 +13,7 @@ from leaf_port._ops.devices import Feature
 from parity.checks.invariants.generic import once_each
 from parity.port import feature_masking, runner
 from parity.port.backends import CPU, Backend
-from parity.port.dispatch_mode import DispatchMode
+from parity.port.operations_watch import OperationsWatch
 from parity.spec import LayerSpec, Question
 
 # Operations by the feature that they are; what has complex numbers, arithmetic.py watches.
@@ -24,21 +23,6 @@ _OPERATIONS: Mapping[Feature, frozenset[str]] = {
     "activations": frozenset({"elu", "hardtanh"}),
     "layer normalisation": frozenset({"native_layer_norm"}),
 }
-
-
-class _Calls(DispatchMode):
-    """Remembers the names of all operations, forward and backward."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: set[str] = set()
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """The operation, noted."""
-        self.seen.add(func._schema.name.rpartition("::")[2])
-        return func(*args, **kwargs or {})
 
 
 def taken(spec: LayerSpec) -> str:
@@ -58,7 +42,7 @@ def taken(spec: LayerSpec) -> str:
 
 def _calls(spec: LayerSpec, question: Question, backend: Backend = CPU) -> set[str]:
     """The operations of a call and its gradients."""
-    watch = _Calls()
+    watch = OperationsWatch()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         runner.answer(spec, question, runner.Run(noise=lambda: watch, backend=backend))
