@@ -64,6 +64,7 @@ def _generic(spec: LayerSpec) -> Iterator[tuple[str, Check]]:
     yield "NumPy's numbers as arguments", generic.numpy_arguments
     if generic.prints(spec):
         yield "what print shows", generic.printed
+    yield "a call's warnings and channels", generic.called
     if _of_clips(spec):
         yield "a batch of no clips", generic.no_clips
     if spec.autocast:

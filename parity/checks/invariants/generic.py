@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import inspect
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +15,7 @@ import torch
 from torch import nn
 
 import leaf_port
+from leaf_port import _registry
 from parity.port import runner
 from parity.spec import Answer, Array, Case, Config, LayerSpec, Question
 from parity.spec.invariant import difference
@@ -74,6 +77,49 @@ def autocast(spec: LayerSpec, _case: Case, asked: Usual) -> str:
     )
 
 
+def called(spec: LayerSpec, case: Case, asked: Usual) -> str:
+    """A call warns of nothing, and a map has as many channels as its model tells."""
+    question, _ = asked
+    layer = runner.build(spec, case)
+    if not callable(layer):  # a number
+        return ""
+    inputs = [torch.from_numpy(array.copy()) for array in question.inputs.values()]
+    draws = [[torch.from_numpy(draw) for draw in question.draws]] if spec.draws else []
+    given: list[Any] = []
+    with contextlib.ExitStack() as stack, torch.random.fork_rng(devices=[]):
+        if isinstance(layer, nn.Module):
+            hook = layer.register_forward_hook(lambda _layer, _inputs, output: given.append(output))
+            stack.enter_context(hook)
+            stack.enter_context(torch.no_grad())
+        caught = stack.enter_context(_recorded())
+        spec.call(layer, *inputs, *draws)
+    told = [_other_channels(layer, output) for output in given]
+    return _heard(caught) or next(filter(None, told), "")
+
+
+def _other_channels(layer: Any, output: Any) -> str:
+    """How many channels a map has, where its model, which is the port's, tells others or none."""
+    model = _registry.KINDS.get(type(layer).__name__) is type(layer)
+    is_map = isinstance(output, torch.Tensor) and output.ndim == 4
+    if not is_map or not (model or (hasattr(layer, "out_channels") and of_the_port(layer))):
+        return ""
+    told, made = getattr(layer, "out_channels", None), output.shape[1]
+    return "" if told == made else f"it tells {told} channels, and gives {made}"
+
+
+@contextlib.contextmanager
+def _recorded() -> Iterator[list[warnings.WarningMessage]]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield caught
+
+
+def _heard(caught: list[warnings.WarningMessage]) -> str:
+    """The first warning that is none of the port's own."""
+    others = [each for each in caught if not each.category.__module__.startswith(PACKAGE)]
+    return f"it warns: {others[0].message}" if others else ""
+
+
 def _half() -> Any:
     return torch.autocast("cpu", torch.bfloat16)
 
@@ -94,7 +140,10 @@ def no_clips(spec: LayerSpec, _case: Case, asked: Usual) -> str:
         inputs={name: cut(name, array) for name, array in question.inputs.items()},
         draws=[array[:0] for array in question.draws],
     )
-    none = run(spec, empty)
+    with _recorded() as caught:
+        none = run(spec, empty)
+    if problem := _heard(caught):
+        return problem
     for index, (full, got) in enumerate(zip(some.outputs, none.outputs, strict=True)):
         shape = (0, *full.shape[1:]) if full.shape[:1] == (clips,) else full.shape
         if (got.shape, got.dtype) != (shape, full.dtype):

@@ -41,7 +41,7 @@ def alike(spec: LayerSpec) -> str:
     """Every signature of a declaration beside the recorded ones: the first problem."""
     found = (problem for signature in spec.signatures for problem in problems(signature))
     of_folders = _of_folders() if spec.folder else ()
-    return next(itertools.chain(found, of_folders), "")
+    return next(itertools.chain(found, _undeclared(spec), of_folders), "")
 
 
 def _of_folders() -> Iterator[str]:
@@ -52,6 +52,20 @@ def _of_folders() -> Iterator[str]:
         found = {each.name: each.default for each in takes if each.default is not each.empty}
         if found != wanted:
             yield f"{name} takes {found} by default, not {wanted}"
+
+
+def _undeclared(spec: LayerSpec) -> Iterator[str]:
+    """Which default of a class that nobody declares is another than the declared ones have."""
+    from parity.layers import all_specs
+
+    declared = {signature.port for each in all_specs().values() for signature in each.signatures}
+    kinds = [kind for kind in _registry.KINDS.values() if inspect.isclass(kind)]
+    own = [each for each in spec.signatures if each.port in kinds]
+    for signature, port in itertools.product(own, [k for k in kinds if k not in declared]):
+        for name, default in arguments(port).items():
+            wanted = arguments(signature.port).get(name)
+            if default and name in signature.own and wanted != default:
+                yield f"{port.__qualname__}: {name} is {told(default)} by default, not {wanted}"
 
 
 def registered(spec: LayerSpec) -> str:
