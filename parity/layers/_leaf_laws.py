@@ -3,13 +3,29 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from unittest import mock
 
 import torch
 from torch import Tensor, nn
 
-from leaf_port import GaborInit, GaussianLowpass, Leaf, SampleRateWarning, _rates
+from leaf_port import (
+    Constant,
+    Conv1d,
+    GaborConv1d,
+    GaborInit,
+    GaussianLowpass,
+    Leaf,
+    MaxPooling1d,
+    SampleRateWarning,
+    SincConv1d,
+    SincNet,
+    SincNetPlus,
+    SpecAugment,
+    _rates,
+)
 from leaf_port.errors import LeafError
+from parity.layers._common import asked_memory
 from parity.spec.random_arrays import Source
 
 
@@ -33,7 +49,15 @@ def energies_of_the_users() -> str:
     """A frontend may have energies of the waveform alone; they are what is compressed."""
     features = _OfTheWaveform(n_filters=3, compression_fn=None)(_clips())
     wanted = 2.0 * Leaf(n_filters=3, compression_fn=None, energies="direct")(_clips())
-    return "" if torch.equal(features, torch.clamp(wanted, min=1e-5)) else "others are compressed"
+    if not torch.equal(features, torch.clamp(wanted, min=1e-5)):
+        return "others are compressed"
+    lengths = [900, 400]
+    rows = _OfTheWaveform(n_filters=3, compression_fn=None)(_clips(), lengths=lengths)
+    alone = (wanted[:1], 2.0 * Leaf(n_filters=3, compression_fn=None)(_clips()[1:, :400]))
+    for row, one in zip(rows, alone, strict=True):
+        if not torch.allclose(row[: one.shape[1]], torch.clamp(one[0], min=1e-5), rtol=1e-4):
+            return "of clips of several lengths others are compressed"
+    return ""
 
 
 @torch.no_grad()
@@ -120,3 +144,198 @@ def _warned(**arguments: object) -> str:
         warnings.simplefilter("always")
         Leaf(n_filters=3, **arguments)  # type: ignore[arg-type]
     return "; ".join(str(e.message) for e in caught if e.category is SampleRateWarning)
+
+
+class _Told(nn.Module):
+    """A part of the user's, which keeps what it is told."""
+
+    def __init__(self, **told: Any) -> None:
+        super().__init__()
+        self.told = told
+        self.weight = nn.Parameter(torch.ones(1), requires_grad=told["trainable"])
+
+
+class _ToldConvolution(_Told):
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs.expand(-1, -1, self.told["filters"])
+
+
+class _ToldPooling(_Told):
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs[:, :: self.told["strides"]]
+
+
+def parts_of_the_users() -> str:
+    """Convolution and pooling of the user's are told what the official ones are told."""
+    filters, windows = GaborInit(), Constant(0.3)
+    leaf = Leaf(
+        n_filters=3,
+        conv1d_cls=_ToldConvolution,
+        pooling_cls=_ToldPooling,
+        complex_conv_init=filters,
+        pooling_init=windows,
+        regularizer_fn=_penalty,
+        learn_pooling=False,
+    )
+    common = {"kernel_size": 401, "padding": "SAME", "use_bias": False}
+    wanted = {
+        "complex_conv": {
+            **common,
+            "filters": 6,
+            "strides": 1,
+            "kernel_initializer": filters,
+            "kernel_regularizer": _penalty,
+            "trainable": True,
+        },
+        "pooling": {
+            **common,
+            "num_channels": 3,
+            "strides": 160,
+            "kernel_initializer": windows,
+            "kernel_regularizer": None,
+            "trainable": False,
+        },
+    }
+    for name, told in wanted.items():
+        if (found := getattr(leaf, name).told) != told:
+            return f"{name} is told {found}, not {told}"
+    return ""
+
+
+def _penalty(weight: Tensor) -> Tensor:
+    return weight.abs().sum()
+
+
+class _Asked(nn.Module):
+    """An activation of the user's, which keeps what it is asked, and in which mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[object, ...]] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.asked.append((tuple(x.shape), x.dtype, x.device.type, self.training))
+        return x[..., :5]
+
+
+def asked_of_the_users() -> str:
+    """When it is built, an activation of the user's is asked once, in evaluation mode.
+
+    On a window of silence, on the device and in the precision of the convolution of the user's.
+    """
+    for samples, arguments in ((401, {}), (2, {"window_len": 0.05})):
+        for dtype, device in ((torch.float32, "cpu"), (torch.float64, "cpu"), (None, "meta")):
+            activation = _Asked()
+
+            def moved(**told: Any) -> Conv1d:
+                return Conv1d(**told).to(device, dtype)  # noqa: B023
+
+            leaf = Leaf(
+                n_filters=3,
+                activation=activation,
+                conv1d_cls=moved,
+                compression_fn=None,
+                pooling_cls=MaxPooling1d,
+                **arguments,  # type: ignore[arg-type]
+            )
+            shape = (1, samples, 6) if samples > 2 else (1, 2, 6)
+            wanted = [(shape, dtype or torch.float32, device, False)]
+            if activation.asked != wanted:
+                return f"it is asked {activation.asked}, not {wanted}"
+            if leaf.pooling.num_channels != 5:
+                return f"the pooling has {leaf.pooling.num_channels} channels, the activation 5"
+            if not all(module.training for module in leaf.modules()):
+                return "something is left in evaluation mode"
+    return ""
+
+
+def channels_without_memory() -> str:
+    """Built without memory, the parts have as many channels as built with it."""
+    leaky = nn.LeakyReLU(0.1)
+    for conv, activation in (
+        (Conv1d, leaky),
+        (SincConv1d, leaky),
+        (SincConv1d, None),
+        (_Mine, None),
+    ):
+        found = []
+        for device in ("cpu", "meta"):
+            with torch.device(device):
+                leaf = Leaf(n_filters=4, conv1d_cls=conv, activation=activation)
+            found.append(leaf.pooling.num_channels)
+        if found[0] != found[1]:
+            return f"{conv.__name__}, {activation}: {found[1]} channels, with memory {found[0]}"
+    return ""
+
+
+class _Mine(Conv1d):
+    """A convolution of the user's with channels of its own."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return super().forward(inputs).repeat(1, 1, 2)
+
+
+def taken_at_once() -> str:
+    """Clips of several lengths are compressed at once, where no feature hears a later frame."""
+    lengths = [900, 500]
+    frontends = {
+        "the usual one": (Leaf(n_filters=3), 1),
+        "one that augments in training": (Leaf(n_filters=3, spec_augment=True).eval(), 1),
+        "one that augments": (Leaf(n_filters=3, spec_augment=True), 2),
+        "one that normalises a clip": (Leaf(n_filters=3, mean_var_norm=True), 2),
+        "one with a compression of the user's": (Leaf(n_filters=3, compression_fn=_Root()), 2),
+        "one with energies of the user's": (_OfTheWaveform(n_filters=3), 2),
+    }
+    for name, (leaf, wanted) in frontends.items():
+        compressed: list[object] = []
+        assert isinstance(leaf.compress_fn, nn.Module)  # noqa: S101
+        leaf.compress_fn.register_forward_hook(lambda *told: compressed.append(told))  # noqa: B023
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            leaf(_clips(), lengths=lengths)
+        if len(compressed) != wanted:
+            return f"{name}: compressed {len(compressed)} times, not {wanted}"
+    return ""
+
+
+class _Root(nn.Module):
+    """A compression of the user's."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.sqrt()
+
+
+class _Augmentation(SpecAugment):
+    """An augmentation of the user's."""
+
+
+def told_parts() -> str:
+    """What is told of an augmentation, and of a pooling of the user's."""
+    mine, others = _Augmentation(), SpecAugment(time_mask_count=5)
+    for given, wanted in (
+        (False, False),
+        (True, True),
+        (SpecAugment(), True),
+        (others, others),
+        (mine, mine),
+    ):
+        told = Leaf(n_filters=3, spec_augment=given)._arguments()["spec_augment"]
+        if told is not wanted:
+            return f"of the augmentation {given} is told {told}"
+    for kind in (Leaf, SincNet, SincNetPlus):
+        leaf = kind(n_filters=3)
+        leaf.pooling = _Root()
+        if (told := leaf._arguments().get("pooling_padding", "nothing")) is not None:
+            return f"{kind.__name__}: of the padding of a pooling of the user's is told {told}"
+    return ""
+
+
+def memory_of_filters() -> str:
+    """It asks whether the taps of all filters fit, before it makes any."""
+    leaf = Leaf(n_filters=6, window_len=20.0)
+    assert isinstance(leaf.complex_conv, GaborConv1d)  # noqa: S101
+    taps = leaf.complex_conv.impulse_responses().numel()
+    owner, argument, count = asked_memory(lambda: Leaf(n_filters=6, window_len=20.0))[0]
+    if (owner, argument) != ("Leaf", "window_len"):
+        return f"{owner} asks first, for {argument}"
+    return "" if count == taps else f"it asks for {count} numbers, the filters have {taps}"

@@ -14,8 +14,9 @@ from unittest import mock
 import torch
 from safetensors.torch import save_file
 
-from leaf_port import GaborInit, Leaf, MelFilterbanks, TimeDomainFilterbanks, _rates
+from leaf_port import GaborInit, Leaf, MelFilterbanks, ScaleInit, TimeDomainFilterbanks, _rates
 from leaf_port.errors import SampleRateWarning
+from leaf_port.initializers import Initializer
 
 # Rate, where the highest filter ends, size of the transform.
 _LAID_OUT = (
@@ -52,35 +53,64 @@ def laid_out() -> str:
             ),
         )
         for made, wanted in pairs:
-            tensors = zip([*_tensors(made)], [*_tensors(wanted)], strict=True)
-            if not all(torch.equal(*pair) for pair in tensors):
-                return f"{type(made).__name__}.for_sample_rate({rate}) has other filters"
-    return _bands()
+            if problem := _unlike(made, wanted):
+                return f"for_sample_rate({rate}): {problem}"
+    return ""
 
 
-def _bands() -> str:
-    """Another band is taken as it is told."""
-    told: dict[str, Any] = {"min_freq": 100.0, "max_freq": 5000.0, "n_filters": _FILTERS}
-    rate = 44100
-    init = GaborInit(rate, 100.0, 5000.0, 2048)
+def of_a_band() -> str:
+    """Filters for a rate span the band that is asked for, on the scale that is asked for."""
+    band: dict[str, Any] = {"min_freq": 100.0, "max_freq": 3000.0}
+    scaled = ScaleInit("bark", 8000, **band)
     pairs = (
         (
-            Leaf.for_sample_rate(rate, **told),
-            Leaf(sample_rate=rate, complex_conv_init=init, n_filters=_FILTERS),
+            Leaf.for_sample_rate(8000, **band, n_filters=_FILTERS),
+            Leaf(
+                sample_rate=8000,
+                complex_conv_init=GaborInit(8000, **band, n_fft=512),
+                n_filters=_FILTERS,
+            ),
         ),
         (
-            TimeDomainFilterbanks.for_sample_rate(rate, **told),
-            TimeDomainFilterbanks(rate, n_fft=2048, **told),
+            Leaf.for_sample_rate(8000, **band, scale="bark", n_filters=_FILTERS),
+            Leaf(sample_rate=8000, complex_conv_init=scaled, n_filters=_FILTERS),
         ),
         (
-            MelFilterbanks.for_sample_rate(rate, **told),
-            MelFilterbanks(sample_rate=rate, n_fft=2048, **told),
+            TimeDomainFilterbanks.for_sample_rate(8000, **band, n_filters=_FILTERS),
+            TimeDomainFilterbanks(8000, **band, n_filters=_FILTERS, n_fft=512),
+        ),
+        (
+            TimeDomainFilterbanks.for_sample_rate(8000, **band, scale="bark", n_filters=_FILTERS),
+            _with_filters(TimeDomainFilterbanks(8000, **band, n_filters=_FILTERS), scaled),
+        ),
+        (
+            MelFilterbanks.for_sample_rate(8000, **band, n_filters=_FILTERS),
+            MelFilterbanks(n_filters=_FILTERS, sample_rate=8000, **band),
         ),
     )
-    for made, wanted in pairs:
-        tensors = zip([*_tensors(made)], [*_tensors(wanted)], strict=True)
-        if not all(torch.equal(*pair) for pair in tensors):
-            return f"{type(made).__name__}.for_sample_rate({rate}, {told}) has other filters"
+    problems = (_unlike(made, wanted) for made, wanted in pairs)
+    return next((problem for problem in problems if problem), "")
+
+
+def _with_filters(leaf: Leaf, initial: Initializer) -> Leaf:
+    """A frontend with other taps."""
+    taps = leaf.get_parameter("complex_conv.kernel")
+    with torch.no_grad():
+        taps.copy_(initial(tuple(taps.shape), taps.dtype))
+    return leaf
+
+
+def _unlike(made: Any, wanted: Any) -> str:
+    """What a frontend has otherwise than another one: a number, or a tensor."""
+    for name in ("sample_rate", "_milliseconds"):
+        got, asked = getattr(made, name, None), getattr(wanted, name, None)
+        if got != asked:
+            return f"{type(made).__name__} has {name} = {got}, not {asked}"
+    tensors = zip([*_tensors(made)], [*_tensors(wanted)], strict=True)
+    if not all(torch.equal(*pair) for pair in tensors):
+        return f"{type(made).__name__} has other filters"
+    if repr(made) != repr(wanted):
+        return f"{made} is made, not {wanted}"
     return ""
 
 

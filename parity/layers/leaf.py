@@ -1,7 +1,7 @@
 """LEAF, in the configurations that people use and at the edges of what it takes."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -121,6 +121,21 @@ def _move(earlier: Leaf) -> None:
 
 def _unpadded() -> Leaf:
     return Leaf(n_filters=3, pooling_padding="VALID")
+
+
+class _Windows(GaussianLowpass):
+    """Windows of the user's, which may have frames of their own."""
+
+
+_NO_LENGTHS: Sequence[Any] = (
+    2.5,
+    "900",
+    [900, 2.5],
+    [900, True],
+    torch.tensor(900),
+    torch.tensor([[900], [800]]),
+    torch.tensor([900.0]),
+)
 
 
 def _biased(pooling: Any) -> Leaf:
@@ -376,9 +391,16 @@ SPEC = spec.LayerSpec(
         spec.Law("a biased pooling", own_laws.biased_pooling),
         spec.Law("channels of the user's", own_laws.channels_of_the_users),
         spec.Law("energies at once", own_laws.energies_at_once),
+        spec.Law("parts of the user's", own_laws.parts_of_the_users),
+        spec.Law("what is asked of the user's", own_laws.asked_of_the_users),
+        spec.Law("channels without memory", own_laws.channels_without_memory),
+        spec.Law("lengths taken at once", own_laws.taken_at_once),
+        spec.Law("what is told of its parts", own_laws.told_parts),
+        spec.Law("the memory of its filters", own_laws.memory_of_filters),
         spec.Law("a warning of other rates", own_laws.other_rates_warn),
         spec.Law("no warning of first filters that go", _unwarned),
         spec.Law("filters for another rate", _other_rates.laid_out),
+        spec.Law("filters of a band", _other_rates.of_a_band),
         spec.Law("the warning of another rate", _other_rates.warned),
         *(spec.Law(name, law) for name, law in _energies_ways.LAWS.items()),
         *(spec.Law(name, law) for name, law in _energies.LAWS.items()),
@@ -396,6 +418,8 @@ SPEC = spec.LayerSpec(
         spec.ErrorCase("pooling_bias", lambda: _biased(partial(GaussianLowpass))),
         spec.ErrorCase("pooling_bias", lambda: _biased(Module)),
         spec.ErrorCase("inputs", lambda: _unpadded()(_clips(), lengths=[900, 100])),
+        *(spec.ErrorCase("lengths", partial(_unpadded().frames, given)) for given in _NO_LENGTHS),
+        spec.ErrorCase("pooling_cls", lambda: Leaf(pooling_cls=_Windows).frames(900)),
         spec.ErrorCase("energies", lambda: Leaf(energies="fft").double()(_clips().double())),
         spec.ErrorCase("energies", lambda: Leaf(energies="fft", activation=SiLU())(_clips())),
         spec.ErrorCase("arithmetic", lambda: Leaf(arithmetic="half")),  # type: ignore[arg-type]

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import torch
+
 from leaf_port import SincNet
 from parity import spec
 from parity.layers._common import normal, sinc_kernel, uniform
@@ -15,6 +17,18 @@ def _weights(_config: spec.Config) -> Mapping[str, spec.Weight]:
         "_compress_fn/gamma": spec.Weight("compress_fn.gamma", uniform(0.5, 1.5)),
         "_compress_fn/beta": spec.Weight("compress_fn.beta", normal(0.5)),
     }
+
+
+@torch.no_grad()
+def _below_zero() -> str:
+    """A fifth of what is below zero goes through; features are kept above it, energies are not."""
+    model = SincNet(n_filters=9)
+    clips = torch.tensor([[[0.5]], [[-0.5]]])  # of one sample, so that nothing is pooled
+    filtered = model.complex_conv(clips)
+    wanted = torch.where(filtered > 0, filtered, 0.2 * filtered)
+    if not bool((filtered < 0).any()):
+        return "no filter gives less than 0"
+    return "" if torch.equal(model.energies(clips), wanted) else "another share goes through"
 
 
 def _unanswered(case: spec.Case) -> str:
@@ -69,6 +83,7 @@ SPEC = spec.LayerSpec(
         "arguments": {"n_filters": config["filters"], "sample_rate": config["rate"]},
     },
     signatures=(spec.Signature(SincNet, "leaf_audio.frontend.SincNet, leaf_audio.frontend.Leaf"),),
+    laws=(spec.Law("energies below zero", _below_zero),),
     errors=(
         *wrong_sizes(SincNet),
         *wrong_waveforms(lambda: SincNet(n_filters=3)),

@@ -2,12 +2,24 @@
 
 from collections.abc import Mapping
 
-from leaf_port import TimeDomainFilterbanks
+from leaf_port import TimeDomainFilterbanks, _rates
 from parity import spec
 from parity.layers._common import normal, uniform
 from parity.layers._frontends import waveforms, wrong_sizes, wrong_waveforms
 from parity.layers.gabor_init_taps import tap_rounding
 from parity.oracles.exact import frontends
+
+
+def _told_band() -> str:
+    """Of the official band nothing is told, of another one what is other."""
+    with _rates.without_warning():
+        for band in ({}, {"min_freq": 120.0}, {"max_freq": 7000.0}, {"n_fft": 1024}):
+            told = TimeDomainFilterbanks(n_filters=3, **band)._arguments()
+            found = {name: told[name] for name in ("min_freq", "max_freq", "n_fft") if name in told}
+            if found != band:
+                return f"{found} is told of {band}"
+    return ""
+
 
 _BAND = {"sample_rate": 16000, "min_freq": 60.0, "max_freq": 7800.0, "taps": 401}
 
@@ -64,6 +76,7 @@ SPEC = spec.LayerSpec(
             told_by=dict.fromkeys(("sample_rate", "min_freq", "max_freq", "n_fft"), "GaborInit"),
         ),
     ),
+    laws=(spec.Law("what is told of its band", _told_band),),
     errors=(
         *wrong_sizes(TimeDomainFilterbanks),
         *wrong_waveforms(lambda: TimeDomainFilterbanks(n_filters=3)),
