@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from leaf_port import Leaf, log_compression
+from leaf_port.errors import LeafError
 from leaf_port.models import AudioClassifier, ConvNet
 from parity import spec
 from parity.layers._common import below, gabor_kernel
@@ -66,6 +67,56 @@ def _encoder_alone() -> str:
     x = torch.from_numpy(Source(1).normal((2, 1, 25, 16)))
     same = torch.equal(model(x), model.head(model.encoder(x).amax((2, 3))))
     return "" if same else "its logits are others"
+
+
+class _Giving(nn.Module):
+    """A frontend of the user's that gives the same whatever comes."""
+
+    def __init__(self, features: Any) -> None:
+        super().__init__()
+        self.features = features
+
+    def forward(self, _inputs: torch.Tensor) -> Any:
+        return self.features
+
+
+def _classified(features: Any) -> torch.Tensor:
+    """The answer of a classifier whose frontend gives this."""
+    return AudioClassifier(3, _Giving(features))(torch.ones(2, 5))
+
+
+def _told() -> str:
+    """What a frontend gives that is no batch of features is told: its shape, or its class."""
+    for features, got in ((torch.ones(2, 5), "(2, 5)"), ([0.5, 0.5], "<class 'list'>")):
+        try:
+            _classified(features)
+        except LeafError as error:
+            if error.got != got:
+                return f"{error.got} is told of {got}"
+        else:
+            return f"{got} is taken"
+    return ""
+
+
+def _parts_told() -> str:
+    """What is told are its parts; how many features are pooled only where no part tells it."""
+    for frontend, encoder, features in (
+        (None, ConvNet([4, 5]), None),
+        (_frontend(), None, None),
+        (_frontend(), ConvNet([4, 5]), None),
+        (None, None, 5),
+    ):
+        model = AudioClassifier(3, frontend, encoder, num_features=features)
+        wanted = {"num_outputs": 3, "frontend": frontend, "encoder": encoder}
+        wanted |= {} if features is None else {"num_features": features}
+        if (told := model._arguments()) != wanted:
+            return f"{told} is told, not {wanted}"
+    return ""
+
+
+def _encoded(*shape: int) -> torch.Tensor:
+    """The answer of a classifier whose encoder gives what comes."""
+    return AudioClassifier(3, None, nn.Identity(), num_features=4)(torch.ones(shape))
 
 
 def _weights(config: spec.Config) -> Mapping[str, spec.Weight]:
@@ -146,7 +197,11 @@ SPEC = spec.LayerSpec(
         reason=FUSED_BATCH_NORMALISATION,
     ),
     folder=_folder,
-    laws=(spec.Law("an encoder alone", _encoder_alone),),
+    laws=(
+        spec.Law("an encoder alone", _encoder_alone),
+        spec.Law("what is told of a frontend that does not fit", _told),
+        spec.Law("what is told of its parts", _parts_told),
+    ),
     signatures=(
         spec.Signature(
             AudioClassifier,
@@ -158,6 +213,9 @@ SPEC = spec.LayerSpec(
         spec.ErrorCase("num_outputs", lambda: AudioClassifier(0, _frontend())),
         spec.ErrorCase("encoder", lambda: AudioClassifier(3, _frontend(), "convnet")),  # type: ignore[arg-type]
         spec.ErrorCase("frontend", lambda: AudioClassifier(3, nn.Identity())(torch.ones(2, 5))),
+        spec.ErrorCase("frontend", lambda: _classified([0.5, 0.5])),
+        spec.ErrorCase("inputs", lambda: _encoded(2, 5, 3, 3)),
+        spec.ErrorCase("inputs", lambda: _encoded(2, 4, 3)),
         spec.ErrorCase("num_features", lambda: AudioClassifier(3, None, nn.ReLU()), "finds it out"),
         spec.ErrorCase("num_features", lambda: _classifier(7), "has no such argument"),
     ),

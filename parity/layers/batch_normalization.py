@@ -43,8 +43,30 @@ def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
     return {"inputs": source.normal(config["shape"][: config["rank"]], 1.0, 0.7)}
 
 
+def _on_axis(axis: int, shape: tuple[int, ...]) -> Any:
+    return BatchNormalization(3, axis=axis)(torch.ones(shape))
+
+
 def _three_axes() -> Any:
     return BatchNormalization(3)(torch.ones(2, 4, 5, 6))
+
+
+@torch.no_grad()
+def _without_momentum() -> str:
+    """All batches count the same in the moving averages, from the first or from a reset."""
+    batches = torch.from_numpy(Source(1).normal((5, 16, 3), 2.0, 0.5)).double()
+    layer = BatchNormalization(3).double()
+    layer.momentum = None
+    for start in (0, 2):
+        for each in batches[start:]:
+            layer(each)
+        some = batches[start:]
+        mean, variance = some.mean(1).mean(0), some.var(1, correction=0).mean(0)
+        for moving, wanted in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
+            if not torch.allclose(moving, wanted, 1e-12, 1e-12):
+                return f"of {len(some)} batches the average is {moving}, not {wanted}"
+        layer.reset_running_stats()
+    return ""
 
 
 def _exact(given: spec.Given) -> spec.Answer:
@@ -85,7 +107,10 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(5.1, 3.291),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
-    laws=(autocast_half(lambda: BatchNormalization(3), (2, 3, 4, 5)),),
+    laws=(
+        autocast_half(lambda: BatchNormalization(3), (2, 3, 4, 5)),
+        spec.Law("batches without a momentum", _without_momentum),
+    ),
     signatures=(
         spec.Signature(
             BatchNormalization,
@@ -109,6 +134,10 @@ SPEC = spec.LayerSpec(
         spec.ErrorCase("momentum", lambda: BatchNormalization(3, momentum=1.5), "builds it"),
         spec.ErrorCase("inputs", lambda: BatchNormalization(3)(torch.ones(2))),
         spec.ErrorCase("inputs", lambda: BatchNormalization(3)(torch.ones(0, 3)), "gives NaN"),
+        *(
+            spec.ErrorCase("inputs", partial(_on_axis, axis, shape))
+            for axis, shape in ((1, (3,)), (2, (3, 3)), (3, (3, 3, 3)), (3, (3, 3)))
+        ),
         spec.ErrorCase("inputs", lambda: BatchNormalization(3)([[0.5, 0.5, 0.5]])),
         spec.ErrorCase("inputs", lambda: BatchNormalization(3)(torch.ones(2, 3).half())),
         spec.ErrorCase("inputs", lambda: BatchNormalization(3)(torch.ones(2, 3).double())),

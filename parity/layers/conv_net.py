@@ -1,7 +1,12 @@
 """The official convolutional encoder."""
 
-import torch
+from typing import Any
 
+import torch
+from torch import nn
+
+from leaf_port._description import described
+from leaf_port._model_layers import MaxPool
 from leaf_port.models import ConvNet
 from parity import spec
 from parity.layers._models import channels_last, maps, overflowing, weights_of
@@ -16,6 +21,25 @@ from parity.oracles.exact import models
 
 def _port(config: spec.Config) -> ConvNet:
     return ConvNet(config["filters"])
+
+
+def _pools() -> str:
+    """The first block pools, and of those behind it every other one from the second."""
+    blocks = [*ConvNet([2] * 9).children()]
+    pools = [i for i, block in enumerate(blocks) if isinstance([*block.children()][-1], MaxPool)]
+    return "" if pools == [0, 1, 3, 5, 7] else f"blocks {pools} pool"
+
+
+def _described(**arguments: Any) -> object:
+    """What a folder would tell of a model."""
+    return described(ConvNet([2], **arguments), "model")
+
+
+def _hooked() -> nn.Module:
+    """An activation that is another one by its hook."""
+    activation = nn.ReLU()
+    activation.register_forward_hook(lambda _layer, _inputs, output: 2.0 * output)
+    return activation
 
 
 def _exact(given: spec.Given) -> spec.Answer:
@@ -89,7 +113,14 @@ SPEC = spec.LayerSpec(
             },
         ),
     ),
+    laws=(spec.Law("the blocks that pool", _pools),),
     errors=(
+        spec.ErrorCase(
+            "normalization_layer",
+            lambda: _described(normalization_layer=nn.BatchNorm2d),
+            "has no folders",
+        ),
+        spec.ErrorCase("activation", lambda: _described(activation=_hooked()), "has no folders"),
         spec.ErrorCase("filters", lambda: ConvNet([])),
         spec.ErrorCase("inputs", lambda: ConvNet([3, 3])(torch.ones(1, 1, 2, 2))),
     ),

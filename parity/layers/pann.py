@@ -1,5 +1,9 @@
 """PANN's encoder."""
 
+from typing import Any
+
+import torch
+
 from leaf_port.models import PANN
 from parity import spec
 from parity.layers._models import channels_last, maps, weights_of
@@ -18,6 +22,16 @@ def _port(config: spec.Config) -> PANN:
 def _official(config: spec.Config) -> spec.Ref:
     pann = spec.Ref("leaf_audio.models.PANN")
     return pann() if config.get("default") else pann(config["depth"], dropout_rate=0.0)
+
+
+def _deep() -> str:
+    """Blocks have up to 2048 channels, and the first five of them pool."""
+    with torch.device("meta"):
+        blocks: list[Any] = [*PANN(8, num_features=64).children()][1::2]
+    made = [(block.out_channels, block[-1].window) for block in blocks]
+    counts = (64, 128, 256, 512, 1024, 2048, 2048, 2048)
+    wanted = [(count, (2, 2) if i < 5 else (1, 1)) for i, count in enumerate(counts)]
+    return "" if made == wanted else f"channels and windows of the blocks are {made}"
 
 
 def _exact(given: spec.Given) -> spec.Answer:
@@ -65,6 +79,7 @@ SPEC = spec.LayerSpec(
             told_by={"num_features": "BatchNormalization"},
         ),
     ),
+    laws=(spec.Law("more blocks than the official six", _deep),),
     errors=(
         spec.ErrorCase("depth", lambda: PANN(0, num_features=8)),
         spec.ErrorCase("dropout_rate", lambda: PANN(1, dropout_rate=1.5, num_features=8)),
