@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from leaf_port.efficientnet import Block, Convolution, EfficientNetB0
+from leaf_port.efficientnet import Block, Convolution, EfficientNetB0, InputNormalization
 
 # One in 1e8 of all seeds misses a bound. Those of means are Hoeffding's inequality.
 _MISS = 1e-8
@@ -152,6 +152,28 @@ def _published() -> Iterator[tuple[str, tuple[object, ...]]]:
             yield f"{block}.project_conv", ((filters, inner, 1, 1), (1, 1), 1, False)
             channels = filters
     yield "top_conv", ((_HEAD, channels, 1, 1), (1, 1), 1, False)
+
+
+def few_channels() -> str:
+    """A quarter of a block's channels are left where it squeezes them, rounded down; one of few."""
+    for channels, wanted in ((1, 1), (3, 1), (7, 1), (8, 2), (11, 2), (12, 3)):
+        block = Block(channels, 3, 8, 2, 1, drop_rate=0.0, known=False)
+        if (found := block.se_reduce.out_channels) != wanted:
+            return f"{channels} channels are squeezed to {found}, not {wanted}"
+    return ""
+
+
+@torch.no_grad()
+def constant_channels() -> str:
+    """An input that does not vary is divided by ``1e-7``, as Keras does."""
+    layer = InputNormalization(3)
+    x = torch.full((1, 1, 1, 1), 51.0)
+    for variance, deviation in ((0.0, 1e-7), (1e-15, 1e-7), (4e-14, 2e-7), (0.25, 0.5)):
+        layer.variance.fill_(variance)
+        off = (layer(x) * deviation / 0.2 - 1.0).abs().max().item()
+        if off > 1e-6:
+            return f"of a variance of {variance} the input is not divided by {deviation}"
+    return ""
 
 
 @torch.no_grad()

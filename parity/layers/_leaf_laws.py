@@ -1,8 +1,10 @@
 """What no recorded answer shows of Leaf: the user's parts, the way of its energies, a warning."""
 
+import itertools
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -223,29 +225,46 @@ def asked_of_the_users() -> str:
 
     On a window of silence, on the device and in the precision of the convolution of the user's.
     """
-    for samples, arguments in ((401, {}), (2, {"window_len": 0.05})):
-        for dtype, device in ((torch.float32, "cpu"), (torch.float64, "cpu"), (None, "meta")):
-            activation = _Asked()
-
-            def moved(**told: Any) -> Conv1d:
-                return Conv1d(**told).to(device, dtype)  # noqa: B023
-
+    moves: tuple[tuple[torch.dtype | None, str], ...] = (
+        (None, "cpu"),
+        (torch.float64, "cpu"),
+        (None, "meta"),
+    )
+    windows: tuple[tuple[int, float], ...] = ((401, 25.0), (2, 0.05))  # of one sample, two
+    for (samples, window), (dtype, device) in itertools.product(windows, moves):
+        activation = _Asked()
+        with torch.autocast("cpu", torch.bfloat16):
             leaf = Leaf(
                 n_filters=3,
                 activation=activation,
-                conv1d_cls=moved,
+                conv1d_cls=partial(_moved, device, dtype),
                 compression_fn=None,
                 pooling_cls=MaxPooling1d,
-                **arguments,  # type: ignore[arg-type]
+                window_len=window,
             )
-            shape = (1, samples, 6) if samples > 2 else (1, 2, 6)
-            wanted = [(shape, dtype or torch.float32, device, False)]
-            if activation.asked != wanted:
-                return f"it is asked {activation.asked}, not {wanted}"
-            if leaf.pooling.num_channels != 5:
-                return f"the pooling has {leaf.pooling.num_channels} channels, the activation 5"
-            if not all(module.training for module in leaf.modules()):
-                return "something is left in evaluation mode"
+        wanted = [((1, samples, 6), dtype or torch.float32, device, False)]
+        if activation.asked != wanted:
+            return f"it is asked {activation.asked}, not {wanted}"
+        if leaf.pooling.num_channels != 5:
+            return f"the pooling has {leaf.pooling.num_channels} channels, the activation 5"
+        if not all(module.training for module in leaf.modules()):
+            return "something is left in evaluation mode"
+    return ""
+
+
+def _moved(device: str, dtype: torch.dtype | None, **told: Any) -> Conv1d:
+    return Conv1d(**told).to(device, dtype)
+
+
+def learned() -> str:
+    """Filters and pre-emphasis are trained where filters are learned, windows where these are."""
+    for filters, windows in itertools.product((False, True), (False, True)):
+        leaf = Leaf(n_filters=3, preemp=True, learn_filters=filters, learn_pooling=windows)
+        for name, each in leaf.named_parameters():
+            part = name.partition(".")[0]
+            wanted = {"pooling": windows, "compress_fn": True}.get(part, filters)
+            if each.requires_grad is not wanted:
+                return f"{name} with learn_filters={filters}, learn_pooling={windows}"
     return ""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from leaf_port import Leaf, log_compression
+from leaf_port import ChannelsFirst, Leaf, log_compression
 from leaf_port.errors import LeafError
 from leaf_port.models import AudioClassifier, ConvNet
 from parity import spec
@@ -214,6 +214,7 @@ SPEC = spec.LayerSpec(
         spec.ErrorCase("encoder", lambda: AudioClassifier(3, _frontend(), "convnet")),  # type: ignore[arg-type]
         spec.ErrorCase("frontend", lambda: AudioClassifier(3, nn.Identity())(torch.ones(2, 5))),
         spec.ErrorCase("frontend", lambda: _classified([0.5, 0.5])),
+        spec.ErrorCase("frontend", lambda: AudioClassifier(3, ChannelsFirst(_frontend()))),
         spec.ErrorCase("inputs", lambda: _encoded(2, 5, 3, 3)),
         spec.ErrorCase("inputs", lambda: _encoded(2, 4, 3)),
         spec.ErrorCase("num_features", lambda: AudioClassifier(3, None, nn.ReLU()), "finds it out"),

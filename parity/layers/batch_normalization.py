@@ -69,6 +69,30 @@ def _without_momentum() -> str:
     return ""
 
 
+@torch.no_grad()
+def _few_values() -> str:
+    """Of a map the unbiased variance moves, of one value 0; of features without one the biased."""
+    for count in (1, 2, 3, 4):
+        values = torch.from_numpy(Source(count).normal((count, 3), 2.0)).double()
+        unbiased = values.var(0) if count > 1 else torch.zeros(3, dtype=torch.float64)
+        for shape, wanted in (
+            ((count, 3, 1, 1), unbiased),
+            ((count, 3), values.var(0, correction=0)),
+        ):
+            layer = BatchNormalization(3, momentum=0.0).double()
+            layer(values.reshape(shape))
+            if not torch.allclose(layer.moving_variance, wanted, 1e-12, 1e-12):
+                return f"of {count} values of {shape}: {layer.moving_variance}, not {wanted}"
+    return ""
+
+
+def _read() -> str:
+    """Its number of features and its momentum have torch's names."""
+    layer = BatchNormalization(3, momentum=0.75)
+    told = layer.num_features, layer.momentum
+    return "" if told == (3, 0.75) else f"they are {told}"
+
+
 def _exact(given: spec.Given) -> spec.Answer:
     axis = given.config["axis"]
     made, state = normalisation.batch(given.inputs["inputs"], given.weights, axis, given.training)
@@ -110,6 +134,8 @@ SPEC = spec.LayerSpec(
     laws=(
         autocast_half(lambda: BatchNormalization(3), (2, 3, 4, 5)),
         spec.Law("batches without a momentum", _without_momentum),
+        spec.Law("the moving variance of few values", _few_values),
+        spec.Law("what torch's tools read", _read),
     ),
     signatures=(
         spec.Signature(
@@ -136,7 +162,7 @@ SPEC = spec.LayerSpec(
         spec.ErrorCase("inputs", lambda: BatchNormalization(3)(torch.ones(0, 3)), "gives NaN"),
         *(
             spec.ErrorCase("inputs", partial(_on_axis, axis, shape))
-            for axis, shape in ((1, (3,)), (2, (3, 3)), (3, (3, 3, 3)), (3, (3, 3)))
+            for axis, shape in ((1, (3,)), (2, (3, 3)), (3, (3, 3, 3)), (3, (3, 3)), (1, (2,) * 5))
         ),
         spec.ErrorCase("inputs", lambda: BatchNormalization(3)([[0.5, 0.5, 0.5]])),
         spec.ErrorCase("inputs", lambda: BatchNormalization(3)(torch.ones(2, 3).half())),

@@ -1,5 +1,6 @@
 """Normalisation over the frames of a clip."""
 
+import torch
 from torch import Tensor
 
 from leaf_port.normalization import InstanceNormalization
@@ -20,6 +21,18 @@ def _inputs(config: spec.Config, source: Source) -> dict[str, spec.Array]:
 def _call(layer: InstanceNormalization, inputs: Tensor) -> Tensor:
     """On a map in the port's layout."""
     return channels_last(layer, inputs) if inputs.ndim == 4 else layer(inputs)
+
+
+@torch.no_grad()
+def _of_one_value() -> str:
+    """One value alone is its own mean, so that it gives beta, of either sign."""
+    layer = InstanceNormalization(1)
+    layer.beta.fill_(0.5)
+    for value in (-5.0, 0.0, 5.0):
+        for shape in ((1, 1, 1), (1, 1, 1, 1)):
+            if (found := layer(torch.full(shape, value)).item()) != 0.5:
+                return f"{value} of {shape} gives {found}"
+    return ""
 
 
 SPEC = spec.LayerSpec(
@@ -62,6 +75,7 @@ SPEC = spec.LayerSpec(
             },
         ),
     ),
+    laws=(spec.Law("one value alone", _of_one_value),),
     errors=(
         spec.ErrorCase("num_channels", lambda: InstanceNormalization(0)),
         *wrong_inputs(lambda: InstanceNormalization(3), 3),

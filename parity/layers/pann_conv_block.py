@@ -7,6 +7,7 @@ from torch import Tensor
 
 from leaf_port.models import PANNConvBlock
 from parity import spec
+from parity.layers._common import by_torch
 from parity.layers._models import channels_last, maps, weights_of
 from parity.layers._reasons import CONSTANT_MAPS, WEIGHT_GRADIENT
 from parity.layers._signatures import IN_CHANNELS
@@ -43,6 +44,10 @@ def _means_of_integers() -> str:
             if not torch.equal(pool(x), wanted):
                 return f"without torch's pooling windows of {window} have other means"
     return ""
+
+
+def _block() -> PANNConvBlock:
+    return PANNConvBlock(3, (2, 2), in_channels=1)
 
 
 _LEAST = 2.0**-149
@@ -121,7 +126,10 @@ SPEC = spec.LayerSpec(
             reason=CONSTANT_MAPS,
         ),
     ),
-    laws=(spec.Law("means of integers", _means_of_integers),),
+    laws=(
+        spec.Law("means of integers", _means_of_integers),
+        by_torch("average pooling", "avg_pool2d", _block, (1, 1, 4, 4)),
+    ),
     signatures=(spec.Signature(PANNConvBlock, "leaf_audio.models.PANNConvBlock", own=IN_CHANNELS),),
     errors=(
         spec.ErrorCase("filters", lambda: PANNConvBlock(0, (2, 2), in_channels=1)),

@@ -1,16 +1,35 @@
 """The learned frontend of PANN."""
 
+import torch
+
 from leaf_port.models import WaveGram
 from parity import spec
 from parity.layers._frontends import waveforms, wrong_waveforms
 from parity.layers._models import from_waveform, overflowing, walk
 from parity.layers._reasons import CONSTANT_MAPS, WEIGHT_GRADIENT
 from parity.oracles.exact import models
+from parity.spec.random_arrays import Source
 
 
 def _exact(given: spec.Given) -> spec.Answer:
     made, state = models.wavegram(given.inputs["inputs"], given.weights, given.training)
     return spec.exactly(made, state=state)
+
+
+def _map() -> str:
+    """The last block gets a map with channels last in memory, which it is faster on, and no view.
+
+    torch 2.13 cannot compile the training of a view of dynamic length.
+    """
+    model, given = WaveGram(), list[torch.Tensor]()
+    model.last_block.register_forward_pre_hook(lambda _block, inputs: given.extend(inputs))
+    with torch.enable_grad():
+        model(torch.from_numpy(Source(1).audio(2, 1003)))
+    (made,) = given
+    if made._is_view():
+        return "it is a view"
+    last = made.is_contiguous(memory_format=torch.channels_last)
+    return "" if last else f"its strides are {made.stride()}"
 
 
 SPEC = spec.LayerSpec(
@@ -56,5 +75,6 @@ SPEC = spec.LayerSpec(
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
     signatures=(spec.Signature(WaveGram, "leaf_audio.models.WaveGram"),),
+    laws=(spec.Law("the map of its last block", _map),),
     errors=wrong_waveforms(WaveGram),
 )

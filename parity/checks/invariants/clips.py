@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from leaf_port.errors import LeafError
-from parity.checks.invariants import in_double
+from parity.checks.invariants import generic, in_double
 from parity.checks.invariants.generic import once_each
 from parity.checks.invariants.one_object import smallest_of
 from parity.port import feature_masking, runner
@@ -68,8 +68,10 @@ def of_lengths(spec: LayerSpec) -> str:
         (given,) = runner.ask(spec, case).inputs.values()
         clip = torch.from_numpy(given[:1])
         for dtype, rounding in ((torch.float32, 1e-4), (torch.float64, in_double.ROUNDING)):
-            problems = _unlike_alone(layer.to(dtype), clip.to(dtype), rounding)
-            if problem := next(problems, ""):
+            with generic.recorded() as caught:
+                problems = _unlike_alone(layer.to(dtype), clip.to(dtype), rounding)
+                problem = next(problems, "") or generic.heard(caught)
+            if problem:
                 return f"{case.name}: in {dtype} {problem}"
     return ""
 

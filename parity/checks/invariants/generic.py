@@ -91,10 +91,10 @@ def called(spec: LayerSpec, case: Case, asked: Usual) -> str:
             hook = layer.register_forward_hook(lambda _layer, _inputs, output: given.append(output))
             stack.enter_context(hook)
             stack.enter_context(torch.no_grad())
-        caught = stack.enter_context(_recorded())
+        caught = stack.enter_context(recorded())
         spec.call(layer, *inputs, *draws)
     told = [_other_channels(layer, output) for output in given]
-    return _heard(caught) or next(filter(None, told), "")
+    return heard(caught) or next(filter(None, told), "")
 
 
 def _other_channels(layer: Any, output: Any) -> str:
@@ -108,13 +108,14 @@ def _other_channels(layer: Any, output: Any) -> str:
 
 
 @contextlib.contextmanager
-def _recorded() -> Iterator[list[warnings.WarningMessage]]:
+def recorded() -> Iterator[list[warnings.WarningMessage]]:
+    """What is warned of, every time."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield caught
 
 
-def _heard(caught: list[warnings.WarningMessage]) -> str:
+def heard(caught: list[warnings.WarningMessage]) -> str:
     """The first warning that is none of the port's own."""
     others = [each for each in caught if not each.category.__module__.startswith(PACKAGE)]
     return f"it warns: {others[0].message}" if others else ""
@@ -140,9 +141,9 @@ def no_clips(spec: LayerSpec, _case: Case, asked: Usual) -> str:
         inputs={name: cut(name, array) for name, array in question.inputs.items()},
         draws=[array[:0] for array in question.draws],
     )
-    with _recorded() as caught:
+    with recorded() as caught:
         none = run(spec, empty)
-    if problem := _heard(caught):
+    if problem := heard(caught):
         return problem
     for index, (full, got) in enumerate(zip(some.outputs, none.outputs, strict=True)):
         shape = (0, *full.shape[1:]) if full.shape[:1] == (clips,) else full.shape
