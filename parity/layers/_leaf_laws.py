@@ -26,8 +26,10 @@ from leaf_port import (
     SpecAugment,
     _rates,
 )
+from leaf_port._ops.energies.choice import Energies
 from leaf_port.errors import LeafError
 from parity.layers._common import asked_memory
+from parity.port.operations_watch import OperationsWatch
 from parity.spec.random_arrays import Source
 
 
@@ -358,3 +360,28 @@ def memory_of_filters() -> str:
     if (owner, argument) != ("Leaf", "window_len"):
         return f"{owner} asks first, for {argument}"
     return "" if count == taps else f"it asks for {count} numbers, the filters have {taps}"
+
+
+def gradient_by_the_waveform() -> str:
+    """Where it is asked for, 'auto' takes it layer by layer, and 'fft' as all others, at once."""
+    ways: tuple[tuple[Energies, bool], ...] = (("auto", True), ("fft", False))
+    for way, layered in ways:
+        leaf, clips = Leaf(n_filters=3, energies=way), _clips()[..., None].requires_grad_()
+        total = leaf.energies(clips).sum()
+        with OperationsWatch() as watch:
+            torch.autograd.grad(total, clips)
+        if any(name.startswith("convolution") for name in watch.seen) is not layered:
+            return f"{way!r} takes it {'at once' if layered else 'layer by layer'}"
+    return ""
+
+
+def first_filters() -> str:
+    """The default filters are the official ones of 16 kHz, as many as there are."""
+    for count in (13, 41, 60):  # of which some lie near the middle between two bins
+        kernel = Leaf(n_filters=count).get_parameter("complex_conv.kernel")
+        wanted = GaborInit(sample_rate=16000, min_freq=60.0, max_freq=7800.0)(
+            kernel.shape, kernel.dtype
+        )
+        if not torch.equal(kernel, wanted):
+            return f"of {count} filters some are others"
+    return ""

@@ -394,6 +394,8 @@ SPEC = spec.LayerSpec(
         spec.Law("parts of the user's", own_laws.parts_of_the_users),
         spec.Law("what is asked of the user's", own_laws.asked_of_the_users),
         spec.Law("what is learned", own_laws.learned),
+        spec.Law("the gradient by the waveform", own_laws.gradient_by_the_waveform),
+        spec.Law("the first filters", own_laws.first_filters),
         spec.Law("channels without memory", own_laws.channels_without_memory),
         spec.Law("lengths taken at once", own_laws.taken_at_once),
         spec.Law("what is told of its parts", own_laws.told_parts),
