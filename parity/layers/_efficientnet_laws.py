@@ -177,6 +177,15 @@ def constant_channels() -> str:
 
 
 @torch.no_grad()
+def repeated_channel() -> str:
+    """A map of one channel is taken as if each channel were it."""
+    model = EfficientNetB0(3, blocks_args=((3, 1, 8, 1, 1),)).eval()
+    x = torch.randn(2, 1, 8, 9)
+    same = torch.equal(model(x), model(x.expand(-1, 3, -1, -1)))
+    return "" if same else "a map of three such channels has another answer"
+
+
+@torch.no_grad()
 def maps_alone() -> str:
     """A strided convolution takes a map without an axis of clips, as torch's own does."""
     for known in (False, True):

@@ -3,6 +3,7 @@
 from functools import partial
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from leaf_port._model_layers import new_activation
@@ -61,6 +62,15 @@ def _ties(_config: spec.Config) -> dict[str, spec.Array]:
     return {"input/inputs": mask}
 
 
+@torch.no_grad()
+def _far() -> str:
+    """Up to 36 softplus is more than its argument in float64, and beyond it never less."""
+    x = torch.linspace(10.0, 60.0, 101, dtype=torch.float64)
+    made, wanted = new_activation("ConvBlock", "softplus")(x), x + torch.log1p(torch.exp(-x))
+    off = ((made - wanted).abs() / wanted).max().item()
+    return "" if off <= 2.0**-52 else f"off by {off:.1e}"
+
+
 SPEC = spec.LayerSpec(
     name="activations",
     mirrors="models.py, lines 72, 80 (tf.keras.layers.Activation)",
@@ -91,9 +101,12 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(5.7, 3.329),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
-    laws=tuple(
-        by_torch(name, operation, partial(new_activation, "ConvBlock", name), _SHAPE)
-        for name, operation in (("elu", "elu"), ("selu", "elu"), ("relu6", "hardtanh"))
+    laws=(
+        spec.Law("softplus far above zero", _far),
+        *(
+            by_torch(name, operation, partial(new_activation, "ConvBlock", name), _SHAPE)
+            for name, operation in (("elu", "elu"), ("selu", "elu"), ("relu6", "hardtanh"))
+        ),
     ),
     errors=(
         spec.ErrorCase("activation", lambda: new_activation("ConvBlock", "swirl")),

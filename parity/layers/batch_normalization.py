@@ -2,11 +2,12 @@
 
 from functools import partial
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor
 
-from leaf_port.normalization import BatchNormalization
+from leaf_port.normalization import BatchNormalization, synchronize, unsynchronized
 from parity import spec
 from parity.layers._common import autocast_half, keras
 from parity.layers._models import walk
@@ -86,6 +87,30 @@ def _few_values() -> str:
     return ""
 
 
+def _two_processes() -> str:
+    """Two processes that have the same batch train as one that has it twice."""
+    x = torch.from_numpy(Source(1).normal((3, 4, 2, 2), 2.0)).double().requires_grad_()
+    weights = torch.from_numpy(Source(2).normal((3, 4, 2, 2))).double()
+    one, two = (BatchNormalization(4).double() for _ in range(2))
+    wanted = two(torch.cat([x, x]))[:3]
+    (twice,) = torch.autograd.grad(
+        (torch.cat([wanted, wanted]) * weights.repeat(2, 1, 1, 1)).sum(), x
+    )
+    synchronize(one)
+    with mock.patch("torch.distributed.all_reduce", lambda total: total.mul_(2)):
+        made = one(x)
+        (once,) = torch.autograd.grad((made * weights).sum(), x)
+    pairs = {"output": (made, wanted), "gradient": (2.0 * once, twice)}
+    pairs |= {name: (each, two.get_buffer(name)) for name, each in one.named_buffers()}
+    for name, pair in pairs.items():
+        if not torch.allclose(*pair, 1e-10, 1e-12):
+            return f"another {name}"
+    with torch.no_grad(), unsynchronized(one):
+        if not torch.equal(one(x), BatchNormalization(4).double()(x)):  # without a group it fails
+            return "unsynchronised for a while it is another layer"
+    return "" if one.synchronized else "it is left unsynchronised"
+
+
 def _read() -> str:
     """Its number of features and its momentum have torch's names."""
     layer = BatchNormalization(3, momentum=0.75)
@@ -136,6 +161,7 @@ SPEC = spec.LayerSpec(
         spec.Law("batches without a momentum", _without_momentum),
         spec.Law("the moving variance of few values", _few_values),
         spec.Law("what torch's tools read", _read),
+        spec.Law("two processes of one batch", _two_processes),
     ),
     signatures=(
         spec.Signature(

@@ -180,6 +180,7 @@ SPEC = spec.LayerSpec(
         spec.Law("the published stages", own_laws.as_published),
         spec.Law("maps without an axis of clips", own_laws.maps_alone),
         spec.Law("blocks of few channels", own_laws.few_channels),
+        spec.Law("a channel for all", own_laws.repeated_channel),
         spec.Law("inputs that do not vary", own_laws.constant_channels),
         autocast_half(EfficientNetB0, (2, 1, 32, 33)),
     ),
