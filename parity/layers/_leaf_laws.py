@@ -206,6 +206,24 @@ def parts_of_the_users() -> str:
     return ""
 
 
+class _Weightless(nn.Module):
+    """A convolution of the user's that has no weights."""
+
+    def __init__(self, **told: Any) -> None:
+        super().__init__()
+        self.filters = told["filters"]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs.expand(-1, -1, self.filters)
+
+
+def without_weights() -> str:
+    """A convolution of the user's needs no weights."""
+    leaf = Leaf(n_filters=3, conv1d_cls=_Weightless)
+    found = leaf.pooling.num_channels
+    return "" if found == 3 else f"behind it there are {found} channels"
+
+
 def _penalty(weight: Tensor) -> Tensor:
     return weight.abs().sum()
 
@@ -256,6 +274,21 @@ def asked_of_the_users() -> str:
 
 def _moved(device: str, dtype: torch.dtype | None, **told: Any) -> Conv1d:
     return Conv1d(**told).to(device, dtype)
+
+
+def told_lengths() -> str:
+    """Of lengths that are refused the first 80 letters are told."""
+    many: list[Any] = [0.5] * 100
+    leaf = Leaf(n_filters=3)
+    for call in (leaf.frames, partial(leaf, _clips())):
+        try:
+            call(lengths=many)
+        except LeafError as error:
+            if error.argument != "lengths" or error.got != str(many)[:80]:
+                return str(error)
+        else:
+            return "they are taken"
+    return ""
 
 
 def learned() -> str:
