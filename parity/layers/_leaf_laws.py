@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from leaf_port import (
+    ChannelsFirst,
     Constant,
     Conv1d,
     GaborConv1d,
@@ -26,6 +27,7 @@ from leaf_port import (
     SpecAugment,
     _rates,
 )
+from leaf_port._bands import of_layer
 from leaf_port._ops.energies.choice import Energies
 from leaf_port.errors import LeafError
 from parity.layers._common import asked_memory
@@ -417,4 +419,52 @@ def first_filters() -> str:
         )
         if not torch.equal(kernel, wanted):
             return f"of {count} filters some are others"
+    return ""
+
+
+@torch.no_grad()
+def channels_first() -> str:
+    """The other layout is the same features, of one clip or of several, and tells its frontend."""
+    frontend = Leaf(n_filters=3)
+    model, clips = ChannelsFirst(frontend), _clips()
+    if model._arguments() != {"frontend": frontend} or model.frontend is not frontend:
+        return f"{model._arguments()} is told"
+    features = frontend(clips).mT
+    lengths = [900, 400]
+    for how, made, wanted in (
+        ("several", model(clips), features),
+        ("several with a channel", model(clips[:, None]), features),
+        ("one of them", model(clips[0]), frontend(clips[:1])[0].mT),
+        ("with lengths", model(clips, lengths=lengths), frontend(clips, lengths=lengths).mT),
+        ("one with its length", model(clips[0], [400]), frontend(clips[:1], [400])[0].mT),
+    ):
+        if not torch.equal(made, wanted):
+            return f"{how}: other features"
+    for given in (torch.ones(2, 2, 900), torch.ones(2, 1, 1, 900)):
+        try:
+            model(given)
+        except LeafError as error:
+            if (error.owner, error.argument) != ("ChannelsFirst", "inputs"):
+                return str(error)
+            if str(tuple(given.shape)) != error.got:
+                return f"{error.got} is told of {tuple(given.shape)}"
+        else:
+            return f"{tuple(given.shape)} is taken"
+    return ""
+
+
+def centres_and_widths() -> str:
+    """Centres and widths of the filters, in this order; another rate scales sinc filters alone."""
+    for leaf in (Leaf(n_filters=3), SincNet(n_filters=3)):
+        centres, widths = of_layer(leaf.complex_conv, 16000)
+        if not torch.equal(leaf.center_frequencies(), centres):
+            return "centres are others"
+        if not torch.equal(leaf.bandwidths(), widths):
+            return "widths are others"
+        if torch.equal(centres, widths):
+            return "centres are widths"
+    for kind in (SincNet, SincNetPlus):
+        leaf = kind.for_sample_rate(24000, n_filters=3)
+        if (leaf.sample_rate, leaf.n_filters) != (24000, 3) or type(leaf) is not kind:
+            return f"{kind.__name__}.for_sample_rate(24000) is {leaf}"
     return ""

@@ -87,6 +87,22 @@ def _few_values() -> str:
     return ""
 
 
+@torch.no_grad()
+def _forgotten() -> str:
+    """What is learned, and what the averages moved to, can be forgotten, or the averages alone."""
+    layer = BatchNormalization(3)
+    first = {name: value.clone() for name, value in layer.state_dict().items()}
+    for forget, kept in ((layer.reset_running_stats, True), (layer.reset_parameters, False)):
+        for value in layer.state_dict().values():
+            value.fill_(3.0)
+        forget()
+        for name, value in layer.state_dict().items():
+            wanted = 3.0 if kept and not name.startswith("moving") else first[name]
+            if not bool((value == wanted).all()):
+                return f"{name} is {value}, {wanted} was expected"
+    return ""
+
+
 def _two_processes() -> str:
     """Two processes that have the same batch train as one that has it twice."""
     x = torch.from_numpy(Source(1).normal((3, 4, 2, 2), 2.0)).double().requires_grad_()
@@ -162,6 +178,7 @@ SPEC = spec.LayerSpec(
         spec.Law("the moving variance of few values", _few_values),
         spec.Law("what torch's tools read", _read),
         spec.Law("two processes of one batch", _two_processes),
+        spec.Law("what is forgotten", _forgotten),
     ),
     signatures=(
         spec.Signature(

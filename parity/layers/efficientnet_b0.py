@@ -12,6 +12,7 @@ from leaf_port.efficientnet import BLOCKS, EfficientNetB0
 from leaf_port.normalization import BatchNormalization
 from parity import spec
 from parity.layers import _efficientnet_laws as own_laws
+from parity.layers import _encoder_laws
 from parity.layers._common import autocast_half, normal, uniform
 from parity.layers._models import channels_last
 from parity.layers._signatures import FIRST
@@ -180,6 +181,9 @@ SPEC = spec.LayerSpec(
         spec.Law("the published stages", own_laws.as_published),
         spec.Law("maps without an axis of clips", own_laws.maps_alone),
         spec.Law("blocks of few channels", own_laws.few_channels),
+        spec.Law("timm's names", _encoder_laws.names_of_timm),
+        spec.Law("weights to timm and back", _encoder_laws.to_and_from_timm),
+        spec.Law("encoders of timm", _encoder_laws.encoders_of_timm),
         spec.Law("a channel for all", own_laws.repeated_channel),
         spec.Law("inputs that do not vary", own_laws.constant_channels),
         autocast_half(EfficientNetB0, (2, 1, 32, 33)),

@@ -12,6 +12,7 @@ from torch.nn import Module, SiLU
 from leaf_port import (
     L1L2,
     PCEN,
+    ChannelsFirst,
     ChannelWiseLearnablePooling1d,
     FFTConv1d,
     GaborConv1d,
@@ -395,6 +396,8 @@ SPEC = spec.LayerSpec(
         spec.Law("what is asked of the user's", own_laws.asked_of_the_users),
         spec.Law("what is told of many lengths", own_laws.told_lengths),
         spec.Law("what is learned", own_laws.learned),
+        spec.Law("channels before frames", own_laws.channels_first),
+        spec.Law("centres and widths", own_laws.centres_and_widths),
         spec.Law("a convolution without weights", own_laws.without_weights),
         spec.Law("the gradient by the waveform", own_laws.gradient_by_the_waveform),
         spec.Law("the first filters", own_laws.first_filters),
@@ -425,6 +428,8 @@ SPEC = spec.LayerSpec(
         spec.ErrorCase("inputs", lambda: _unpadded()(_clips(), lengths=[900, 100])),
         *(spec.ErrorCase("lengths", partial(_unpadded().frames, given)) for given in _NO_LENGTHS),
         spec.ErrorCase("pooling_cls", lambda: Leaf(pooling_cls=_Windows).frames(900)),
+        spec.ErrorCase("frontend", lambda: ChannelsFirst(Leaf)),  # type: ignore[arg-type]
+        spec.ErrorCase("inputs", lambda: ChannelsFirst(Leaf())([0.5])),
         spec.ErrorCase("energies", lambda: Leaf(energies="fft").double()(_clips().double())),
         spec.ErrorCase("energies", lambda: Leaf(energies="fft", activation=SiLU())(_clips())),
         spec.ErrorCase("arithmetic", lambda: Leaf(arithmetic="half")),  # type: ignore[arg-type]
