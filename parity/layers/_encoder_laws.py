@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.abc
 import sys
 import types
 from collections.abc import Iterator
@@ -60,6 +61,10 @@ def names_of_timm() -> str:
         names = timm_names(EfficientNetB0())
     if sorted(names.values()) != sorted(_published()):
         return f"{set(names.values()) ^ set(_published())} are others"
+    with torch.device("meta"):  # more blocks than channels
+        many = EfficientNetB0(blocks_args=((3, 9, 8, 1, 1),))
+    if len(timm_names(many)) != len(many.state_dict()) - 2:
+        return "some weights of many blocks have no name"
     for ours, theirs in _SOME.items():
         if names.get(ours) != theirs:
             return f"{ours} is {names.get(ours)}, not {theirs}"
@@ -161,7 +166,27 @@ def encoders_of_timm() -> str:
             if problem := _told(lambda: TimmEncoder("some"), "name", "'some'"):
                 return problem
     with mock.patch.dict(sys.modules, {"timm": None}):
-        return _told(lambda: TimmEncoder("some"), "timm", "no timm")
+        if problem := _told(lambda: TimmEncoder("some"), "timm", "no timm"):
+            return problem
+    for broken in (ImportError, OSError, RuntimeError):
+        path = [_Broken(broken), *sys.meta_path]
+        with mock.patch.dict(sys.modules), mock.patch.object(sys, "meta_path", path):
+            sys.modules.pop("timm", None)
+            told_of = f"{broken.__name__}: {('no operator ' * 30)[:200]}"
+            if problem := _told(lambda: TimmEncoder("some"), "timm", told_of):
+                return problem
+    return ""
+
+
+class _Broken(importlib.abc.MetaPathFinder):
+    """Finds a timm that cannot be imported, and says so in many lines."""
+
+    def __init__(self, kind: type[Exception]) -> None:
+        self.kind = kind
+
+    def find_spec(self, name: str, *_others: object) -> None:
+        if name == "timm":
+            raise self.kind("no\n   operator\n" * 30)
 
 
 def _told(act: Any, argument: str, got: str) -> str:

@@ -422,6 +422,13 @@ def first_filters() -> str:
     return ""
 
 
+class _Plain(nn.Module):
+    """A frontend of the user's that knows no lengths."""
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        return waveform[..., None]
+
+
 @torch.no_grad()
 def channels_first() -> str:
     """The other layout is the same features, of one clip or of several, and tells its frontend."""
@@ -436,6 +443,7 @@ def channels_first() -> str:
         ("several with a channel", model(clips[:, None]), features),
         ("one of them", model(clips[0]), frontend(clips[:1])[0].mT),
         ("with lengths", model(clips, lengths=lengths), frontend(clips, lengths=lengths).mT),
+        ("of a frontend without lengths", ChannelsFirst(_Plain())(clips), clips[:, None]),
         ("one with its length", model(clips[0], [400]), frontend(clips[:1], [400])[0].mT),
     ):
         if not torch.equal(made, wanted):

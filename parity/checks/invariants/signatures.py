@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from leaf_port import _registry, pretrained
+from parity.checks.invariants.generic import PACKAGE
 from parity.checks.invariants.told_arguments import with_subclasses
 from parity.oracles import descriptions
 from parity.oracles.official_worker import arguments
@@ -77,7 +79,18 @@ def registered(spec: LayerSpec) -> str:
         name = port.__name__
         if hasattr(port, "_arguments") and _registry.KINDS.get(name) is not port:
             return f"{name} tells its arguments, and no folder may name it"
+    for name, kind in _telling():
+        if _registry.KINDS.get(name) is not kind:
+            return f"{name} tells its arguments, and no folder may name it"
     return ""
+
+
+def _telling() -> Iterator[tuple[str, type]]:
+    """The port's classes that say of which arguments they are made."""
+    for path, module in list(sys.modules.items()):
+        for name, each in vars(module).items() if path.startswith(f"{PACKAGE}.") else ():
+            if inspect.isclass(each) and each.__module__ == path and "_arguments" in vars(each):
+                yield name, each
 
 
 def problems(signature: Signature) -> Iterator[str]:
