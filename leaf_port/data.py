@@ -87,7 +87,7 @@ def align(
         generator: what draws the offset (torch's global one if None).
 
     Returns:
-        ``(seq_len,)``; a crop is a view of ``samples``.
+        ``(seq_len,)``, with memory of its own.
 
     Raises:
         LeafError: bad argument, or samples that are not one clip.

@@ -233,6 +233,7 @@ class Leaf(FromPretrained, nn.Module):
             >>> print("from {:.0f} to {:.0f} Hz".format(*leaf.center_frequencies()[[0, -1]]))
             from 94 to 3703 Hz
         """
+        _checks.positive(cls.__name__, "sample_rate", sample_rate)
         high = max_frequency(sample_rate) if max_freq is None else max_freq
         init: Initializer = GaborInit(sample_rate, min_freq, high, n_fft(sample_rate))
         if scale is not None:
@@ -521,6 +522,7 @@ class TimeDomainFilterbanks(Leaf):
         **kwargs: Any,
     ) -> Self:
         """Filters that span a band in Hz at any sample rate; see ``Leaf.for_sample_rate``."""
+        _checks.positive(cls.__name__, "sample_rate", sample_rate)
         high = max_frequency(sample_rate) if max_freq is None else max_freq
         band: dict[str, Any] = {"min_freq": min_freq, "max_freq": high, "n_fft": n_fft(sample_rate)}
         return cls(sample_rate=sample_rate, scale=scale, **band, **kwargs)

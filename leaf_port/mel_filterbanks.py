@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from leaf_port import _checks, _registry, melfilters, padding
 from leaf_port._bands import of_mel
-from leaf_port._compression import Compression
+from leaf_port._compression import Compression, compression_of
 from leaf_port._ops import arithmetic as _arithmetic
 from leaf_port._ops import fourier
 from leaf_port._ops.arithmetic import Arithmetic
@@ -41,7 +41,8 @@ class MelFilterbanks(FromPretrained, nn.Module):
             official code.
         window_len: in ms; ``int(sample_rate * window_len // 1000 + 1)`` samples.
         window_stride: in ms.
-        compression_fn: from energies to features; None for none.
+        compression_fn: from energies to features, a module or function; None for none;
+            ``"log"``, ``"pcen"`` and ``"stable_pcen"`` as in :class:`~leaf_port.frontend.Leaf`.
         min_freq: where the first triangle starts, in Hz.
         max_freq: where the last one ends, in Hz; 0 or None for Nyquist.
         arithmetic: of the Fourier transform: ``"complex"``, ``"real"`` (matrix products, for
@@ -69,7 +70,7 @@ class MelFilterbanks(FromPretrained, nn.Module):
         n_fft: int = 512,
         window_len: float = 25.0,
         window_stride: float = 10.0,
-        compression_fn: Compression | None = log_compression,
+        compression_fn: Compression | str | None = log_compression,
         min_freq: float = 60.0,
         max_freq: float | None = 7800.0,
         arithmetic: Arithmetic = "auto",
@@ -88,7 +89,7 @@ class MelFilterbanks(FromPretrained, nn.Module):
         self.min_freq = min_freq
         self.max_freq = max_freq if max_freq else sample_rate / 2.0
         _checks.frequency_range(owner, self.min_freq, self.max_freq, sample_rate)
-        self.compression_fn = compression_fn
+        self.compression_fn = compression_of(owner, compression_fn, self.n_filters)
         self.window: Tensor
         self.mel_filters: Tensor
         self._make_constants(torch.empty(0))
@@ -173,6 +174,7 @@ class MelFilterbanks(FromPretrained, nn.Module):
         **kwargs: Any,
     ) -> Self:
         """Filters that span a band in Hz at any sample rate; see ``Leaf.for_sample_rate``."""
+        _checks.positive(cls.__name__, "sample_rate", sample_rate)
         high = max_frequency(sample_rate) if max_freq is None else max_freq
         size = {"n_fft": n_fft(sample_rate), **kwargs}
         return cls(sample_rate=sample_rate, min_freq=min_freq, max_freq=high, **size)

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from leaf_port import GaborInit, Leaf, MelFilterbanks, ScaleInit, TimeDomainFilterbanks, _rates
-from leaf_port.errors import SampleRateWarning
+from leaf_port.errors import LeafError, SampleRateWarning
 from leaf_port.initializers import Initializer
 
 # Rate, where the highest filter ends, size of the transform.
@@ -137,6 +137,20 @@ def warned() -> str:
         "for_sample_rate(8000)",
     )
     return "" if all(part in str(told.message) for part in parts) else str(told.message)
+
+
+def refused() -> str:
+    """A rate that is no number above 0 is refused by the name of the class."""
+    for kind in (Leaf, TimeDomainFilterbanks, MelFilterbanks):
+        for rate in (0, -1, float("nan"), float("inf"), "16000", None):
+            try:
+                kind.for_sample_rate(rate)  # type: ignore[arg-type]
+            except LeafError as error:
+                if (error.owner, error.argument) != (kind.__name__, "sample_rate"):
+                    return f"{kind.__name__}.for_sample_rate({rate!r}): {error}"
+            else:
+                return f"{kind.__name__}.for_sample_rate({rate!r}) is accepted"
+    return ""
 
 
 def _leaf(rate: int) -> Leaf:

@@ -409,6 +409,7 @@ SPEC = spec.LayerSpec(
         spec.Law("no warning of first filters that go", _unwarned),
         spec.Law("filters for another rate", _other_rates.laid_out),
         spec.Law("filters of a band", _other_rates.of_a_band),
+        spec.Law("rates that are none", _other_rates.refused),
         spec.Law("the warning of another rate", _other_rates.warned),
         *(spec.Law(name, law) for name, law in _energies_ways.LAWS.items()),
         *(spec.Law(name, law) for name, law in _energies.LAWS.items()),

@@ -268,6 +268,8 @@ SPEC = spec.LayerSpec(
     ),
     errors=(
         spec.ErrorCase("arithmetic", lambda: MelFilterbanks(arithmetic="half")),  # type: ignore[arg-type]
+        spec.ErrorCase("compression_fn", lambda: MelFilterbanks(compression_fn="logarithm")),
+        spec.ErrorCase("compression_fn", lambda: MelFilterbanks(compression_fn=0.5)),  # type: ignore[arg-type]
         *wrong_sizes(MelFilterbanks),
         *wrong_waveforms(lambda: MelFilterbanks(n_filters=3)),
         spec.ErrorCase("max_freq", lambda: MelFilterbanks(sample_rate=8000)),

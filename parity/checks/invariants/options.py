@@ -40,7 +40,7 @@ _OTHERS: Mapping[str, Sequence[Any]] = {
     "alpha": (0.9,),
     "arithmetic": ("real",),
     "blocks_args": ([[3, 1, 8, 2, 2], [5, 2, 16, 1, 1]],),
-    "compression_fn": ("log",),
+    "compression_fn": ("stable_pcen", "log"),
     "conv1d_cls": (NormalizedConv1d,),
     "delta": (1.5,),
     "depth": (2,),
