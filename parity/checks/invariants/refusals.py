@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
 import leaf_port
@@ -208,7 +209,8 @@ def as_taken(spec: LayerSpec) -> str:
 def _not_taken(build: Callable[[], Any], name: str) -> str:
     """Why an argument is refused; empty where it is taken, or where two are the least."""
     try:
-        build()
+        with torch.device("meta"):  # weights of the usual size take seconds to draw
+            build()
     except LeafError as error:
         two = error.argument != name or "at least 2" in error.expected
         return "" if two else str(error)
