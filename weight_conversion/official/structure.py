@@ -196,8 +196,8 @@ def _is_wavegram(layer: Layer) -> bool:
         return False
     blocks = _sequence(parts["pre_blocks"], "sequential", "pann_wav_block")
     return (
-        _kind(parts["pre_conv0"], ("conv1d",)) != ""
-        and _kind(parts["pre_bn0"], ("batch_normalization",)) != ""
+        _kind(parts["pre_conv0"], ("conv1d",)) == "conv1d"
+        and _kind(parts["pre_bn0"], ("batch_normalization",)) == "batch_normalization"
         and len(blocks) == 3
         and all(_is_sequence(block, _BLOCK_1D) for block in blocks)
         and _is_sequence(parts["last_block"], _BLOCK_2D)
