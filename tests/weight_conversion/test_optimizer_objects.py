@@ -2,52 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from _objects import Named, Objects
 
 from weight_conversion.formats.malformed import MalformedError
-from weight_conversion.formats.tensorflow.object_graph import (
-    VALUE,
-    Attribute,
-    Node,
-    ObjectGraph,
-    SlotReference,
-)
+from weight_conversion.formats.tensorflow.object_graph import Node, ObjectGraph, SlotReference
 from weight_conversion.official import optimizers
 from weight_conversion.official.optimizers import Optimizer
-
-Named = Mapping[str, Any]
-
-
-class Objects:
-    """A graph in the making: a text is a variable of that name, a mapping is an object."""
-
-    def __init__(self, root: Named, slots: Sequence[tuple[str, str, str]] = ()) -> None:
-        self._nodes: list[Node] = []
-        self._variables: dict[str, int] = {}
-        self._add(root)
-        made = tuple(SlotReference(self._variable(v), n, self._variable(s)) for v, n, s in slots)
-        root_node = self._nodes[0]
-        self._nodes[0] = Node(root_node.children, root_node.attributes, made)
-        self.graph = ObjectGraph(tuple(self._nodes), 10_000)
-
-    def _add(self, value: Any) -> int:
-        if isinstance(value, str):
-            return self._variable(value)
-        number = len(self._nodes)
-        self._nodes.append(Node((), (), ()))
-        children = tuple((name, self._add(each)) for name, each in value.items())
-        self._nodes[number] = Node(children, (), ())
-        return number
-
-    def _variable(self, name: str) -> int:
-        if name not in self._variables:
-            self._variables[name] = len(self._nodes)
-            attribute = Attribute(VALUE, name, f"key of {name}")
-            self._nodes.append(Node((), (attribute,), ()))
-        return self._variables[name]
 
 
 def read(root: Named, slots: Sequence[tuple[str, str, str]] = (), **paths: str) -> Optimizer:
