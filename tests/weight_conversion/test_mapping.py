@@ -1,12 +1,16 @@
-"""The table of weights: what it gives is the caller's own."""
+"""The table of weights: each has its row, and what it gives is the caller's own."""
 
 from __future__ import annotations
 
-import numpy as np
-import torch
+from typing import Any
 
-from leaf_port import AudioClassifier, ConvNet, Leaf
-from weight_conversion.official.mapping import official_weights
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from leaf_port import PCEN, AudioClassifier, ConvNet, Leaf, LeafError, TimeDomainFilterbanks
+from weight_conversion.official.mapping import Row, match, official_weights, table
 
 
 def test_official_weights_stay_as_they_were_when_training_goes_on() -> None:
@@ -27,3 +31,122 @@ def test_changing_official_weights_leaves_the_model_alone() -> None:
         value += 1.0
     for key, after in model.state_dict().items():
         assert torch.equal(after, before[key])
+
+
+BATCH = ("gamma", "beta", "moving_mean", "moving_variance")
+
+
+def test_each_weight_has_its_row() -> None:
+    model = AudioClassifier(3, Leaf(n_filters=4), ConvNet([4]))
+    step = "layer_with_weights-"
+    conv = ((3, 2, 0, 1), (3, 1, 1, 4)), ((3, 2, 0, 1), (1, 3, 4, 4))
+    expected = [
+        Row("_frontend/_complex_conv/kernel", "frontend.complex_conv.kernel", None, (4, 2)),
+        Row("_frontend/_pooling/kernel", "frontend.pooling.kernel", None, (1, 1, 4, 1)),
+        *(
+            Row(f"_frontend/_compress_fn/{n}", f"frontend.compress_fn.{n}", None, (4,))
+            for n in ("alpha", "delta", "root")
+        ),
+        Row("_frontend/_compress_fn/ema/smooth", "frontend.compress_fn.ema.smooth", None, (4,)),
+    ]
+    for i in (0, 1):
+        above = f"_encoder/{step}0/{step}"
+        expected += [
+            Row(f"{above}{2 * i}/kernel", f"encoder.0.{3 * i}.weight", *conv[i]),
+            Row(f"{above}{2 * i}/bias", f"encoder.0.{3 * i}.bias", None, (4,)),
+            *(
+                Row(f"{above}{2 * i + 1}/{n}", f"encoder.0.{3 * i + 2}.{n}", None, (4,))
+                for n in BATCH
+            ),
+        ]
+    expected += [
+        Row("_head/kernel", "head.weight", (1, 0), (4, 3)),
+        Row("_head/bias", "head.bias", None, (3,)),
+    ]
+    assert table(model) == expected
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "axes", "shape"),
+    [
+        (nn.Conv1d(2, 3, 5, bias=False), "kernel", (2, 1, 0), (5, 2, 3)),
+        (nn.Conv2d(2, 4, (5, 7), bias=False), "kernel", (3, 2, 0, 1), (5, 7, 2, 4)),
+        (nn.Linear(2, 3, bias=False), "kernel", (1, 0), (2, 3)),
+        (
+            nn.Conv2d(4, 4, (5, 7), groups=4, bias=False),
+            "depthwise_kernel",
+            (2, 3, 0, 1),
+            (5, 7, 4, 1),
+        ),
+        (nn.PReLU(2), "weight", None, (2,)),
+    ],
+)
+def test_each_kind_of_kernel_has_its_axes(
+    module: nn.Module, name: str, axes: tuple[int, ...] | None, shape: tuple[int, ...]
+) -> None:
+    """There and back the bits stay, each at its place, in memory of their own and in C order."""
+    model = AudioClassifier(3, None, ConvNet([4]))
+    model.encoder = nn.Sequential(nn.ReLU(), module)
+    row = table(model)[0]
+    assert row == Row(f"_encoder/layer_with_weights-0/{name}", "encoder.1.weight", axes, shape)
+    value = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    tensor = row.to_torch(value)
+    assert tensor.shape == module.state_dict()["weight"].shape
+    assert tensor.is_contiguous()
+    assert not np.shares_memory(tensor.numpy(), value)
+    back = row.to_official(tensor)
+    np.testing.assert_array_equal(back, value, strict=True)
+    assert back.flags.c_contiguous
+    assert not np.shares_memory(back, tensor.numpy())
+
+
+def test_a_parameter_becomes_an_array() -> None:
+    """One that is trained, on whichever device."""
+    model = Leaf(n_filters=4)
+    row = table(model)[0]
+    made = row.to_official(model.complex_conv.kernel)
+    np.testing.assert_array_equal(made, model.complex_conv.kernel.detach().numpy(), strict=True)
+
+
+def test_paths_that_are_longer_in_the_official_code() -> None:
+    paths = {row.key: row.path for row in table(TimeDomainFilterbanks(n_filters=4))}
+    assert paths["pooling.kernel"] == "_pooling/pool/kernel"
+    fixed = Leaf(n_filters=4, compression_fn=PCEN(4, learn_smooth_coef=False))
+    found = {row.key: row.path for row in table(fixed)}
+    assert found["compress_fn.ema.kernel"] == "_compress_fn/ema/cell/kernel"
+    assert found["compress_fn.ema.recurrent_kernel"] == "_compress_fn/ema/cell/recurrent_kernel"
+
+
+def test_a_classifier_of_a_head_alone() -> None:
+    model = AudioClassifier(3, None, ConvNet([4]))
+    model.encoder = None
+    assert [row.path for row in table(model)] == ["_head/kernel", "_head/bias"]
+
+
+ROWS = [Row("a/kernel", "a", None, (2, 3)), Row("b/kernel", "b", None, (2,))]
+FOUND = {"a/kernel": ("float32", (2, 3)), "b/kernel": ("float32", (2,))}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"b/kernel": None}, "missing: b/kernel"),
+        ({"c": ("float32", ())}, "unexpected: c"),
+        ({"b/kernel": ("float32", (3,))}, "of another shape: b/kernel (3,) for (2,)"),
+        ({"b/kernel": ("float64", (2,))}, "not float32: b/kernel float64"),
+        (
+            {"a/kernel": ("float64", (3, 2)), "b/kernel": ("int32", ())},
+            "of another shape: a/kernel (3, 2) for (2, 3), b/kernel () for (2,); "
+            "not float32: a/kernel float64, b/kernel int32",
+        ),
+    ],
+)
+def test_weights_of_another_model_are_refused(change: dict[str, Any], told: str) -> None:
+    match(ROWS, FOUND, "the source", "Leaf")
+    found = {path: each for path, each in (FOUND | change).items() if each is not None}
+    with pytest.raises(LeafError) as caught:
+        match(ROWS, found, "the source", "Leaf")
+    fix = "check --frontend, --sample-rate, --window-len and the other arguments of the model"
+    error = caught.value
+    assert (error.owner, error.argument) == ("convert", "the source")
+    assert (error.expected, error.got, error.fix) == ("the weights of Leaf", told, fix)
