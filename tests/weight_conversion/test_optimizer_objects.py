@@ -188,6 +188,14 @@ def test_what_is_not_converted_is_told() -> None:
     assert read({**adam(), "_velocity_hats": {}, "_model_variables_moving_average": {}}).notes == ()
 
 
+@pytest.mark.parametrize("name", ["x", "-1", "\u0661", "1" * 10, "1" * 5000, ""])
+def test_a_member_whose_name_is_no_number_is_none(name: str) -> None:
+    """Of a list that is told, not converted, and so not refused."""
+    for member, notes in ((name, ()), ("1" * 9, ("moving averages of the weights (EMA)",))):
+        averages = {"_model_variables_moving_average": {member: "Adam/average/a"}}
+        assert read({**adam(), **averages}).notes == notes
+
+
 @pytest.mark.parametrize("edge", ["_optimizer", "base_optimizer"])
 def test_what_scales_the_loss_is_looked_into(edge: str) -> None:
     assert read({edge: adam(), "loss_scale": {}}) == read(adam())
