@@ -1,9 +1,11 @@
-"""Object graphs in memory, for the tests."""
+"""Object graphs and tensors in memory, for the tests."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from weight_conversion.formats.tensorflow.object_graph import (
     VALUE,
@@ -14,6 +16,7 @@ from weight_conversion.formats.tensorflow.object_graph import (
 )
 
 Named = Mapping[str, Any]
+Shape = tuple[int, ...]
 
 
 class Objects:
@@ -43,3 +46,24 @@ class Objects:
             attribute = Attribute(VALUE, name, f"key of {name}")
             self._nodes.append(Node((), (attribute,), ()))
         return self._variables[name]
+
+
+class Tensors:
+    """A reader of tensors in memory."""
+
+    def __init__(self, shapes: Mapping[str, Shape]) -> None:
+        self.arrays = {
+            key: np.full(shape, i, np.float32) for i, (key, shape) in enumerate(shapes.items())
+        }
+
+    def keys(self) -> list[str]:
+        return list(self.arrays)
+
+    def shape(self, key: str) -> Shape:
+        return self.arrays[key].shape
+
+    def dtype(self, key: str) -> str:
+        return str(self.arrays[key].dtype)
+
+    def tensor(self, key: str) -> Any:
+        return self.arrays[key]

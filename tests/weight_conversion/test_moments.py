@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from _objects import Shape, Tensors
 from safetensors.torch import save_file
 from torch import nn
 
@@ -23,29 +23,7 @@ from weight_conversion.official.mapping import Row
 from weight_conversion.official.optimizers import AVERAGES, Optimizer
 from weight_conversion.official.source import Source
 
-Shape = tuple[int, ...]
 FIX = "copy the whole checkpoint, or leave the optimiser out: --no-optimizer"
-
-
-class Tensors:
-    """A reader of tensors in memory."""
-
-    def __init__(self, shapes: Mapping[str, Shape]) -> None:
-        self.arrays = {
-            key: np.full(shape, i, np.float32) for i, (key, shape) in enumerate(shapes.items())
-        }
-
-    def keys(self) -> list[str]:
-        return list(self.arrays)
-
-    def shape(self, key: str) -> Shape:
-        return self.arrays[key].shape
-
-    def dtype(self, key: str) -> str:
-        return str(self.arrays[key].dtype)
-
-    def tensor(self, key: str) -> Any:
-        return self.arrays[key]
 
 
 def source(
