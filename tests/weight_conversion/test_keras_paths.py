@@ -49,9 +49,8 @@ def test_groups_become_layers() -> None:
 
 def test_numbers_are_sorted_as_numbers() -> None:
     """The tenth stands behind the second, of layers and of arrays."""
-    shapes = {f"layers/conv2d_{i}/vars/0": (1, 1) for i in (10, 2)} | {
-        "layers/conv2d/vars/0": (1, 1)
-    }
+    names = ("conv2d_10", "conv2d_2", "conv2d")
+    shapes: dict[str, Shape] = {f"layers/{name}/vars/0": (1, 1) for name in names}
     shapes |= {f"layers/other/vars/{i}": (1,) for i in (10, 2, 1, 3, 0)}
     made = keras_paths.by_attribute([], shapes)
     assert list(made.members) == ["conv2d", "conv2d_2", "conv2d_10", "other"]

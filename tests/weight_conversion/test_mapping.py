@@ -9,7 +9,16 @@ import pytest
 import torch
 from torch import nn
 
-from leaf_port import PCEN, AudioClassifier, ConvNet, Leaf, LeafError, TimeDomainFilterbanks
+from leaf_port import (
+    PCEN,
+    AudioClassifier,
+    ConvNet,
+    EfficientNetB0,
+    Leaf,
+    LeafError,
+    TimeDomainFilterbanks,
+    WaveGram,
+)
 from weight_conversion.official.mapping import Row, match, official_weights, table
 
 
@@ -33,12 +42,12 @@ def test_changing_official_weights_leaves_the_model_alone() -> None:
         assert torch.equal(after, before[key])
 
 
+STEP = "layer_with_weights-"
 BATCH = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
 def test_each_weight_has_its_row() -> None:
     model = AudioClassifier(3, Leaf(n_filters=4), ConvNet([4]))
-    step = "layer_with_weights-"
     conv = ((3, 2, 0, 1), (3, 1, 1, 4)), ((3, 2, 0, 1), (1, 3, 4, 4))
     expected = [
         Row("_frontend/_complex_conv/kernel", "frontend.complex_conv.kernel", None, (4, 2)),
@@ -50,7 +59,7 @@ def test_each_weight_has_its_row() -> None:
         Row("_frontend/_compress_fn/ema/smooth", "frontend.compress_fn.ema.smooth", None, (4,)),
     ]
     for i in (0, 1):
-        above = f"_encoder/{step}0/{step}"
+        above = f"_encoder/{STEP}0/{STEP}"
         expected += [
             Row(f"{above}{2 * i}/kernel", f"encoder.0.{3 * i}.weight", *conv[i]),
             Row(f"{above}{2 * i}/bias", f"encoder.0.{3 * i}.bias", None, (4,)),
@@ -104,8 +113,8 @@ def test_a_parameter_becomes_an_array() -> None:
     """One that is trained, on whichever device."""
     model = Leaf(n_filters=4)
     row = table(model)[0]
-    made = row.to_official(model.complex_conv.kernel)
-    np.testing.assert_array_equal(made, model.complex_conv.kernel.detach().numpy(), strict=True)
+    (kernel,) = model.complex_conv.parameters()
+    np.testing.assert_array_equal(row.to_official(kernel), kernel.detach().numpy(), strict=True)
 
 
 def test_paths_that_are_longer_in_the_official_code() -> None:
@@ -150,3 +159,48 @@ def test_weights_of_another_model_are_refused(change: dict[str, Any], told: str)
     error = caught.value
     assert (error.owner, error.argument) == ("convert", "the source")
     assert (error.expected, error.got, error.fix) == ("the weights of Leaf", told, fix)
+
+
+def paths_of(encoder: nn.Module) -> dict[str, str]:
+    """The path of each kernel and of each weight that is alone, by its key."""
+    rows = table(AudioClassifier(3, None, encoder))
+    found = {row.key.removeprefix("encoder."): row.path.removeprefix("_encoder/") for row in rows}
+    return {key: path for key, path in found.items() if key.rpartition(".")[2] not in BATCH}
+
+
+def test_parts_of_a_wavegram_have_names_of_their_own() -> None:
+    """Only members of a Sequential are numbered."""
+    blocks = {
+        f"pre_blocks.{i}.{3 * j}.weight": f"pre_blocks/{STEP}{i}/{STEP}{2 * j}/kernel"
+        for i in range(3)
+        for j in range(2)
+    }
+    last = {f"last_block.{3 * j}.weight": f"last_block/{STEP}{2 * j}/kernel" for j in range(2)}
+    assert paths_of(WaveGram()) == {
+        "pre_conv0.weight": "pre_conv0/kernel",
+        **blocks,
+        **last,
+        "head.weight": "_head/kernel",
+        "head.bias": "_head/bias",
+    }
+
+
+def test_layers_of_efficientnet_are_one_flat_list() -> None:
+    names = ["normalization", "stem_conv", "stem_bn", "block1a.dwconv", "block1a.bn"]
+    names += ["block1a.se_reduce", "block1a.se_expand", "block1a.project_conv"]
+    names += ["block1a.project_bn", "top_conv", "top_bn"]
+    own = {
+        **{"normalization": ["mean", "variance"], "block1a.dwconv": ["depthwise_kernel"]},
+        **{f"block1a.se_{each}": ["kernel", "bias"] for each in ("reduce", "expand")},
+        **{each: ["kernel"] for each in ("stem_conv", "block1a.project_conv", "top_conv")},
+    }
+    spelled = {"depthwise_kernel": "weight", "kernel": "weight"}
+    assert paths_of(EfficientNetB0(1, blocks_args=[[3, 1, 8, 1, 1]])) == {
+        **{
+            f"{name}.{spelled.get(weight, weight)}": f"{STEP}{i}/{weight}"
+            for i, name in enumerate(names)
+            for weight in own.get(name, [])
+        },
+        "head.weight": "_head/kernel",
+        "head.bias": "_head/bias",
+    }

@@ -54,7 +54,7 @@ def refused(
 WEIGHTS: dict[str, Shape] = {"a": (2,), "b": (3, 1)}
 SLOTS: dict[str, Shape] = {"ma": (2,), "va": (2,), "mb": (3, 1), "vb": (3, 1)}
 NAMES = ["Adam/m/a", "Adam/v/a", "Adam/m/b", "Adam/v/b"]
-FOUND = {"a": ("ma", "va"), "b": ("mb", "vb")}
+FOUND: adam.Moments = {"a": ("ma", "va"), "b": ("mb", "vb")}
 
 
 def listed(**other: Any) -> Optimizer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 
@@ -286,11 +287,11 @@ def efficient(told: bool) -> Layer:
 
 Make = Callable[[bool], Layer]
 ENCODERS: dict[str, Make] = {
-    **{f"a ConvNet of {n}": lambda told, n=n: conv_net(n, told) for n in (1, 2, 5)},
-    "without normalisation": lambda told: conv_net(3, told, normalised=False),
-    "with dropout": lambda told: conv_net(3, told, dropout=True),
-    "with dropout alone": lambda told: conv_net(3, told, normalised=False, dropout=True),
-    **{f"a PANN of {n}": lambda told, n=n: pann(n, told) for n in (1, 4)},
+    **{f"a ConvNet of {n}": partial(conv_net, n) for n in (1, 2, 5)},
+    "without normalisation": partial(conv_net, 3, normalised=False),
+    "with dropout": partial(conv_net, 3, dropout=True),
+    "with dropout alone": partial(conv_net, 3, normalised=False, dropout=True),
+    **{f"a PANN of {n}": partial(pann, n) for n in (1, 4)},
     **{"a WaveGram": wavegram, "an EfficientNetB0": efficient},
 }
 
