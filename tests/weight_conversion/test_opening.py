@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -243,6 +245,21 @@ def test_another_name_of_a_part_is_known(tmp_path: Path) -> None:
     assert (found.chosen, len(found.keys)) == ("_frontend/me", 6)
 
 
+def test_a_dot_is_the_whole_and_no_name(tmp_path: Path) -> None:
+    """Even where an object hangs under that name."""
+
+    def change(g: Graph) -> None:
+        g.wrap("model")
+        g.objects[0].children["."] = g.objects[0].children["model"]
+
+    path = graph(tmp_path / "c", change)
+    refused(
+        lambda: open_source(path, "."),
+        *("convert", f"{path}: --object", "one of model, model/_frontend", "."),
+        "give one of them",
+    )
+
+
 def test_one_optimiser_by_two_names_is_told_by_none(tmp_path: Path) -> None:
     """Beside the model and in it; what is beside both is told."""
 
@@ -272,6 +289,20 @@ def test_several_optimisers_are_told_by_their_places(tmp_path: Path) -> None:
 def test_a_model_without_an_optimiser(tmp_path: Path) -> None:
     path = graph(tmp_path / "c", lambda g: g.at("").children.pop("optimizer"))
     assert open_source(path).optimizer is None
+
+
+def test_numbers_beside_a_model_are_harmless_and_arrays_are_not(tmp_path: Path) -> None:
+    """Beside what nobody saved with a count, an array may be a part of what is computed."""
+
+    def change(g: Graph, value: object) -> None:
+        g.wrap("model", value=g.variable(value))
+        del g.objects[0].children["save_counter"]
+
+    found = open_source(graph(tmp_path / "a", lambda g: change(g, np.float32(0.5))))
+    assert (found.chosen, found.beside) == ("model", ("value",))
+    path = graph(tmp_path / "b", lambda g: change(g, np.ones(1, np.float32)))
+    with pytest.raises(LeafError, match="--object model for its AudioClassifier"):
+        open_source(path)
 
 
 # The newest checkpoint of a folder
@@ -433,6 +464,38 @@ def test_numbers_stand_before_the_slots(
 def source(weight: str, chosen: str = ".") -> Source:
     keys = {weight: "a"}
     return Source(Path("x"), [], keys, {}, None, Tensors({}), chosen=chosen)
+
+
+def archive(path: Path, **told: object) -> Path:
+    compiled = {"optimizer": {**OPTIMIZER, "module": "keras.optimizers"}}
+    config = {"class_name": "AudioClassifier", "config": {}, "compile_config": compiled}
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("config.json", json.dumps({**config, **told}))
+        made.write(LEAF / "by_attribute.weights.h5", "model.weights.h5")
+    return path
+
+
+def test_an_archive_is_read_as_the_file_in_it(tmp_path: Path) -> None:
+    """With the optimiser's kind and numbers, which its configuration tells."""
+    path = archive(tmp_path / "x.keras")
+    found, plain = open_source(path), open_source(LEAF / "by_attribute.weights.h5")
+    assert (found.path, found.files, found.keys) == (path, [path], plain.keys)
+    assert plain.optimizer is not None
+    assert found.optimizer == replace(
+        plain.optimizer, kind="AdamW", config={"weight_decay": 0.5}, notes=("clipnorm 1.0",)
+    )
+    part = open_source(path, "_frontend")
+    assert (part.chosen, part.optimizer) == ("_frontend", None)
+    untold = archive(tmp_path / "y.keras", compile_config=None)
+    assert open_source(untold).optimizer == plain.optimizer
+
+
+def test_an_archive_of_another_class_is_refused(tmp_path: Path) -> None:
+    path = archive(tmp_path / "x.keras", class_name="Mine")
+    with pytest.raises(LeafError, match="one of the class Mine") as caught:
+        open_source(path)
+    assert caught.value.argument == str(path)
+    assert open_source(path, ".").chosen == "."
 
 
 @pytest.mark.parametrize(
