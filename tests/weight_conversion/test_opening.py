@@ -386,6 +386,35 @@ def test_adapted_statistics_are_refused(
     )
 
 
+ARRAYS = {"conv2d": ("kernel", "bias"), "depthwise_conv2d": ("depthwise_kernel",)}
+ARRAYS |= {"batch_normalization": ("gamma", "beta", "moving_mean", "moving_variance")}
+ARRAYS |= {"normalization": ("mean", "variance", "count")}
+
+
+def efficient(g: Graph, mean: float, count: int) -> None:
+    """Puts an EfficientNetB0 of single numbers in the encoder's place."""
+    members: dict[str, int] = {}
+    for i, kind in enumerate(efficientnet.LAYERS):
+        values = {"mean": np.float32(mean), "count": np.int64(count)}
+        arrays = {n: g.variable(values.get(n, np.float32(1.0)), n) for n in ARRAYS.get(kind, ())}
+        members[f"layer-{i}"] = number = g.add(Object(arrays))
+        if arrays:
+            members[f"layer_with_weights-{sum('with' in each for each in members)}"] = number
+    g.at("").children["_encoder"] = g.add(Object(members))
+    del g.at("").children["optimizer"]
+
+
+def test_a_checkpoint_of_an_adapted_encoder_is_refused(tmp_path: Path) -> None:
+    found = open_source(graph(tmp_path / "a", lambda g: efficient(g, 0.0, 70)))
+    assert found.beside == ("the count of what the encoder's normalization was adapted to",)
+    assert FIRST in found.keys
+    assert efficientnet.COUNT not in found.keys
+    path = graph(tmp_path / "b", lambda g: efficient(g, 0.5, 0))
+    with pytest.raises(LeafError, match="mean 0 and variance 1") as caught:
+        open_source(path)
+    assert caught.value.argument == str(path)
+
+
 # Keras' files
 
 
