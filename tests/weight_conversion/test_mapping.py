@@ -109,8 +109,25 @@ def test_each_kind_of_kernel_has_its_axes(
     assert not np.shares_memory(back, tensor.numpy())
 
 
+class Elsewhere:
+    """A tensor of another device, which NumPy cannot read there."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.cpu = lambda: tensor
+
+    def detach(self) -> Elsewhere:
+        return self
+
+    def numpy(self) -> None:
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+
+def test_a_tensor_of_another_device_becomes_an_array() -> None:
+    value: Any = Elsewhere(torch.tensor([1.0, 2.0]))
+    assert Row("a", "a", None, (2,)).to_official(value).tolist() == [1.0, 2.0]
+
+
 def test_a_parameter_becomes_an_array() -> None:
-    """One that is trained, on whichever device."""
     model = Leaf(n_filters=4)
     row = table(model)[0]
     (kernel,) = model.complex_conv.parameters()

@@ -151,6 +151,11 @@ def test_weights_stand_in_the_order_of_keras(place: int) -> None:
     assert adam.keras_order(first) < adam.keras_order(second)
 
 
+def test_a_name_that_is_not_known_stands_first() -> None:
+    layer = "_encoder/layer_with_weights-3"
+    assert adam.keras_order(f"{layer}/depthwise_kernel") < adam.keras_order(f"{layer}/bias")
+
+
 def test_the_numbers_of_a_frontend_alone() -> None:
     frontend = [path.removeprefix("_frontend/") for path in ORDER[:9]]
     mixed = [*frontend[1::2], *frontend[::2]]
