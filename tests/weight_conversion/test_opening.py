@@ -126,9 +126,12 @@ def test_a_folder_that_cannot_be_read_is_told(
 # SavedModels
 
 
-def saved_model(place: Path, **told: Mapping[str, Any]) -> Path:
-    """The recorded one, with what Keras tells of its objects."""
-    shutil.copytree(LEAF / "saved_model", place)
+def saved_model(place: Path, name: str = "leaf", **told: Mapping[str, Any]) -> Path:
+    """A recorded checkpoint as a SavedModel has it, with what Keras tells of its objects."""
+    (place / "variables").mkdir(parents=True)
+    for suffix in (".index", ".data-00000-of-00001"):
+        recorded = RECORDINGS / name / f"checkpoint{suffix}"
+        shutil.copy(recorded, place / "variables" / f"variables{suffix}")
     nodes = (
         part(
             1,
@@ -154,6 +157,17 @@ def test_a_saved_model_tells_classes(tmp_path: Path) -> None:
     other = saved_model(tmp_path / "y", _head={"class_name": "Mine"})
     with pytest.raises(LeafError, match="_head is a mine, not one Dense layer"):
         open_source(other)
+
+
+@pytest.mark.parametrize("part", ["pre_conv0", "pre_bn0"])
+def test_first_layers_of_a_wavegram_of_other_classes_are_refused(part: str, tmp_path: Path) -> None:
+    """Their weights alone may be of the same names and shapes."""
+    told = {f"_encoder/{part}": {"class_name": "Mine"}}
+    with pytest.raises(LeafError, match="is no ConvNet, PANN, WaveGram or EfficientNetB0"):
+        open_source(saved_model(tmp_path / "x", "wavegram", **told))
+    official = {"_encoder/pre_conv0": {"class_name": "Conv1D"}}
+    official["_encoder/pre_bn0"] = {"class_name": "BatchNormalization"}
+    assert open_source(saved_model(tmp_path / "y", "wavegram", **official)).chosen == "."
 
 
 def test_a_saved_model_tells_the_optimisers_numbers(tmp_path: Path) -> None:
