@@ -126,7 +126,7 @@ def test_a_folder_that_cannot_be_read_is_told(
 # SavedModels
 
 
-def saved_model(place: Path, name: str = "leaf", **told: Mapping[str, Any]) -> Path:
+def saved_model(place: Path, told: Mapping[str, Any], name: str = "leaf") -> Path:
     """A recorded checkpoint as a SavedModel has it, with what Keras tells of its objects."""
     (place / "variables").mkdir(parents=True)
     for suffix in (".index", ".data-00000-of-00001"):
@@ -147,14 +147,13 @@ OPTIMIZER = {"class_name": "AdamW", "config": {"weight_decay": 0.5, "clipnorm": 
 
 
 def test_a_saved_model_tells_classes(tmp_path: Path) -> None:
-    path = saved_model(
-        tmp_path / "x", _frontend={"class_name": "Leaf"}, _head={"class_name": "Dense"}
-    )
+    told = {"_frontend": {"class_name": "Leaf"}, "_head": {"class_name": "Dense"}}
+    path = saved_model(tmp_path / "x", told)
     found = open_source(path)
     assert found.layers.members["_frontend"].kind == "leaf"
     assert found.layers.members["_head"].kind == "dense"
     assert found.path == path
-    other = saved_model(tmp_path / "y", _head={"class_name": "Mine"})
+    other = saved_model(tmp_path / "y", {"_head": {"class_name": "Mine"}})
     with pytest.raises(LeafError, match="_head is a mine, not one Dense layer"):
         open_source(other)
 
@@ -164,15 +163,15 @@ def test_first_layers_of_a_wavegram_of_other_classes_are_refused(part: str, tmp_
     """Their weights alone may be of the same names and shapes."""
     told = {f"_encoder/{part}": {"class_name": "Mine"}}
     with pytest.raises(LeafError, match="is no ConvNet, PANN, WaveGram or EfficientNetB0"):
-        open_source(saved_model(tmp_path / "x", "wavegram", **told))
+        open_source(saved_model(tmp_path / "x", told, "wavegram"))
     official = {"_encoder/pre_conv0": {"class_name": "Conv1D"}}
     official["_encoder/pre_bn0"] = {"class_name": "BatchNormalization"}
-    assert open_source(saved_model(tmp_path / "y", "wavegram", **official)).chosen == "."
+    assert open_source(saved_model(tmp_path / "y", official, "wavegram")).chosen == "."
 
 
 def test_a_saved_model_tells_the_optimisers_numbers(tmp_path: Path) -> None:
     told = {"class_name": "AudioClassifier", "training_config": {"optimizer": OPTIMIZER}}
-    found = open_source(saved_model(tmp_path / "x", **{"": told})).optimizer
+    found = open_source(saved_model(tmp_path / "x", {"": told})).optimizer
     assert found is not None
     assert found.kind == "AdamW by its configuration, Adam by its variables"
     assert (found.config, found.notes) == ({"weight_decay": 0.5}, ("clipnorm 1.0",))
@@ -180,7 +179,7 @@ def test_a_saved_model_tells_the_optimisers_numbers(tmp_path: Path) -> None:
 
 
 def test_metadata_that_is_none_is_told_with_the_index(tmp_path: Path) -> None:
-    path = saved_model(tmp_path / "x")
+    path = saved_model(tmp_path / "x", {})
     (path / "keras_metadata.pb").write_bytes(b"\xff")
     with pytest.raises(LeafError) as caught:
         open_source(path)
