@@ -294,11 +294,11 @@ def conv_net(*channels: int, normalised: bool = True) -> dict[str, tuple[int, ..
 
 @pytest.mark.parametrize("channels", [(1, 4), (2, 4, 5), tuple(range(1, 13))])
 def test_conv_net(channels: tuple[int, ...]) -> None:
-    made = {"filters": list(channels[1:]), "activation": "relu", "dropout": 0.0}
-    expected = {"kind": "ConvNet", "arguments": {**made, "in_channels": channels[0]}}
-    assert encoder(conv_net(*channels)) == expected
+    made: dict[str, Any] = {"filters": list(channels[1:]), "activation": "relu", "dropout": 0.0}
+    made["in_channels"] = channels[0]
+    assert encoder(conv_net(*channels)) == {"kind": "ConvNet", "arguments": made}
     plain = encoder(conv_net(*channels, normalised=False))
-    assert plain["arguments"] == {**expected["arguments"], "normalization_layer": None}
+    assert plain["arguments"] == {**made, "normalization_layer": None}
     given = encoder(conv_net(*channels), activation="elu", dropout=0.5)["arguments"]
     assert (given["activation"], given["dropout"]) == ("elu", 0.5)
 
