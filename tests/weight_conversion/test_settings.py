@@ -185,6 +185,16 @@ def test_a_frontends_own_parameter_comes_before_leafs(tmp_path: Path) -> None:
         (["Leaf.conv1d_cls = @tf.keras.layers.Conv1D"], {"conv1d_cls": "Conv1d"}),
         (["Leaf.conv1d_cls = @NormalizedConv1D"], {"conv1d_cls": "NormalizedConv1d"}),
         (["Leaf.conv1d_cls = @GaborConv1D"], {}),
+        (["Leaf.pooling_cls = @GaussianLowpass"], {}),
+        (["Leaf.pooling_cls = @leaf_audio.pooling.ChannelWiseLearnablePooling1D"], {}),
+        (
+            ["AudioClassifier.frontend = @SincNet()", "Leaf.conv1d_cls = @Mine"],
+            {"frontend": "sincnet"},
+        ),
+        (
+            ["AudioClassifier.frontend = @Leaf()", "Leaf.conv1d_cls = @Conv1D"],
+            {"frontend": "leaf", "conv1d_cls": "Conv1d"},
+        ),
         (["Leaf.activation = @SquaredModulus()"], {}),
     ],
 )
@@ -222,6 +232,24 @@ def test_pcens_layer_has_a_floor_of_its_own(tmp_path: Path) -> None:
             "Leaf.activation",
             "@SquaredModulus()",
             Reference("Relu"),
+        ),
+        (
+            "Leaf.conv1d_cls = @Mine",
+            "Leaf.conv1d_cls",
+            "one of @GaborConv1D, @Conv1D, @NormalizedConv1D",
+            Reference("Mine"),
+        ),
+        (
+            "Leaf.conv1d_cls = 'Conv1D'",
+            "Leaf.conv1d_cls",
+            "one of @GaborConv1D, @Conv1D, @NormalizedConv1D",
+            "Conv1D",
+        ),
+        (
+            "Leaf.pooling_cls = @Conv1D",
+            "Leaf.pooling_cls",
+            "one of @GaussianLowpass, @ChannelWiseLearnablePooling1D",
+            Reference("Conv1D"),
         ),
         (
             "Leaf.sample_rate = @rate()",

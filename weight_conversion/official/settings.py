@@ -49,6 +49,11 @@ OFFICIAL: Mapping[str, Any] = {
 """The official defaults, of what they are asked for (compression: of mel; Leaf's PCEN is seen)."""
 
 _CONVOLUTIONS = {"Conv1D": "Conv1d", "NormalizedConv1D": "NormalizedConv1d"}
+# Of Leaf, the classes that are converted. The shapes of weights do not tell a class of one's own.
+_CLASSES = {
+    "Leaf.conv1d_cls": ("GaborConv1D", *_CONVOLUTIONS),
+    "Leaf.pooling_cls": ("GaussianLowpass", "ChannelWiseLearnablePooling1D"),
+}
 _OF_FRONTEND = (
     *("n_filters", "sample_rate", "window_len", "window_stride", "n_fft", "min_freq", "max_freq"),
     *("learn_filters", "learn_pooling", "spec_augment"),
@@ -175,6 +180,9 @@ def _layers(path: Path, own: str, bound: Mapping[str, Any]) -> dict[str, Any]:
         made["compression"] = kinds[name]
         if kinds[name] == "pcen":
             made["pcen_floor"] = bound.get("PCENLayer.floor", 1e-6)
+    for parameter in _CLASSES if own == "Leaf" else ():  # others have classes of their own
+        if parameter in bound:
+            _check_class(path, parameter, bound[parameter])
     convolution = bound.get("Leaf.conv1d_cls")
     if isinstance(convolution, gin.Reference) and convolution.name in _CONVOLUTIONS:
         made["conv1d_cls"] = _CONVOLUTIONS[convolution.name]
@@ -182,6 +190,13 @@ def _layers(path: Path, own: str, bound: Mapping[str, Any]) -> dict[str, Any]:
     if activation != gin.Reference("SquaredModulus"):
         raise _refusal(path, "Leaf.activation", "@SquaredModulus()", activation)
     return made
+
+
+def _check_class(path: Path, parameter: str, value: Any) -> None:
+    known = _CLASSES[parameter]
+    if not isinstance(value, gin.Reference) or value.name not in known:
+        expected = f"one of {', '.join(f'@{name}' for name in known)}"
+        raise _refusal(path, parameter, expected, value)
 
 
 def _plain(path: Path, name: str, bound: Mapping[str, Any]) -> Any:
