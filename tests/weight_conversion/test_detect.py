@@ -143,6 +143,16 @@ def test_filters_that_are_taps() -> None:
     assert "pooling_cls" not in made
 
 
+@pytest.mark.parametrize("name", ["leaf", "tfbanks", "sincnet", "sincnet_plus"])
+def test_filters_without_a_kernel_are_asked_for(name: str) -> None:
+    """The file has none of it, and the user says that it is one; the table of weights refuses."""
+    front = described(HEAD, frontend=name, n_filters=7, compression="none")["arguments"]["frontend"]
+    assert front["arguments"]["n_filters"] == 7
+    settings = Settings({"frontend": name})
+    describe(source(HEAD), settings, frozenset())
+    assert settings.lacking["n_filters"].what == "the number of filters"
+
+
 def test_a_pooling_of_each_channel() -> None:
     made = arguments({**GABOR, "_pooling/kernel": (401, 1, 8)})
     assert made["pooling_cls"] == "ChannelWiseLearnablePooling1d"
@@ -282,6 +292,7 @@ def test_a_frontend_and_a_head() -> None:
 
 
 BLOCK = "layer_with_weights-{}/layer_with_weights-{}/{}"
+FIRST = BLOCK.format(0, 0, "kernel")
 
 
 def conv_net(*channels: int, normalised: bool = True) -> dict[str, tuple[int, ...]]:
@@ -334,6 +345,18 @@ def test_efficientnet(given: dict[str, float], rate: float) -> None:
     made = {"in_channels": 2, "drop_connect_rate": rate, "input_shape": None}
     assert encoder(shapes, **given) == {"kind": "EfficientNetB0", "arguments": made}
     assert encoder(shapes, input_shape="100,40")["arguments"]["input_shape"] == [100, 40]
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (3, 5, 4), (3, 3, 5, 4)])
+def test_channels_are_the_last_two_axes_of_a_kernel(shape: tuple[int, ...]) -> None:
+    """However many it has: the table of weights tells which it should have."""
+    for shapes in (
+        {FIRST: shape},
+        pann(1) | {BLOCK.format(1, 0, "kernel"): shape},
+        {"layer_with_weights-0/mean": (5,), "layer_with_weights-1/kernel": shape},
+    ):
+        assert encoder(shapes)["arguments"]["in_channels"] == 5
+    assert encoder({FIRST: shape})["arguments"]["filters"] == [4]
 
 
 def test_wavegram_has_no_frontend() -> None:
@@ -455,9 +478,6 @@ def test_no_frontend_of_that_name() -> None:
     expected = "one of leaf, tfbanks, sincnet, sincnet_plus, mel, none"
     told = ("convert", "--frontend", expected, "'gammatone'", "give one of them")
     assert refused(LEAF, frontend="gammatone") == told
-
-
-FIRST = BLOCK.format(0, 0, "kernel")
 
 
 @pytest.mark.parametrize(
