@@ -70,6 +70,11 @@ def test_a_part_of_somebodys_classifier_is_no_part_of_an_official_one() -> None:
     assert made[0].problems == ("_dropout (a dropout) has no place",)
 
 
+def test_a_frontend_without_weights_is_none_that_could_be_chosen() -> None:
+    made = candidates.in_keras_file(classifier(_frontend=Layer("mel_filterbanks")))
+    assert [found(each) for each in made] == [("", CLASSIFIER, True, False)]
+
+
 def test_models_below_other_groups() -> None:
     root = Layer(members={"a": Layer(members={"b": classifier("ab")}), "c": frontend("c")})
     assert [found(each) for each in candidates.in_keras_file(root)] == [
@@ -173,6 +178,9 @@ def test_a_frontend_saved_by_itself_by_layers() -> None:
 
 # Of object graphs.
 
+# A value of an object that is no variable's, and so no weight.
+ITERATOR = part(2, part(1, "ITERATOR") + part(3, "iterator"))
+
 
 class Graph:
     """Objects in the making, by path."""
@@ -180,6 +188,7 @@ class Graph:
     def __init__(self) -> None:
         self.children: list[dict[str, int]] = [{}]
         self.variables: dict[int, str] = {}
+        self.iterators: set[int] = set()
 
     def add(self, path: str, variable: str = "") -> int:
         at = 0
@@ -209,6 +218,7 @@ class Graph:
     def parsed(self) -> ObjectGraph:
         nodes = [
             node(each, (self.variables[i], f"key/{i}") if i in self.variables else None)
+            + (ITERATOR if i in self.iterators else b"")
             for i, each in enumerate(self.children)
         ]
         return parse(b"".join(part(1, each) for each in nodes))
@@ -277,6 +287,24 @@ def test_variables_that_a_checkpoint_hangs_at_the_model_are_taken_out(saved: boo
     assert beside == (["step"] if saved else [])
     own = () if saved else ("weights of its own: step",)
     assert made[0].problems == (*own, "_dropout (a layer without weights) has no place")
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_an_iterator_that_a_checkpoint_hangs_at_the_model_is_taken_out_too(saved: bool) -> None:
+    graph = Graph().classifier()
+    graph.iterators.add(graph.add("data"))
+    if saved:
+        graph.add("save_counter", "save_counter")
+    made, beside = in_graph(graph)
+    assert beside == (["data"] if saved else [])
+    assert made[0].official is saved
+    assert ("data" in made[0].layer.members) is not saved
+
+
+def test_a_head_alone_is_no_model() -> None:
+    graph = Graph()
+    graph.add("net/_head/kernel", "net/dense/kernel")
+    assert in_graph(graph) == ([], [])
 
 
 @pytest.mark.parametrize("count", [64, 65])
@@ -462,6 +490,7 @@ def test_what_is_beside_is_told_by_name() -> None:
         graph.add(name)
     graph.children[0]["kernels"] = graph.add("train/model/_complex_conv")
     graph.children[0]["itself"] = 0
+    graph.children[graph.add("train")]["itself"] = graph.add("train")
     numbers = ["step", "train/rate"]
     assert beside(graph, "train/model", numbers) == (["step", "train/rate"], True)
 
@@ -517,13 +546,10 @@ def test_lists_are_looked_into_down_to_a_depth(depth: int, harmless: bool) -> No
 
 
 def test_an_object_with_another_value_than_a_variables_is_harmless() -> None:
-    """An iterator's state, which is no weight."""
-    value = part(2, part(1, "ITERATOR") + part(3, "key"))
-    nodes = [node({"model": 1, "data": 2}), node(), value]
-    graph = parse(b"".join(part(1, each) for each in nodes))
-    around = Surroundings(graph, frozenset(), frozenset())
-    chosen = Candidate("model", FRONTEND, Layer(), node=1)
-    assert around.beside(chosen) == (["data"], True)
+    """An iterator's state."""
+    graph = Graph().frontend("model")
+    graph.iterators.add(graph.add("data"))
+    assert beside(graph, "model") == (["data"], True)
 
 
 @pytest.mark.parametrize("name", ["save_counter", "saves"])

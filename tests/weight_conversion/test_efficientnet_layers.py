@@ -199,8 +199,11 @@ def test_a_layer_more_is_named() -> None:
     assert told(layer) == "has no place for rescaling_7"
 
 
-def test_a_layer_less_is_named() -> None:
+@pytest.mark.parametrize("kind", ["functional", "model", "efficientnetb0", "", "sequential"])
+def test_a_layer_less_is_named(kind: str) -> None:
+    """Also where the model's own class is another one, or not told."""
     layer = whole()
+    layer.kind = kind
     del layer.members["multiply_3"]
     assert told(layer) == "lacks multiply"
 

@@ -105,6 +105,12 @@ def test_what_is_told_must_be_an_object(tmp_path: Path) -> None:
         of_saved_model(tmp_path, graph())
 
 
+def test_a_mark_of_the_byte_order_is_passed_over(tmp_path: Path) -> None:
+    text = "\ufeff" + json.dumps({"class_name": "Leaf"})
+    (tmp_path / METADATA).write_bytes(part(1, part(3, "root") + part(5, text)))
+    assert of_saved_model(tmp_path, graph()) == ({0: "leaf"}, {})
+
+
 # The optimiser.
 
 NUMBERS = {
