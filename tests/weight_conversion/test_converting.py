@@ -17,6 +17,7 @@ from _rewritten import Graph, graph
 from torch import Tensor
 
 from leaf_port import LeafError
+from weight_conversion.official import adam
 from weight_conversion.official import convert as converting
 from weight_conversion.official.consistency import DAMAGED
 from weight_conversion.official.convert import convert, title
@@ -104,6 +105,16 @@ def test_an_optimiser_that_is_left_out_is_not_told(tmp_path: Path) -> None:
     assert config["weights"].keys() == {"model.safetensors"}
 
 
+def test_an_optimiser_that_was_never_used_is_not_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A configuration may name it where the file has no moments yet."""
+    monkeypatch.setattr(adam, "choose", lambda *_: adam.Chosen("AdamW"))
+    made = converted("leaf", tmp_path / "made")
+    assert (made.moments, made.optimizer) == (0, None)
+    assert config_of(tmp_path / "made")["optimizer"] is None
+
+
 def test_what_is_left_out_is_noted(tmp_path: Path) -> None:
     """Objects beside the model first, then what of the optimiser is not converted."""
 
@@ -187,6 +198,14 @@ def test_a_model_that_needs_more_than_the_files_have_is_refused(
     _, argument, expected, got, fix = refusal(lambda: converted("leaf", tmp_path / "made"))
     assert (argument, got, fix) == (str(LEAF), "100 bytes", DAMAGED)
     assert str(expected).endswith("bytes, as the model needs")
+
+
+def test_a_model_of_more_layers_than_the_file_has_tensors_is_refused(tmp_path: Path) -> None:
+    """Whatever makes it so: here a list in the place of a name."""
+    given = settings("leaf", activation=["relu"] * 33)
+    expected = "at most 32 layers, as the file has so many tensors"
+    told = refusal(lambda: convert(LEAF, tmp_path / "made", given))
+    assert told[:4] == ("config.json", "activation", expected, 33)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
