@@ -47,6 +47,11 @@ def classifier(path: str = "", **more: Layer) -> Layer:
     return Layer(members={**own, "_head": arrays(f"{path}_head", "kernel", "bias"), **more})
 
 
+def test_a_candidate_of_which_no_more_is_told() -> None:
+    made = Candidate("", FRONTEND, Layer())
+    assert (made.name, made.official, made.node, made.inside) == (".", True, -1, False)
+
+
 # Of Keras' files.
 
 
