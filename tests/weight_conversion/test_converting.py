@@ -156,7 +156,7 @@ def test_a_check_sees_the_whole_folder_before_it_has_its_name(tmp_path: Path) ->
 
 def test_a_place_that_is_taken_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
-    with pytest.raises(LeafError, match="made: expected"):
+    with pytest.raises(LeafError, match="made: expected a name that is free"):
         convert(tmp_path / "gone", tmp_path / "made", Settings())
 
 
