@@ -137,13 +137,22 @@ def classifier(root: Layer) -> Layer | None:
         kinds = {_role(each.kind): name for name, each in root.members.items()}
         if not {"_head", "_pool"} <= kinds.keys():
             return None
-        named = {name: role for role, name in kinds.items() if role}
-        members = {named.get(name, name): each for name, each in root.members.items()}
+        members = _renamed(root.members, {name: role for role, name in kinds.items() if role})
     if "_frontend" in members:
         members["_frontend"] = frontend(members["_frontend"]) or members["_frontend"]
     if "_encoder" in members:
         members["_encoder"] = _encoder(members["_encoder"])
     return Layer(root.kind, members, root.arrays)
+
+
+def _renamed(members: Mapping[str, Layer], official: Mapping[str, str]) -> dict[str, Layer]:
+    """Layers by official names; none is lost where two have one, or one is called so already."""
+    made: dict[str, Layer] = {}
+    for name, each in members.items():
+        wanted = official.get(name, name)
+        taken = wanted in made or (wanted != name and wanted in members)
+        made[name if taken else wanted] = each
+    return made
 
 
 def _role(kind: str) -> str:
@@ -162,20 +171,18 @@ def frontend(layer: Layer) -> Layer | None:
     others = {_FRONTEND.get(each.kind) for each in layer.members.values()}
     if "_complex_conv" not in others and not (plain and "_pooling" in others):
         return None
-    made = Layer(layer.kind, {}, layer.arrays)
-    for name, each in layer.members.items():
-        official = _FRONTEND.get(each.kind, name)
-        if name in plain:  # the pre-emphasis is first if there are other filters beside it
-            first = name == "conv1d" and ("_complex_conv" in others or len(plain) == 2)
-            official = "_preemp_conv" if first else "_complex_conv"
-        made.members[name if official in made.members else official] = each
-    return made
+    official = {name: _FRONTEND.get(each.kind, name) for name, each in layer.members.items()}
+    for name in plain:  # the pre-emphasis is first if there are other filters beside it
+        first = name == "conv1d" and ("_complex_conv" in others or len(plain) == 2)
+        official[name] = "_preemp_conv" if first else "_complex_conv"
+    return Layer(layer.kind, _renamed(layer.members, official), layer.arrays)
 
 
 def _encoder(layer: Layer) -> Layer:
     own = layer.members.keys() & set(_WAVEGRAM.values())
     if own or layer.kind == "wave_gram":
-        named = {_WAVEGRAM.get(each.kind, name): each for name, each in layer.members.items()}
+        official = {name: _WAVEGRAM.get(each.kind, name) for name, each in layer.members.items()}
+        named = _renamed(layer.members, official)
         return Layer(layer.kind, {n: _sequential(each) for n, each in named.items()}, layer.arrays)
     if efficientnet.resembles(layer):
         in_order = dict(sorted(layer.members.items(), key=lambda item: _turn(item[0])))
@@ -268,10 +275,10 @@ def frontend_by_layers(root: Layer, shapes: Mapping[str, Shape]) -> Layer | None
     if "tfbanks_complex_conv" not in root.members:
         return None
     made = Layer(ordered=True)
-    for name, layer in root.members.items():
+    official = {n: _LAYERS.get(n, _LAYERS.get(each.kind, n)) for n, each in root.members.items()}
+    for name, layer in _renamed(root.members, official).items():
         own = frontend_by_layer(layer, shapes)
-        official = _LAYERS.get(name, _LAYERS.get(layer.kind, name))
-        made.members[official] = own.members.get(official, own) if own.members else own
+        made.members[name] = own.members.get(name, own) if own.members else own
     return made
 
 
