@@ -51,6 +51,57 @@ def test_a_frontends_layers(names: Sequence[tuple[str, str]], official: list[str
     assert [key for _, key in made.weights()] == [name for name, _ in names]
 
 
+PLAIN, SECOND = ("conv1d", "conv1d"), ("conv1d_1", "conv1d")
+
+
+@pytest.mark.parametrize(
+    ("names", "official"),
+    [
+        ([PLAIN, LOWPASS], ["_complex_conv", "_pooling"]),
+        ([SECOND, LOWPASS], ["_complex_conv", "_pooling"]),
+        ([PLAIN, SECOND, LOWPASS], ["_preemp_conv", "_complex_conv", "_pooling"]),
+        ([PLAIN, GABOR], ["_preemp_conv", "_complex_conv"]),
+        ([GABOR, SECOND], ["_complex_conv", "conv1d_1"]),
+    ],
+)
+def test_convolutions_of_one_class(names: Sequence[tuple[str, str]], official: list[str]) -> None:
+    """The first is the pre-emphasis where there are others beside it."""
+    made = keras_paths.frontend(Layer("leaf", of_kinds(*names), {"mine": "key"}))
+    assert made is not None
+    assert (list(made.members), made.arrays) == (official, {"mine": "key"})
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "official"),
+    [
+        ("leaky_re_lu", "leaky_re_lu", "_activation"),
+        ("leaky_re_lu_3", "leaky_re_lu", "_activation"),
+        ("learnable_pooling", "learnable_pooling", "_pooling"),
+        ("mine_2", "mine", "mine_2"),
+    ],
+)
+def test_layers_of_a_frontend_by_itself(name: str, kind: str, official: str) -> None:
+    convolution = Layer("", {}, {"kernel:0": "a"})
+    members = {"tfbanks_complex_conv": convolution, name: Layer(kind)}
+    made = keras_paths.frontend_by_layers(Layer("", members), {"a": (8, 2)})
+    assert made is not None
+    assert list(made.members) == ["_complex_conv", official]
+    assert made.members["_complex_conv"].arrays == {"kernel": "a"}
+    assert made.members[official] == Layer()
+
+
+def test_a_weight_that_is_none_of_its_layer_stays_in_it() -> None:
+    """Filters where the pre-emphasis should be."""
+    members = {
+        "tfbanks_preemp": Layer("", {}, {"kernel:0": "a"}),
+        "tfbanks_complex_conv": Layer("", {}, {"kernel:0": "b"}),
+    }
+    made = keras_paths.frontend_by_layers(Layer("", members), {"a": (5, 1, 1), "b": (8, 2)})
+    assert made is not None
+    weights = {"_preemp_conv/_complex_conv/kernel": "a", "_complex_conv/kernel": "b"}
+    assert dict(made.weights()) == weights
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_a_classifiers_parts(first: bool) -> None:
     known = [("dense", "dense"), ("sequential", "sequential"), ("pann", "pann")]
