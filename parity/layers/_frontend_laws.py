@@ -14,8 +14,8 @@ from leaf_port import PCEN, Leaf, MelFilterbanks, _rates, log_compression, strea
 from leaf_port.errors import LeafError
 from leaf_port.normalization import LayerNormalization
 from leaf_port.stable_pcen import StablePCEN
-from parity.checks.invariants import clips
 from parity.layers._common import asked_memory
+from parity.port import told_lengths
 from parity.spec.random_arrays import Source
 
 
@@ -118,7 +118,7 @@ def compressions_by_length() -> str:
     clip = torch.from_numpy(Source(1).audio(1, 900))
     for compression, name in _others():
         leaf = Leaf(n_filters=3, compression_fn=compression)  # type: ignore[arg-type]
-        if problem := next(clips._unlike_alone(leaf, clip, 1e-4), ""):
+        if problem := next(told_lengths.unlike_alone(leaf, clip, 1e-4), ""):
             return f"{name}: {problem}"
     return ""
 

@@ -11,7 +11,7 @@ from torch.autograd import forward_ad
 
 from leaf_port import fft_conv1d, overlap_add_conv1d
 from leaf_port._ops.arithmetic import Arithmetic
-from parity.checks.invariants import in_double
+from parity.spec.invariant import unlike
 from parity.spec.random_arrays import Source
 
 _ARITHMETICS: tuple[Arithmetic, ...] = get_args(Arithmetic)
@@ -104,6 +104,6 @@ def sizes() -> str:
             overlap_add_conv1d(x, taps, size, arithmetic).numpy()
             for arithmetic in ("real", "complex")
         )
-        if problem := in_double.unlike(*pair):
+        if problem := unlike(*pair):
             return f"a transform of {size}: {problem}"
     return ""

@@ -11,8 +11,8 @@ import torch
 
 from leaf_port import data
 from parity import spec
-from parity.checks.invariants import torch_settings
 from parity.oracles.exact import data as data_exact
+from parity.port.torch_defaults import default_dtype
 from parity.spec.random_arrays import Source
 from parity.spec.without_derivative import MAPPED
 
@@ -132,7 +132,7 @@ def _wider_integers() -> str:
     floats = data.int16_to_float(samples)
     wide = [data.int16_to_float(samples.to(dtype)) for dtype in (torch.int32, torch.int64)]
     none = data.int16_to_float(samples[:0].int())
-    with torch_settings.default_dtype(torch.float64):
+    with default_dtype(torch.float64):
         wide += [data.int16_to_float(samples), data.int16_to_float(samples.long())]
     same = all(torch.equal(floats, each) for each in wide) and none.shape == (0,)
     same = same and all(each.dtype == torch.float32 for each in (floats, none, *wide))

@@ -7,8 +7,7 @@ import torch
 from leaf_port import fft_conv1d
 from leaf_port._ops.fft_convolution import upper_power_of_2
 from parity import spec
-from parity.checks.invariants import device_table
-from parity.layers import _transform_laws
+from parity.layers import _device_laws, _transform_laws
 from parity.layers._reasons import BOTH_ROUND, MATRIX_FOURIER, TENSORFLOW_FFT
 from parity.layers._signatures import ARITHMETIC
 from parity.oracles.exact import fft
@@ -74,8 +73,8 @@ SPEC = spec.LayerSpec(
         spec.Law("derivatives forwards at infinities", _transform_laws.forwards),
         spec.Law("gradients under autocast", _transform_laws.under_autocast),
         spec.Law("transforms of all factors", _transform_laws.sizes),
-        spec.Law("the table of devices", device_table.told),
-        spec.Law("torch's own magnitude", device_table.torchs_magnitude),
+        spec.Law("the table of devices", _device_laws.told),
+        spec.Law("torch's own magnitude", _device_laws.torchs_magnitude),
     ),
     errors=(
         spec.ErrorCase(

@@ -7,7 +7,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from parity.spec.answer import Answer
+from parity.spec.answer import Answer, Array
+
+# Of the greatest element. A slip is about as large as the answer. float64 rounds by 1e-16, and what
+# layers make of a few elements (a division by the root of an epsilon, say) magnifies that by less
+# than a million.
+ROUNDING = 1e-9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,3 +40,16 @@ def difference(one: Answer, other: Answer) -> str:
         if not np.array_equal(array, like, equal_nan=array.dtype.kind == "f"):
             return f"{name}: {np.sum(array != like)} of {array.size} elements differ"
     return ""
+
+
+def unlike(got: Array, wanted: Array) -> str:
+    """How an array in float64 is another one than rounding makes of it; empty where it is not."""
+    if got.shape != wanted.shape:
+        return f"shape {got.shape}, not {wanted.shape}"
+    finite = np.isfinite(wanted)
+    alike = np.array_equal(got[~finite], wanted[~finite], equal_nan=True)
+    if not (alike and np.isfinite(got[finite]).all()):
+        return "what is not finite differs"
+    apart = np.abs(got[finite] - wanted[finite]).max(initial=0.0)
+    size = np.abs(wanted[finite]).max(initial=0.0)
+    return "" if apart <= ROUNDING * size else f"off by {apart:.1e}, of up to {size:.1e}"

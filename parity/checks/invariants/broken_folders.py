@@ -24,8 +24,8 @@ from torch import Tensor, nn
 
 from leaf_port import _hub, _registry, pretrained
 from leaf_port.errors import LeafError
-from parity.checks.invariants import torch_settings
 from parity.checks.invariants.folder import CONFIG, FORMAT_VERSION, WEIGHTS, Kept, Tree, kept
+from parity.port.torch_defaults import default_dtype
 from parity.spec import LayerSpec
 
 Spoil = Callable[[Path], object]
@@ -342,7 +342,7 @@ def taken(spec: LayerSpec) -> str:
         with torch.device("meta"):  # as whoever builds a large model sets it
             if problem := _loads(held, folder):
                 return f"under another device: {problem}"
-        with torch_settings.default_dtype(torch.float64):
+        with default_dtype(torch.float64):
             if problem := _loads(held, folder):
                 return f"under another dtype: {problem}"
         return (

@@ -14,7 +14,6 @@ from parity.checks.invariants import (
     broken_folders,
     clips,
     compared,
-    device_table,
     elsewhere,
     exact_bounds,
     first_values,
@@ -23,6 +22,7 @@ from parity.checks.invariants import (
     made_of,
     one_object,
     options,
+    poor_devices,
     pretrained_folders,
     refusals,
     shipped_models,
@@ -94,9 +94,9 @@ def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
     if spec.sampling.edges:
         yield "the edges of what is taken", sizes.at_edges
     yield "torch's default dtype and device", torch_settings.kept
-    yield "half precision on the meta device", device_table.half_on_meta
+    yield "half precision on the meta device", poor_devices.half_on_meta
     if spec.autocast:
-        yield "autocast of another device", device_table.autocast_of_the_device
+        yield "autocast of another device", poor_devices.autocast_of_the_device
     yield "a traced graph", traced.alike
     yield "a graph of the older ONNX exporter", traced.older_exporter
     if wrong_inputs.applies(spec):
@@ -129,7 +129,7 @@ def _once(spec: LayerSpec) -> Iterator[tuple[str, Callable[[LayerSpec], str]]]:
             yield "two constrained layers", one_object.two_constrained
     if spec.arithmetics:
         yield "the arithmetic that is taken", arithmetic.taken
-        yield "magnitudes where complex numbers lack", device_table.magnitudes
+        yield "magnitudes where complex numbers lack", poor_devices.magnitudes
     if next(first_values.cases(spec), None):
         yield "random initial values", first_values.glorot
 

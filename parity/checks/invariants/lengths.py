@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from leaf_port.errors import LeafError
-from parity.checks.invariants import clips
 from parity.checks.invariants.one_object import smallest_of_each
-from parity.port import runner
+from parity.port import runner, told_lengths
 from parity.spec import LayerSpec
 
 
@@ -29,7 +28,7 @@ def told(spec: LayerSpec) -> str:
 @torch.no_grad()
 def _problems(layer: nn.Module, pair: Tensor) -> Iterator[str]:
     samples = pair.shape[1]
-    shorter = samples - 1 if clips._is_taken(layer, pair, samples - 1) else samples
+    shorter = samples - 1 if told_lengths.is_taken(layer, pair, samples - 1) else samples
     lengths = [samples, shorter]
     usual = layer(pair, lengths=lengths)
     for given in (tuple(lengths), torch.tensor(lengths), torch.tensor(lengths, dtype=torch.int32)):

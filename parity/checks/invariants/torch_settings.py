@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from parity.checks.invariants import generic
 from parity.checks.invariants.generic import Usual, of_the_port
 from parity.checks.invariants.one_object import smallest_of_each
 from parity.port import runner
+from parity.port.torch_defaults import default_dtype
 from parity.spec import Answer, Case, LayerSpec
 from parity.spec.invariant import difference
 
@@ -34,17 +34,6 @@ def kept(spec: LayerSpec) -> str:
             if problem:
                 return f"{case.name}: {what}: {problem}"
     return ""
-
-
-@contextlib.contextmanager
-def default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    """Torch's default dtype is another one."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 def _other_dtypes(spec: LayerSpec, case: Case, usual: Usual) -> str:

@@ -1,37 +1,20 @@
-"""What the table of devices says, and what layers do on devices that lack something."""
+"""What layers do on devices that lack something."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, get_args
 from unittest import mock
 
 import torch
-from torch import Tensor, nn
-from torch.utils import _pytree
+from torch import nn
 
-from leaf_port import fft_conv1d
-from leaf_port._ops import devices, precision
+from leaf_port._ops import precision
 from leaf_port.errors import LeafError
 from parity.checks.invariants import in_double
 from parity.checks.invariants.generic import of_the_port
 from parity.checks.invariants.one_object import smallest_of, smallest_of_each
 from parity.port import feature_masking, runner
-from parity.port.dispatch_mode import DispatchMode
+from parity.port.magnitude_watch import Magnitudes
 from parity.spec import Case, LayerSpec
-
-# Types of devices that have all, and some that lack all: torch_xla, and what nobody has tried.
-_HAVE, _LACK = ("cpu", "cuda"), ("xla", "mps", "meta")
-
-
-def told() -> str:
-    """Every feature of every type of device: the first that is told wrongly."""
-    for feature in get_args(devices.Feature):
-        for kind in (*_HAVE, *_LACK):
-            lacks = devices.lacks(torch.device(kind), feature)
-            if lacks != (kind in _LACK):
-                return f"{kind} {'lacks' if lacks else 'has'} {feature!r}"
-    return ""
 
 
 def half_on_meta(spec: LayerSpec) -> str:
@@ -78,31 +61,9 @@ def _half(spec: LayerSpec, case: Case, layer: nn.Module) -> str:
     return "accepted" if of_the_port(layer) else ""
 
 
-class _Magnitudes(DispatchMode):
-    """Notes whether the magnitude of a complex number is asked of torch."""
-
-    seen = False
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        """The operation, watched."""
-        if func._schema.name == "aten::abs":
-            given = _pytree.tree_leaves(args)
-            self.seen |= any(isinstance(each, Tensor) and each.is_complex() for each in given)
-        return func(*args, **kwargs or {})
-
-
-def torchs_magnitude() -> str:
-    """Where complex numbers are there, their magnitude is torch's own."""
-    with _Magnitudes() as watch:
-        fft_conv1d(torch.ones(1, 4, 1), torch.ones(3, 1, 1), "complex")
-    return "" if watch.seen else "another one is computed"
-
-
 def magnitudes(spec: LayerSpec) -> str:
     """Where complex numbers lack, their magnitude has no gradient: complex arithmetic avoids it."""
-    question, watch = runner.ask(spec, smallest_of(spec)), _Magnitudes()
+    question, watch = runner.ask(spec, smallest_of(spec)), Magnitudes()
     run = runner.Run(arithmetic="complex", noise=lambda: watch, backend=feature_masking.LACKING)
     runner.answer(spec, question, run)
     return "torch's magnitude of complex numbers is called" if watch.seen else ""
