@@ -6,7 +6,7 @@ import ast
 import dataclasses
 import functools
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -311,14 +311,19 @@ def test_tests_as_checks(tmp_path: Path) -> None:
     folder = campaign.Folder(tmp_path, [], ["tests/weight_conversion/test_mapping.py"])
     traced_ = folder.traced(lambda *_: None)
     assert all(each.asked.kind == TEST and CONVERSION in each.lines for each in traced_)
-    source = sources.source(CONVERSION)
-    executed = set().union(*(each.lines[CONVERSION] for each in traced_))
-    found = [e for e in statements.edits(CONVERSION, source) if e.operator == "returned"]
-    seen = next(e for e in found if e.first in executed)
-    unseen = next(e for e in found if e.first not in executed)
+    seen = next(_returned(traced_, CONVERSION, executed=True))
+    unseen = next(_returned(traced_, "weight_conversion/official/efficientnet.py", executed=False))
     results = campaign.run(campaign.keys([seen, unseen]), folder, lambda *_: None)
     assert [each.verdict for each in results] == [campaign.CAUGHT, campaign.NOT_RUN]
     assert results[0].caught.startswith("tests/weight_conversion/test_mapping.py::")
+
+
+def _returned(traced_: Sequence[Traced], file: str, executed: bool) -> Iterator[Edit]:
+    """Edits of what functions of a file return, on lines that the checks execute or not."""
+    lines = set().union(*(each.lines.get(file, ()) for each in traced_))
+    for edit in statements.edits(file, sources.source(file)):
+        if edit.operator == "returned" and (edit.first in lines) == executed:
+            yield edit
 
 
 def test_tests_that_are_not_there() -> None:
