@@ -32,6 +32,7 @@ from leaf_port._ops.energies.choice import Energies
 from leaf_port.errors import LeafError
 from parity.layers._common import asked_memory
 from parity.port.operations_watch import OperationsWatch
+from parity.spec.invariant import unlike
 from parity.spec.random_arrays import Source
 
 
@@ -53,16 +54,18 @@ class _Pooling(GaussianLowpass):
 @torch.no_grad()
 def energies_of_the_users() -> str:
     """A frontend may have energies of the waveform alone; they are what is compressed."""
-    features = _OfTheWaveform(n_filters=3, compression_fn=None)(_clips())
-    wanted = 2.0 * Leaf(n_filters=3, compression_fn=None, energies="direct")(_clips())
+    clips = _clips().double()
+    told: dict[str, Any] = {"n_filters": 3, "compression_fn": None}
+    leaf, official = _OfTheWaveform(**told).double(), Leaf(**told, energies="direct").double()
+    features, wanted = leaf(clips), 2.0 * official(clips)
     if not torch.equal(features, torch.clamp(wanted, min=1e-5)):
         return "others are compressed"
-    lengths = [900, 400]
-    rows = _OfTheWaveform(n_filters=3, compression_fn=None)(_clips(), lengths=lengths)
-    alone = (wanted[:1], 2.0 * Leaf(n_filters=3, compression_fn=None)(_clips()[1:, :400]))
+    rows = leaf(clips, lengths=[900, 400])
+    alone = (wanted[:1], 2.0 * official(clips[1:, :400]))
     for row, one in zip(rows, alone, strict=True):
-        if not torch.allclose(row[: one.shape[1]], torch.clamp(one[0], min=1e-5), rtol=1e-4):
-            return "of clips of several lengths others are compressed"
+        heard, right = row[: one.shape[1]], torch.clamp(one[0], min=1e-5)
+        if problem := unlike(heard.numpy(), right.numpy()):
+            return f"of clips of several lengths others are compressed: {problem}"
     return ""
 
 

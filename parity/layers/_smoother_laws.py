@@ -205,27 +205,28 @@ def captured() -> str:
 
 def traced() -> str:
     """A traced smoother that grows has a gradient, and it is made where its input is."""
-    fewer = mock.patch.object(scan, "MOST_DOUBLINGS", 8)  # 3^128 is beyond float32
+    fewer = mock.patch.object(scan, "MOST_DOUBLINGS", 8)  # 1000^128 is beyond float64
     with warnings.catch_warnings(), fewer:
         warnings.simplefilter("ignore")  # torch.jit is deprecated
         for layer in _smoothers():
             if isinstance(layer, FixedSmoother):
-                layer.recurrent_kernel.detach().copy_(3.0 * torch.eye(_CHANNELS))
-            problem = _unlike_traced(layer)
+                layer.recurrent_kernel.detach().copy_(1000.0 * torch.eye(_CHANNELS))
+            problem = _unlike_traced(layer.double())
             if problem:
                 return f"{type(layer).__name__}: {problem}"
     return ""
 
 
 def _unlike_traced(layer: nn.Module) -> str:
-    clips, weights = _clips(), list(layer.parameters())
+    clips = tuple(each.double() for each in _clips())
+    weights = list(layer.parameters())
     graph: Callable[..., Tensor] = torch.jit.trace(layer, clips, check_trace=False)
     pairs = zip(
         torch.autograd.grad(graph(*clips).sum(), weights),
         torch.autograd.grad(layer(*clips).sum(), weights),
         strict=True,
     )
-    if not all(torch.allclose(got, wanted, rtol=1e-4) for got, wanted in pairs):
+    if not all(torch.allclose(got, wanted, rtol=_ALLOWED, atol=0.0) for got, wanted in pairs):
         return "traced, it has another gradient"
     try:
         on_meta = tuple(each.to("meta") for each in clips)
