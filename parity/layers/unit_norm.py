@@ -16,7 +16,8 @@ def _axes() -> str:
     for axis in (0, 1, 2, -1, (0, 1), (1, 2), (0, 1, 2)):
         norms = UnitNorm(axis)(kernel).square().sum(axis, keepdim=True).sqrt()
         size = kernel.square().sum(axis, keepdim=True).sqrt()
-        if not torch.allclose(norms, size / (size + 1e-7), rtol=2.0**-46, atol=0):
+        order = 2.0**-46  # two sums of up to 60 squares: some hundred roundings of 2^-53
+        if not torch.allclose(norms, size / (size + 1e-7), rtol=order, atol=0):
             return f"over {axis} the norms are {norms.flatten().tolist()}"
     return ""
 
