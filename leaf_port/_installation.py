@@ -8,7 +8,6 @@ from importlib import metadata
 from pathlib import Path
 
 _NAME = "leaf-port"
-_ROOT = Path(__file__).resolve().parents[1]
 
 
 def hint(extra: str) -> str:
@@ -17,7 +16,11 @@ def hint(extra: str) -> str:
     pip knows ``leaf-port`` where it is installed. A checkout that is run as it is has to be named
     by its folder: a package index has no ``leaf-port``.
     """
-    return f'pip install "{_NAME if _is_installed() else _ROOT}[{extra}]"'
+    return f'pip install "{_NAME if _is_installed() else _root()}[{extra}]"'
+
+
+def _root() -> Path:
+    return Path(__file__).resolve().parents[1]
 
 
 def _is_installed() -> bool:

@@ -32,13 +32,21 @@ def _is_whole(number: object) -> bool:
 
 def by_length(function: Callable[[Tensor], Tensor], inputs: Tensor, lengths: list[int]) -> Tensor:
     """``function`` of all rows of one length at once, padded with zeros to the longest result."""
+    if not lengths:
+        return function(inputs)
     if len(set(lengths)) == 1:
         return function(inputs[:, : lengths[0]])
-    at = torch.tensor(lengths)
-    rows = {length: (at == length).nonzero()[:, 0].to(inputs.device) for length in set(lengths)}
-    made = {length: function(inputs[row, :length]) for length, row in rows.items()}
-    order = torch.cat(list(rows.values())).argsort()
-    return torch.cat(of_one_length(list(made.values())))[order]
+    rows: dict[int, list[int]] = {}
+    for row, length in enumerate(lengths):
+        rows.setdefault(length, []).append(row)
+
+    def at(places: Sequence[int]) -> Tensor:  # a graph knows how many there are
+        return torch.tensor(places, device=inputs.device)
+
+    made = [function(inputs[at(own), :length]) for length, own in rows.items()]
+    told = [row for own in rows.values() for row in own]
+    order = sorted(range(len(told)), key=told.__getitem__)
+    return torch.cat(of_one_length(made))[at(order)]
 
 
 def of_one_length(made: Sequence[Tensor]) -> list[Tensor]:

@@ -110,7 +110,7 @@ class SameAvgPool2d(nn.Module):
         """Pools the last two axes."""
         if self.window == (1, 1):
             return inputs
-        return self._sums(inputs) / self._sums(torch.ones_like(inputs[:1, :1]))
+        return self._sums(inputs) / self._sums(inputs.new_ones(1, 1, *inputs.shape[-2:]))
 
     def extra_repr(self) -> str:
         """The arguments, for ``print(layer)``."""

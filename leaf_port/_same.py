@@ -103,5 +103,11 @@ def same_bits(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors on any device are the same, NaN and the sign of zero included."""
     if (one.shape, one.dtype) != (other.shape, other.dtype):
         return False
-    first, second = (each.detach().cpu().contiguous().flatten() for each in (one, other))
-    return torch.equal(first.view(torch.uint8), second.view(torch.uint8))
+    first, second = (_bytes(each) for each in (one, other))
+    return torch.equal(first, second)
+
+
+def _bytes(tensor: Tensor) -> Tensor:
+    """A copy: torch takes one number of any stride for contiguous, and views no bytes of it."""
+    flat = tensor.detach().cpu().flatten()
+    return flat.clone(memory_format=torch.contiguous_format).view(torch.uint8)

@@ -304,6 +304,8 @@ class Leaf(FromPretrained, nn.Module):
         ``(batch, samples, 1)`` to ``(batch, frames, channels)``; zero behind the frames of a row
         that has fewer samples, as ``lengths`` tell.
         """
+        if lengths is not None:
+            lengths = checked(type(self).__name__, lengths, inputs)
         conv, pool = self.complex_conv, self.pooling
         why_not = self.why_layer_by_layer(inputs, lengths)
         if not why_not:
@@ -347,12 +349,17 @@ class Leaf(FromPretrained, nn.Module):
         if lengths is None:
             return self._features(outputs)
         known = checked(type(self).__name__, lengths, outputs)
+        if not known:  # no clip
+            return self._features(outputs)
         if not self._is_causal():
             return by_length(self._features, outputs, known)
         outputs = torch.where(inside(known, outputs), outputs, 0.0)
         features = self._features(outputs, known)
-        frames = cast(Tensor, self.frames(known)).tolist()
-        features = features[:, : max(frames)]
+        frames = [cast(int, self.frames(length)) for length in known]
+        if features.shape[1] != max(frames):
+            expected = "convolution and activation that keep the number of samples"
+            got = f"{features.shape[1]} frames, not {max(frames)}, of {max(known)} samples"
+            raise LeafError(type(self).__name__, "lengths", expected, got, "give clips one by one")
         return torch.where(inside(frames, features), features, 0.0)
 
     def pooled(self, waveform: Tensor, lengths: list[int] | None = None) -> Tensor:

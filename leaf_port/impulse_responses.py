@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -41,7 +42,8 @@ def amplitude(filters: Tensor, i: int) -> Tensor:
         got = tuple(filters.shape) if is_tensor else type(filters).__name__
         fix = "transpose gabor_filters: filters.T"
         raise LeafError("amplitude", "filters", "a complex tensor (size, filters)", got, fix)
-    if not 0 <= i < filters.shape[1]:
+    whole = isinstance(i, (int, np.integer)) and not isinstance(i, bool)
+    if not whole or not 0 <= i < filters.shape[1]:
         expected = f"0 to {filters.shape[1] - 1}"
         raise LeafError("amplitude", "i", expected, i, "give the index of a filter")
     if filters.is_complex():

@@ -151,7 +151,8 @@ class MelFilterbanks(FromPretrained, nn.Module):
     def _follow(self, inputs: Tensor) -> None:
         """Makes the constants anew where the weights around were replaced by others."""
         if (inputs.dtype, inputs.device) != (self.window.dtype, self.window.device):
-            self._make_constants(inputs)
+            with torch.inference_mode(False):  # training may come later
+                self._make_constants(inputs)
         self._follows_input = False
 
     def frames(self, inputs: Tensor) -> Tensor:

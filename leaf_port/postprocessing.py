@@ -16,7 +16,7 @@ from leaf_port import _checks, _registry
 from leaf_port._ops import scan
 from leaf_port._ops import spec_augment as _sa
 from leaf_port._ops.clip import clip_by_value, maximum, minimum
-from leaf_port._ops.precision import product
+from leaf_port._ops.precision import product, without_autocast
 from leaf_port._ops.spec_augment import SpecAugmentDraws as SpecAugmentDraws
 from leaf_port.errors import LeafError
 from leaf_port.initializers import Constant, Identity, parameter
@@ -289,6 +289,7 @@ class SpecAugment(nn.Module):
             freq_starts=uniform(batch, self.freq_mask_count),
         )
 
+    @without_autocast
     def forward(self, inputs: Tensor, draws: SpecAugmentDraws | None = None) -> Tensor:
         """``(batch, frames, channels)`` to the same shape.
 

@@ -80,8 +80,9 @@ class FromPretrained:
             raise _refusal(path, f"a model of kind {cls.__name__}", config["kind"], fix)
         check_noted(config, data, place / WEIGHTS)
         module = loaded(config, data, place)
-        if not isinstance(module, cls):
-            raise AssertionError
+        if not isinstance(module, cls):  # a class of one's own that has the name of ours
+            expected, got = f"a model of {cls.__module__}.{cls.__name__}", _full_name(module)
+            raise _refusal(path, expected, got, f"call {_full_name(module)}.from_pretrained")
         return module.eval()
 
     def save_pretrained(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -159,12 +160,18 @@ class FromPretrained:
             )
 
 
+def _full_name(module: nn.Module) -> str:
+    return f"{type(module).__module__}.{type(module).__name__}"
+
+
 def _way_to(kind: str, wanted: str) -> str:
     """How the model of a folder is loaded, for whoever wanted another one."""
-    own = f"call {kind}.from_pretrained" if kind in _registry.KINDS else _FIX
+    if not hasattr(_registry.KINDS.get(kind), "from_pretrained"):  # no model, but a part of one
+        return _FIX
+    own = f"call {kind}.from_pretrained"
     if kind == "AudioClassifier":
         return f"{own}; its frontend: AudioClassifier.from_pretrained(...).frontend"
-    if wanted == "AudioClassifier" and kind in _registry.KINDS:
+    if wanted == "AudioClassifier":
         return f"{own}; a new classifier of it: AudioClassifier(num_outputs, frontend, encoder)"
     return own
 

@@ -37,8 +37,8 @@ def _turns(rows: int, columns: int, size: int, like: Tensor) -> Spectrum:
 
     ``j k`` is reduced to one turn first, where an angle of thousands of radians loses its digits.
     """
-    j = torch.arange(rows).unsqueeze(1)
-    k = torch.arange(columns)
+    j = torch.arange(rows, device="cpu").unsqueeze(1)
+    k = torch.arange(columns, device="cpu")
     angle = (j * k % size).to(torch.float64) * (-2.0 * math.pi / size)
     cosine, sine = torch.cos(angle), torch.sin(angle)
     return cosine.to(like.dtype).to(like.device), sine.to(like.dtype).to(like.device)

@@ -67,10 +67,13 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
         a, b = inputs
-        of_a, of_b = ctx.needs_input_grad
         ctx.kinds = [(tuple(each.shape), each.dtype) for each in inputs]
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(a if of_b else None, b if of_a else None)
+        # Each is kept for the gradient by the other alone; by functorch both, or none of its vmap's
+        # axes fits.
+        both = torch._C._functorch.maybe_current_level() is not None
+        of_a, of_b = ctx.needs_input_grad
+        ctx.save_for_backward(a if of_b or both else None, b if of_a or both else None)
         ctx.save_for_forward(a, b)
 
     @staticmethod
@@ -78,9 +81,10 @@ class _Product(torch.autograd.Function):
         if change is None:
             return None, None
         a, b = ctx.saved_tensors
+        of_a, of_b = ctx.needs_input_grad
         with autocast_off(change.device.type):
-            left = None if b is None else product(change, b.to(change.dtype).mT)
-            right = None if a is None else product(a.to(change.dtype).mT, change)
+            left = product(change, b.to(change.dtype).mT) if of_a else None
+            right = product(a.to(change.dtype).mT, change) if of_b else None
         return _like(left, *ctx.kinds[0]), _like(right, *ctx.kinds[1])
 
     @staticmethod

@@ -12,6 +12,10 @@ from leaf_port.errors import LeafError
 from leaf_port.postprocessing import PCEN
 
 
+class NonFiniteLossError(LeafError):
+    """A loss is NaN or infinite: the weights are of no more use."""
+
+
 def report_non_finite(
     model: nn.Module, waveforms: Tensor, loss: float, epoch: int, step: int
 ) -> None:
@@ -25,14 +29,15 @@ def report_non_finite(
         step: in the epoch, counted from 0.
 
     Raises:
-        LeafError: naming the first layer whose output, or the first weight that, is not finite.
+        NonFiniteLossError: naming the first layer whose output, or the first weight that, is not
+            finite.
     """
     if math.isfinite(loss):
         return
     layer = _first_layer(model, waveforms)
     where = f"epoch {epoch + 1}, step {step + 1}"
     got = f"{loss}{f', first in {layer[0]}' if layer else ''}"
-    raise LeafError("train", f"loss ({where})", "a finite number", got, _fix(layer))
+    raise NonFiniteLossError("train", f"loss ({where})", "a finite number", got, _fix(layer))
 
 
 def _fix(layer: tuple[str, nn.Module] | None) -> str:

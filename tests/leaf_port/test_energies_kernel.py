@@ -100,9 +100,11 @@ BUGS = {
         "R(Complex) turned = {rest.im, -rest.re};",
     ),
     "a band a bin too far": ("x[(first + (k)) & last], h[2", "x[(first + 1 + (k)) & last], h[2"),
-    "no double precision": (
-        "if (energy[f][l] < least * total[l]) found |= 1u << l;",
-        ";",
+    "no double precision": ("found |= 1u << l;", ";"),
+    "no full rate": (" && !wholly;", ";"),
+    "power without what no frame hears": (
+        "for (int t = made.length; t < made.points; t++) {\n        const R(Complex) y",
+        "for (int t = made.points; t < made.points; t++) {\n        const R(Complex) y",
     ),
     "frames out of place": (
         "output[lane->frame + f] += (float)energy[f][l]",
@@ -137,16 +139,23 @@ def _compiled(folder: Path, old: str, new: str) -> Path:
 def _faults() -> list[str]:
     """What the fused operation has wrong, by a comparison with float64."""
     found = []
-    for seed, arguments in enumerate(({}, {"n_filters": 6, "window_stride": 3.5})):
+    # Windows of about one sample, which average no rounding errors.
+    clicks = {"pooling_init": lp.initializers.Constant(0.005)}
+    for seed, arguments in enumerate(({}, {"n_filters": 6, "window_stride": 3.5}, clicks)):
         at_once, exact = lp.Leaf(energies="fft", **arguments), lp.Leaf(**arguments).double()
         clips = noise(3, 9001, seed=seed)
-        clips[:, 4000:] *= 1e-4
+        rtol = 1e-6
+        if arguments is clicks:
+            rtol = 2e-6
+            clips[0, 3200] = clips[1, 6200] = clips[2, 7700] = 1e5
+        else:
+            clips[:, 4000:] *= 1e-4
         results = [
             each.energies(c[..., None]) for each, c in ((at_once, clips), (exact, clips.double()))
         ]
         for each in results:
             (each * noise(*each.shape, seed=9).to(each.dtype)).sum().backward()
-        if not torch.allclose(results[0].double(), results[1], rtol=1e-6, atol=0.0):
+        if not torch.allclose(results[0].double(), results[1], rtol=rtol, atol=0.0):
             found.append("energies")
         for name in ("complex_conv", "pooling"):
             a, e = getattr(at_once, name).kernel.grad, getattr(exact, name).kernel.grad
@@ -183,3 +192,28 @@ def test_an_hour_takes_little_memory_beside_its_samples_and_frames() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
     # 36,000 blocks of 56 bytes in a few copies, and 40 x 4,500 notes of 2 bytes.
     assert int(done.stdout) < 40_000_000
+
+
+AT_EXIT = """
+import atexit
+import torch
+from leaf_port import Leaf
+
+torch.set_num_threads({threads})
+leaf, clips = Leaf(n_filters=5), torch.randn(2, 4000, generator=torch.Generator().manual_seed(1))
+with torch.no_grad():
+    before = leaf(clips)
+
+
+@atexit.register
+def compute() -> None:
+    with torch.no_grad():
+        print(torch.equal(leaf(clips), before))
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_it_computes_while_python_ends(threads: int) -> None:
+    command = [sys.executable, "-c", AT_EXIT.format(threads=threads)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
+    assert done.stdout.strip() == "True", done.stderr

@@ -106,3 +106,11 @@ def test_magnitude_squares_nothing_out_of_range(size: float) -> None:
 def test_an_infinite_part_is_infinite_or_nan() -> None:
     got = fourier.magnitude((torch.tensor([torch.inf, torch.nan]), torch.tensor([1.0, 1.0])))
     assert not torch.isfinite(got).any()
+
+
+def test_the_default_device_computes_no_table() -> None:
+    x = drawn(2, 12)
+    expected = fourier.rfft(x, 12)
+    with torch.device("meta"):
+        found = fourier.rfft(x, 12)
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))

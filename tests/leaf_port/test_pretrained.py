@@ -76,6 +76,7 @@ WRONG: dict[str, tuple[Callable[[Path], None], str]] = {
     "kind": (_config(kind="Conformer"), "Conformer"),
     "kind of another type": (_config(kind=["Leaf"]), "kind"),
     "other kind": (_config(kind="SincNet"), "SincNet.from_pretrained"),
+    "no model": (_config(kind="log_compression"), "got log_compression; save it again"),
     "argument": (_config(arguments={"filters": 4}), "arguments"),
     "bad argument": (_config(arguments={"n_filters": 0}), "n_filters"),
     "class": (_config(arguments={"n_filters": 4, "conv1d_cls": "eval"}), "conv1d_cls"),
@@ -107,3 +108,11 @@ def test_what_is_wrong_is_told(name: str, tmp_path: Path) -> None:
     with pytest.raises(lp.LeafError) as caught:
         lp.Leaf.from_pretrained(folder)
     assert told in str(caught.value)
+
+
+def test_a_class_of_the_same_name_gets_no_model_of_ours(tmp_path: Path) -> None:
+    made = lp.Leaf(n_filters=4)
+    folder = keep(tmp_path / "x", made, kind="Leaf", arguments={"n_filters": 4})
+    namesake = type("Leaf", (lp.Leaf,), {})
+    with pytest.raises(lp.LeafError, match=r"leaf_port\.frontend\.Leaf\.from_pretrained"):
+        namesake.from_pretrained(folder)

@@ -590,3 +590,15 @@ def test_the_command_writes_the_card(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["card", str(tmp_path / "x"), "--force"])
     assert (result.exit_code, result.stdout.strip()) == (0, str(path))
     assert "# Leaf" in path.read_text()
+
+
+def test_a_number_from_a_row_of_others_is_saved(tmp_path: Path) -> None:
+    """torch takes it for contiguous, and its stride is not one."""
+    leaf = lp.Leaf(n_filters=2)
+    smoother: Any = leaf.compress_fn.ema  # type: ignore[union-attr]
+    smoother.smooth = torch.nn.Parameter(torch.full((1, 4), 0.04)[:, 0])
+    leaf.save_pretrained(tmp_path / "saved")
+    assert torch.equal(
+        lp.Leaf.from_pretrained(tmp_path / "saved").compress_fn.ema.smooth,  # type: ignore[union-attr]
+        smoother.smooth,
+    )

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from leaf_port._ops.energies import blocks
 from leaf_port._ops.energies.blocks import Clips, Shape
-from leaf_port._ops.energies.filters import Filters
+from leaf_port._ops.energies.filters import STEEPNESS, Filters
 from leaf_port._ops.energies.library import Job, Kernel
 
 # Said each time: users set other defaults, and the kernel writes where it is told to.
@@ -22,10 +22,11 @@ DOUBLE: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
 # The spectra of so many groups are kept at once: few enough for the cache, and memory is constant.
 GROUPS_AT_ONCE = 8
 # An estimate, not a derivation; tests hold its result.
-# A block with a frame whose mean energy is less of the block's than this is computed in double
-# precision. The rounding errors of a transform are even over its block, about 6e-8
-# sqrt(log2(points)) of its root mean square. A frame with a quarter of that root mean square, which
-# sums dozens of independent samples, keeps them below the rounding of its own sum.
+# A block with a frame whose mean energy is less of the block's power than this is computed in
+# double precision. The rounding errors of a transform are even over its whole block, also over
+# what no frame hears: about 6e-8 sqrt(log2(points)) of its root mean square. A frame with a quarter
+# of that root mean square, which sums dozens of independent samples, keeps them below the rounding
+# of its own sum.
 EVENNESS = 1 / 16
 
 
@@ -48,8 +49,8 @@ class ByKernel:
         self.lanes, self.masked = blocks.lanes(clips, shape, kernel.lanes)
         self.groups = len(self.lanes) // kernel.lanes
         self.channels = len(filters.channel)
-        # What was computed in double precision.
-        self.uneven = np.zeros((self.channels, self.groups), np.uint16)
+        # What was computed in double precision, and what of it at full rate.
+        self.chosen = np.zeros((self.channels, self.groups), np.uint32)
 
     def forward(self, _rows: Tensor) -> Tensor:
         """Energies ``(channels, frames of all clips)``."""
@@ -94,6 +95,7 @@ class ByKernel:
             groups=self.groups,
             frames=self.clips.total,
             evenness=EVENNESS,
+            steepness=STEEPNESS,
             channel=filters.channel.ctypes.data,
             lane=self.lanes.ctypes.data,
             masked=self.masked.ctypes.data,
@@ -104,7 +106,7 @@ class ByKernel:
             table=windows.table.data_ptr(),
             table_f=windows.table_f.data_ptr(),
             weight=filters.weight.data_ptr(),
-            uneven=self.uneven.ctypes.data,
+            chosen=self.chosen.ctypes.data,
         )
 
     def run(self, name: str, job: Job) -> None:
@@ -138,7 +140,7 @@ class Pool:
     """Threads that share numbers among them; no thread for one."""
 
     def __init__(self, threads: int) -> None:
-        self._executor = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._executor = _executor(threads) if threads > 1 else None
 
     def __enter__(self) -> Pool:
         return self
@@ -155,3 +157,16 @@ class Pool:
         numbers = range(first, last)
         for _ in self._executor.map(function, numbers, range(first + 1, last + 1)):
             pass
+
+
+def _executor(threads: int) -> ThreadPoolExecutor | None:
+    """Nothing where no thread begins any more: Python is about to end (atexit).
+
+    Asked before there is any work: what adds energies up may not be done twice.
+    """
+    made = ThreadPoolExecutor(threads)
+    try:
+        made.submit(int)
+    except RuntimeError:
+        return None
+    return made

@@ -1,8 +1,8 @@
 """The same as the kernel by torch's operations, in float64: where no kernel was compiled.
 
 Blocks and channels are computed together, as many blocks at once as :data:`AT_ONCE` numbers allow.
-Channels with as many points share one transform. In float64 no block needs to be told from another
-by its loudness.
+Channels with as many points share one transform. In float64 only blocks with very quiet frames need
+to be told from others: they are computed at full rate.
 """
 
 from __future__ import annotations
@@ -20,7 +20,13 @@ from torch.nn import functional as F
 
 from leaf_port._ops.energies import blocks
 from leaf_port._ops.energies.blocks import Clips, Shape
-from leaf_port._ops.energies.filters import Filters, Windows
+from leaf_port._ops.energies.filters import (
+    LEAST_PART,
+    SMALL_PART,
+    STEEPNESS,
+    Filters,
+    Windows,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -111,15 +117,22 @@ class ByTorch:
         self.shape, self.clips, self.filters = shape, clips, filters
         self.lanes, masked = blocks.lanes(clips, shape, 1)
         self.cut = int(masked.sum())
+        # Bands that are computed at full rate, by their part's first block and their points.
+        self.steep: set[tuple[int, int]] = set()
 
     @without_default_device
     def forward(self, rows: Tensor) -> Tensor:
         """Energies ``(channels, frames of all clips)``."""
         shape = len(self.filters.channel), self.clips.total + 1
         output = torch.zeros(shape, dtype=torch.float64)
-        for some, bands in self._parts(rows):
-            for band in bands:
-                pooled = some.energies(band.filtered(some.spectrum)) @ band.windows
+        for part, some, bands in self._parts(rows):
+            for each in bands:
+                band, block = each, each.filtered(some.spectrum)
+                pooled = some.energies(block) @ band.windows
+                if band.bins is not None and self._is_steep(some, band, block, pooled):
+                    self.steep.add((part, band.points))
+                    band = self._at_full_rate(band)
+                    pooled = some.energies(band.filtered(some.spectrum)) @ band.windows
                 at = band.channels.unsqueeze(2), some.frame.unsqueeze(0)
                 output.index_put_(at, pooled, accumulate=True)
         return output[:, :-1].float()
@@ -135,10 +148,12 @@ class ByTorch:
     ) -> None:
         """Adds the gradients by the filters' spectra (half of it), the widths and the rows."""
         change = F.pad(change.double(), (0, 1))
-        for some, bands in self._parts(rows):
+        for part, some, bands in self._parts(rows):
             by_block = None if by_rows is None else torch.zeros_like(some.spectrum)
             conjugate = some.spectrum.conj().resolve_conj()
-            for band in bands:
+            for each in bands:
+                steep = (part, each.points) in self.steep
+                band = self._at_full_rate(each) if steep else each
                 returned = self._returned(some, band, change, by_width)
                 found = (returned * band.heard(conjugate)).sum(0).masked_fill_(~band.kept, 0.0)
                 if band.bins is None:
@@ -152,6 +167,17 @@ class ByTorch:
                 window = torch.where(some.inside, window, 0.0).float()
                 by_rows.index_put_((some.row, some.place), window, accumulate=True)
 
+    def _is_steep(self, some: Some, band: Band, block: Tensor, pooled: Tensor) -> bool:
+        """Whether a frame's mean energy is less of its block's power than :data:`STEEPNESS`."""
+        power = torch.view_as_real(block).square().sum(-1).mean(-1).T.unsqueeze(2)
+        weight = self.filters.weight[band.channels]
+        part = weight / weight.amax(2, keepdim=True)
+        quiet = pooled < STEEPNESS * weight * part.clamp_min(SMALL_PART) * power
+        return bool((quiet & (part >= LEAST_PART) & (some.frame < self.clips.total)).any())
+
+    def _at_full_rate(self, band: Band) -> Band:
+        return _band(self.filters, self.shape, band.channels[:, 0].numpy(), self.shape.size)
+
     def _returned(self, some: Some, band: Band, change: Tensor, by_width: Tensor) -> Tensor:
         """Spectra of half the gradient by the filtered blocks, ``(blocks, channels, width)``."""
         assert band.slopes is not None  # noqa: S101
@@ -163,15 +189,18 @@ class ByTorch:
         torch.view_as_real(block).mul_(spread.unsqueeze(-1))
         return torch.fft.fft(block)[..., : band.kept.shape[1]]
 
-    def _parts(self, rows: Tensor) -> Iterator[tuple[Some, list[Band]]]:
-        """All blocks, and the bands for them: one of all channels where a block is cut off."""
+    def _parts(self, rows: Tensor) -> Iterator[tuple[int, Some, list[Band]]]:
+        """All blocks in parts, the number of each one's first block, and the bands for them.
+
+        Where a block is cut off, that is one of all channels.
+        """
         rows = rows.detach()
         filters, shape = self.filters, self.shape
         most = max(AT_ONCE // (len(filters.channel) * shape.size), 1)
         for first, last, cut in ((0, self.cut, True), (self.cut, len(self.lanes), False)):
             bands = list(_bands(filters, shape, cut)) if first < last else []
             for start in range(first, last, most):
-                yield self._some(rows, slice(start, min(start + most, last)), cut), bands
+                yield start, self._some(rows, slice(start, min(start + most, last)), cut), bands
 
     def _some(self, rows: Tensor, which: slice, cut: bool) -> Some:
         lane, size = self.lanes[which], self.shape.size

@@ -19,8 +19,17 @@ from torch.nn import functional as F
 from leaf_port._ops.energies.blocks import Shape
 from leaf_port._ops.energies.library import CHANNEL
 
-# Below the rounding of float32 beside the greatest bin (6e-8), so nothing is lost that float32 has.
-NEGLIGIBLE = 1e-8
+# Of the greatest bin. What is left out of a loud block lies under all of it, also under its quiet
+# frames: it is 2e-10 / sqrt(STEEPNESS) = 2e-6 of the quietest at most, where all of it adds up.
+NEGLIGIBLE = 1e-10
+# A block with a frame whose mean energy is less of the block's power than this is computed at full
+# rate: a low-passed window's products with what is loud cancel for that frame, and leave the
+# rounding errors of float64, 1e-16 of what is loud.
+STEEPNESS = 1e-8
+# Parts of a window: below the first they are rounding errors of float64. Below the second the limit
+# of what is quiet falls no further. (The rest of such a frame comes from another block.)
+LEAST_PART = 1e-12
+SMALL_PART = 1 / 64
 FEWEST_POINTS = 64
 
 

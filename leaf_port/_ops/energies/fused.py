@@ -92,10 +92,12 @@ class Fused(torch.autograd.Function):
     def backward(ctx: Any, change: Tensor) -> tuple[Tensor | None, ...]:
         given: tuple[Tensor, Tensor, Tensor] = ctx.saved_tensors
         wanted = ctx.needs_input_grad[:3]
-        if torch.is_grad_enabled():  # with create_graph
-            made = energies_by_torch(*given, ctx.engine, ctx.padding)
+        if torch.is_grad_enabled() or not _in_memory(change):  # the former with create_graph
+            with torch.enable_grad():
+                made = energies_by_torch(*given, ctx.engine, ctx.padding)
             sources = [each for each, asked in zip(given, wanted, strict=True) if asked]
-            found = iter(torch.autograd.grad(made, sources, change.double(), create_graph=True))
+            graph = torch.is_grad_enabled()
+            found = iter(torch.autograd.grad(made, sources, change.double(), create_graph=graph))
             return *(next(found) if asked else None for asked in wanted), None, None, None
         taps, width, rows = given
         by_rows = torch.zeros_like(rows) if wanted[2] and ctx.wholly else None
@@ -109,6 +111,15 @@ class Fused(torch.autograd.Function):
             with autocast_off("cpu"):  # backward() may be called inside it
                 by_rows = layer_by_layer(layers, rows, change, ctx.engine.clips)
         return by_taps, by_width, by_rows, None, None, None
+
+
+def _in_memory(change: Tensor) -> bool:
+    """Whether an engine can read its numbers: those of a fake tensor (compiled autograd) or of
+    several gradients at once (``is_grads_batched``) lie nowhere.
+    """
+    functorch = torch._C._functorch
+    several = functorch.is_legacy_batchedtensor(change) or functorch.is_batchedtensor(change)
+    return type(change) is Tensor and not several
 
 
 def energies_by_torch(

@@ -9,9 +9,9 @@
  *
  * A filter whose spectrum is negligible outside `width` bins is transformed back with `points` >=
  * 2 * width points only: |y|^2 has no alias then, and its pooling windows are low-passed to that
- * rate (plan.py). Single precision is used where the frames of a block are about as loud as the
+ * rate (filters.py). Single precision is used where the frames of a block are about as loud as the
  * block; the rounding errors of a transform are as large as its loudest part, so the other blocks
- * are computed in double precision (`uneven`).
+ * are computed in double precision, those with very quiet frames at full rate (`chosen`).
  *
  * Plain C with the vector extensions of GCC and Clang. No library, no threads: the caller splits
  * groups and channels among its threads. Compiled once for each instruction set; `kernel_level`
@@ -28,7 +28,15 @@
 #define EXPORT __attribute__((visibility("default")))
 #endif
 
-enum { MOST_FRAMES = 64, SHORT = 32, LARGEST_LOG2 = 16, ABI = 3 };
+enum { MOST_FRAMES = 64, SHORT = 32, LARGEST_LOG2 = 16, ABI = 4 };
+
+/* Parts of a pooling window: below the first there are only rounding errors of float64; below the second
+ * the limit of what is quiet falls no further. */
+#define LEAST_PART 1e-12
+#define SMALL_PART (1.0 / 64)
+
+/* In `chosen`: where the bits of the blocks that are computed at full rate start. */
+#define FULL_RATE 16
 
 typedef struct {
     int32_t points; /* of the transform back; `size` for a filter without a narrow band */
@@ -50,7 +58,8 @@ typedef struct {
 typedef struct {
     int32_t size, hop, pieces, segments, channels, groups;
     int64_t frames; /* of all clips */
-    double evenness; /* least energy of a frame, relative to that of its block, in single precision */
+    double evenness;  /* least mean energy of a frame, relative to its block's power: in single precision, */
+    double steepness; /* and by the samples of a narrow band */
     const Channel *channel;
     const Lane *lane;
     const int8_t *masked;        /* of each group: whether a block leaves its clip */
@@ -65,7 +74,8 @@ typedef struct {
     const double *slope_table;
     const float *slope_table_f;
     const double *weight;        /* channels x frames of a block: sums of the windows */
-    uint16_t *uneven;            /* channels x groups, a bit a block: computed in double precision */
+    uint32_t *chosen;            /* channels x groups, a bit a block: computed in double precision, and from
+                                    bit FULL_RATE on at full rate besides */
     float *output;               /* channels x frames */
     const float *output_gradient;
     double *spectrum_gradient;   /* channels x size, complex */
@@ -199,7 +209,7 @@ EXPORT int kernel_spectra(int level, const Job *job, int32_t base, int32_t first
     DISPATCH(spectra, job, base, first, last, wide, narrow)
 }
 
-/* Adds the energies of groups [base, end) and channels [first, last) to `output`; notes `uneven`. */
+/* Adds the energies of groups [base, end) and channels [first, last) to `output`; notes `chosen`. */
 EXPORT int kernel_forward(int level, const Job *job, int32_t base, int32_t end, int32_t first, int32_t last,
                           const void *wide, const void *narrow) {
     DISPATCH(forward, job, base, end, first, last, wide, narrow)

@@ -50,26 +50,6 @@ static int NAME(spectra)(const Job *job, int32_t base, int32_t first, int32_t la
     return 0;
 }
 
-/* A bit for each block with a frame so much quieter than the block that single precision shows. */
-static uint16_t NAME(uneven_blocks)(const Job *job, int channel, int frames, const F(Vector) *energy) {
-    const double *weight = job->weight + (size_t)channel * frames;
-    double most = 0.0, sum = 0.0;
-    unsigned found = 0;
-    F(Vector) total = {0};
-    for (int f = 0; f < frames; f++) {
-        if (weight[f] > most) most = weight[f];
-        sum += weight[f];
-        total += energy[f];
-    }
-    for (int f = 0; f < frames; f++) {
-        if (weight[f] < 1e-3 * most) continue;
-        const float least = (float)(job->evenness * weight[f] / sum);
-        for (int l = 0; l < LANES; l++)
-            if (energy[f][l] < least * total[l]) found |= 1u << l;
-    }
-    return (uint16_t)found;
-}
-
 /* Adds the frames of the blocks whose bit is set. */
 #define ADD(energy, blocks, from, width)                                                                 \
     for (int l = 0; l < (width); l++) {                                                                  \
@@ -81,27 +61,35 @@ static uint16_t NAME(uneven_blocks)(const Job *job, int channel, int frames, con
 /* The bits of all blocks of a group, and of one half of it. */
 #define WHOLE ((1u << LANES) - 1)
 #define HALF(half) (((1u << LANES / 2) - 1) << (half) * LANES / 2)
+/* Whether a half has a block that is computed at full rate. */
+#define AT_FULL_RATE(chosen, half) (((chosen) >> FULL_RATE & HALF(half)) != 0)
 
 static int NAME(forward)(const Job *job, int32_t base, int32_t end, int32_t first, int32_t last,
                          const void *wide, const void *narrow) {
-    const int frames = job->segments + job->pieces - 1;
     const size_t size = (size_t)job->size;
-    D(Vector) energy[MOST_FRAMES];
-    F(Vector) single[MOST_FRAMES];
+    D(Vector) energy[MOST_FRAMES], power;
+    F(Vector) single[MOST_FRAMES], power_f;
     char *scratch = aligned_alloc(64, NAME(scratch_bytes)(job));
     if (!scratch) return -1;
     for (int c = first; c < last; c++)
         for (int32_t g = base; g < end; g++) {
             float *output = job->output + (size_t)c * (size_t)job->frames;
-            uint16_t *uneven = job->uneven + (size_t)c * job->groups + g;
-            F(energies)(job, c, g, 0, (const F(Complex) *)narrow + (size_t)(g - base) * size, scratch, single);
-            *uneven = NAME(uneven_blocks)(job, c, frames, single);
-            ADD(single, ~*uneven & WHOLE, 0, LANES)
+            uint32_t *chosen = job->chosen + (size_t)c * job->groups + g;
+            const F(Complex) *rounded = (const F(Complex) *)narrow + (size_t)(g - base) * size;
+            power_f = F(energies)(job, c, g, 0, 0, rounded, scratch, single);
+            const unsigned uneven = F(quiet)(job, c, g, 0, job->evenness, single, power_f);
+            *chosen = uneven;
+            ADD(single, ~uneven & WHOLE, 0, LANES)
             for (int half = 0; half < 2; half++) {
-                if (!(*uneven & HALF(half))) continue;
+                if (!(uneven & HALF(half))) continue;
                 const D(Complex) *x = (const D(Complex) *)wide + (2 * (size_t)(g - base) + half) * size;
-                D(energies)(job, c, g, half, x, scratch, energy);
-                ADD(energy, *uneven, half * LANES / 2, LANES / 2)
+                power = D(energies)(job, c, g, half, 0, x, scratch, energy);
+                if (D(narrow)(job, c, g)) {
+                    const unsigned steep = D(quiet)(job, c, g, half, job->steepness, energy, power);
+                    *chosen |= (steep << half * LANES / 2 & uneven) << FULL_RATE;
+                    if (AT_FULL_RATE(*chosen, half)) D(energies)(job, c, g, half, 1, x, scratch, energy);
+                }
+                ADD(energy, uneven, half * LANES / 2, LANES / 2)
             }
         }
     free(scratch);
@@ -122,13 +110,15 @@ static int NAME(backward)(const Job *job, int32_t base, int32_t end, int32_t fir
         memset(sum_f, 0, sizeof *sum_f * size);
         for (int32_t g = base; g < end; g++) {
             const size_t at = (size_t)(g - base) * size;
-            const unsigned uneven = job->uneven[(size_t)c * job->groups + g], even = ~uneven & WHOLE;
+            const uint32_t chosen = job->chosen[(size_t)c * job->groups + g];
+            const unsigned uneven = chosen & WHOLE, even = ~uneven & WHOLE;
             if (even)
-                by_width += F(gradients)(job, c, g, 0, even, (const F(Complex) *)narrow + at, scratch, sum_f);
+                by_width += F(gradients)(job, c, g, 0, even, 0, (const F(Complex) *)narrow + at, scratch, sum_f);
             for (int half = 0; half < 2; half++) {
                 if (!(uneven & HALF(half))) continue;
                 const D(Complex) *x = (const D(Complex) *)wide + 2 * at + half * size;
-                by_width += D(gradients)(job, c, g, half, uneven >> half * LANES / 2, x, scratch, sum);
+                const unsigned blocks = uneven >> half * LANES / 2;
+                by_width += D(gradients)(job, c, g, half, blocks, AT_FULL_RATE(chosen, half), x, scratch, sum);
             }
         }
         for (size_t n = 0; n < size; n++) {
@@ -163,7 +153,10 @@ static int NAME(waveform)(const Job *job, int32_t base, int32_t first, int32_t l
             float *out = windows + ((size_t)(g - base) * LANES + half * LANES / 2) * size;
             D(Complex) *from = sum, *to = sum + size;
             memset(sum, 0, sizeof *sum * size);
-            for (int c = 0; c < job->channels; c++) D(waveform)(job, c, g, half, x, scratch, sum);
+            for (int c = 0; c < job->channels; c++) {
+                const uint32_t chosen = job->chosen[(size_t)c * job->groups + g];
+                D(waveform)(job, c, g, half, AT_FULL_RATE(chosen, half), x, scratch, sum);
+            }
             D(stages)(1, job->size, 1, &from, &to, twiddle_d[log2_of(job->size)]);
             for (size_t n = 0; n < size; n++)
                 for (int l = 0; l < LANES / 2; l++) out[(size_t)l * size + n] = 2 * (float)from[n].re[l];
@@ -176,6 +169,7 @@ static int NAME(waveform)(const Job *job, int32_t base, int32_t first, int32_t l
 #undef ADD
 #undef WHOLE
 #undef HALF
+#undef AT_FULL_RATE
 #undef F
 #undef D
 #undef NAME

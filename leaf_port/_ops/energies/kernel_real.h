@@ -155,24 +155,38 @@ typedef struct {
     R(Complex) *block, *spare; /* the filtered block, and as much space */
     R(Vector) *energy;
     int narrow, points, first, width, length; /* length: of the energies that are pooled */
+    R(Vector) power; /* the mean square of the whole block, as rounding errors are even over all of it */
 } R(Filtered);
 
-static R(Filtered) R(filter)(const Job *job, int channel, int32_t group, int half, const R(Complex) *x, char *scratch) {
+static int R(narrow)(const Job *job, int channel, int32_t group) {
+    return job->channel[channel].points < job->size && !job->masked[group];
+}
+
+/* `wholly`: at full rate though the filter's band is narrow. */
+static R(Filtered) R(filter)(const Job *job, int channel, int32_t group, int half, int wholly, const R(Complex) *x,
+                             char *scratch) {
     const Channel *kind = job->channel + channel;
     R(Filtered) made;
     R(Complex) *a = (R(Complex) *)scratch, *b = a + job->size;
     made.energy = (R(Vector) *)(b + job->size);
-    made.narrow = kind->points < job->size && !job->masked[group];
+    made.narrow = R(narrow)(job, channel, group) && !wholly;
     made.points = made.narrow ? kind->points : job->size;
     made.first = made.narrow ? kind->first : 0;
     made.width = made.narrow ? kind->width : job->size;
     made.length = made.narrow ? made.points : job->segments * job->hop;
     made.block = R(filtered)(job, x, channel, made.points, made.first, made.width, a, b);
     made.spare = made.block == a ? b : a;
+    made.power = (R(Vector)){0};
     for (int t = 0; t < made.length; t++) {
         const R(Complex) y = made.block[t];
         made.energy[t] = y.re * y.re + y.im * y.im;
+        made.power += made.energy[t];
     }
+    for (int t = made.length; t < made.points; t++) {
+        const R(Complex) y = made.block[t];
+        made.power += y.re * y.re + y.im * y.im;
+    }
+    made.power /= (REAL)made.points;
     if (!made.narrow && job->masked[group]) R(mask)(job, group, half, made.energy);
     return made;
 }
@@ -186,10 +200,33 @@ static void R(pool)(const Job *job, int channel, const R(Filtered) *made, const 
         R(pool_full)(job, made->energy, window + (size_t)channel * job->hop * job->pieces, pooled);
 }
 
-static void R(energies)(const Job *job, int channel, int32_t group, int half, const R(Complex) *x, char *scratch,
-                        R(Vector) *pooled) {
-    R(Filtered) made = R(filter)(job, channel, group, half, x, scratch);
+/* The energies of a block's frames; returns its power. */
+static R(Vector) R(energies)(const Job *job, int channel, int32_t group, int half, int wholly,
+                             const R(Complex) *x, char *scratch, R(Vector) *pooled) {
+    R(Filtered) made = R(filter)(job, channel, group, half, wholly, x, scratch);
     R(pool)(job, channel, &made, (const REAL *)OF_PRECISION(window), (const REAL *)OF_PRECISION(table), pooled);
+    return made.power;
+}
+
+/* A bit for each block with a frame whose mean energy is less of the block's power than `least`. Where
+ * a frame has a small part of its window in the block, the rest of it comes from another one. */
+static unsigned R(quiet)(const Job *job, int channel, int32_t group, int half, double least, const R(Vector) *pooled,
+                         R(Vector) power) {
+    const int frames = job->segments + job->pieces - 1;
+    const Lane *lane = job->lane + (size_t)group * LANES + half * WIDTH;
+    const double *weight = job->weight + (size_t)channel * (size_t)frames;
+    double most = 0.0;
+    unsigned found = 0;
+    for (int f = 0; f < frames; f++)
+        if (weight[f] > most) most = weight[f];
+    for (int f = 0; f < frames; f++) {
+        const double part = weight[f] / most;
+        if (part < LEAST_PART) continue;
+        const R(Vector) limit = power * (REAL)(least * weight[f] * (part < SMALL_PART ? SMALL_PART : part));
+        for (int l = 0; l < WIDTH; l++)
+            if (pooled[f][l] < limit[l] && lane[l].shown <= f && f < lane[l].hidden) found |= 1u << l;
+    }
+    return found;
 }
 
 /* The gradient of each energy that is pooled, from those of the block's frames. */
@@ -241,11 +278,11 @@ static R(Complex) *R(returned)(const Job *job, int channel, int32_t group, int h
 
 /* Adds the gradient by the filter's spectrum, halved, to `sum`; returns that by the window's width.
  * Of the blocks whose bit is set. */
-static double R(gradients)(const Job *job, int channel, int32_t group, int half, unsigned blocks,
+static double R(gradients)(const Job *job, int channel, int32_t group, int half, unsigned blocks, int wholly,
                            const R(Complex) *x, char *scratch, R(Complex) *sum) {
     const int frames = job->segments + job->pieces - 1, last = job->size - 1;
     R(Vector) change[MOST_FRAMES], pooled[MOST_FRAMES], by_width = {0};
-    R(Filtered) made = R(filter)(job, channel, group, half, x, scratch);
+    R(Filtered) made = R(filter)(job, channel, group, half, wholly, x, scratch);
     R(changes)(job, channel, group, half, blocks, change);
     R(pool)(job, channel, &made, (const REAL *)OF_PRECISION(slope), (const REAL *)OF_PRECISION(slope_table), pooled);
     for (int f = 0; f < frames; f++) by_width += pooled[f] * change[f];
@@ -262,11 +299,11 @@ static double R(gradients)(const Job *job, int channel, int32_t group, int half,
 }
 
 /* Adds the gradient by the blocks' own spectrum, halved, to `sum`. */
-__attribute__((unused)) static void R(waveform)(const Job *job, int channel, int32_t group, int half,
+__attribute__((unused)) static void R(waveform)(const Job *job, int channel, int32_t group, int half, int wholly,
                                                 const R(Complex) *x, char *scratch, R(Complex) *sum) {
     const REAL *h = (const REAL *)OF_PRECISION(spectrum) + 2 * (size_t)channel * (size_t)job->size;
     R(Vector) change[MOST_FRAMES];
-    R(Filtered) made = R(filter)(job, channel, group, half, x, scratch);
+    R(Filtered) made = R(filter)(job, channel, group, half, wholly, x, scratch);
     R(changes)(job, channel, group, half, ~0u, change);
     const R(Complex) *from = R(returned)(job, channel, group, half, &made, change);
     for (int j = 0; j < made.width; j++) { /* times the conjugate of the filter */

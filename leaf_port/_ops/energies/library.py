@@ -22,7 +22,7 @@ LEVELS = ("baseline", "avx2", "avx512")
 MOST_FRAMES = 64  # of a block
 LARGEST = 1 << 16  # samples of a block
 
-_ABI = 3
+_ABI = 4
 
 CHANNEL = np.dtype(
     [("points", "<i4"), ("first", "<i4"), ("width", "<i4"), ("unused", "<i4"), ("table", "<i8")]
@@ -49,6 +49,7 @@ class Job(ctypes.Structure):
         *((name, ctypes.c_int32) for name in ("channels", "groups")),
         ("frames", ctypes.c_int64),
         ("evenness", ctypes.c_double),
+        ("steepness", ctypes.c_double),
         *(
             (name, ctypes.c_void_p)
             for name in (
@@ -66,7 +67,7 @@ class Job(ctypes.Structure):
                 "slope_table",
                 "slope_table_f",
                 "weight",
-                "uneven",
+                "chosen",
                 "output",
                 "output_gradient",
                 "spectrum_gradient",

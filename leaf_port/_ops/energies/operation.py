@@ -29,8 +29,9 @@ LARGEST_SAMPLE = 1e15
 
 @dataclass
 class Kept:
-    """Filters of the last call without gradients, and the weights that they were made of."""
+    """Filters of the last call without gradients, and what they were made of."""
 
+    shape: Shape
     kernel: Tensor
     width: Tensor
     filters: Filters
@@ -118,11 +119,18 @@ class FusedEnergies:
 
     @torch.no_grad()
     def _kept_filters(self, conv: GaborConv1d, pool: GaussianLowpass, shape: Shape) -> Filters:
-        kept, kernel, width = self._kept, conv.kernel, pool.kernel
-        # By value: whoever writes through `.data` changes no version.
-        if kept is None or not (_same(kept.kernel, kernel) and _same(kept.width, width)):
+        kept, width = self._kept, pool.kernel
+        kernel = conv.constraints["kernel"](conv.kernel)
+        # By value: whoever writes through `.data` changes no version. By shape: a part may have
+        # been replaced by one of the same weights.
+        if (
+            kept is None
+            or kept.shape != shape
+            or not (_same(kept.kernel, kernel) and _same(kept.width, width))
+        ):
             filters = _filters(conv, pool, shape, slopes=False)[2]
-            kept = self._kept = Kept(kernel.clone(), width.clone(), filters)
+            # A constrained kernel is another tensor than the weights.
+            kept = self._kept = Kept(shape, kernel, width.clone(), filters)
         return kept.filters
 
 
