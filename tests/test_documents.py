@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from parity.report import edits
+
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 DOCUMENTS = [
@@ -112,3 +114,10 @@ def test_the_quick_start_trains() -> None:
     losses = [float(line.split()[-1]) for line in printed.getvalue().splitlines()]
     assert len(losses) == 2
     assert all(0 < loss < 10 for loss in losses)
+
+
+def test_figures_of_edits_are_the_record() -> None:
+    record = edits.load()
+    assert record is not None
+    page = (ROOT / "docs" / "edits.md").read_text(encoding="utf-8")
+    assert edits.markdown(record).strip() in page

@@ -264,16 +264,19 @@ def _units(
 ) -> dict[str, Array]:
     """The root mean squares of what the disturbances do to each element."""
     total = {name: np.zeros(array.shape) for name, array in exact.items()}
+    floating = [name for name, each in exact.items() if np.issubdtype(each.dtype, np.floating)]
     magnitudes = Magnitudes()
+    plain = runner.Run(torch.float64, arithmetic)
+    built = runner.BuiltLayer(functools.partial(runner.ready, spec, question.case, plain))
     for seed in range(runs):
         noise = functools.partial(_noise, seed, within, magnitudes, transform)
         run = runner.Run(torch.float64, arithmetic, noise, seed)
-        disturbed = runner.answer(spec, question, run).arrays()
-        for name, array in exact.items():
-            if np.issubdtype(array.dtype, np.floating):
-                finite = np.isfinite(array) & np.isfinite(disturbed[name])
-                apart = np.subtract(disturbed[name], array, where=finite, out=np.zeros(array.shape))
-                total[name] += apart**2
+        disturbed = runner.answer(spec, question, run, built).arrays()
+        for name in floating:
+            with np.errstate(invalid="ignore"):  # of two infinities
+                apart = np.asarray(disturbed[name] - exact[name])
+            apart[~np.isfinite(apart)] = 0.0
+            total[name] += np.square(apart, out=apart)
     for name, size in spec.exceptions.constants(question.case.config).items():
         if name in total:
             total[name] += runs * size**2

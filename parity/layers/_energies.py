@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -27,6 +28,7 @@ from leaf_port._ops.energies import (
     operation,
     reach,
 )
+from leaf_port.constraints import GaborConstraint
 from leaf_port.initializers import Constant
 
 # A sum of squares of which each is as near as float32's rounding allows: some units of it.
@@ -144,6 +146,7 @@ GRADIENTS = (
     Some(51, 2, 700, (700, 300), silent=(0, 299), deaf=(0, 150)),
     Some(51, 40, 1000, padding=padding.VALID),  # the end that no frame hears
     Some(51, 51, 101, padding=padding.VALID),
+    Some(51, 51, 128, padding=padding.VALID),  # whose last sample alone no frame hears
     # The ends of clips that no frame hears; the second has as many frames as its last clip samples.
     Some(51, 51, 900, (900, 101), padding=padding.VALID),
     Some(51, 51, 700, (700, *(130,) * 9), padding=padding.VALID),
@@ -371,6 +374,31 @@ def small_parts() -> str:
     return ""
 
 
+def several_gradients() -> str:
+    """Whether gradients by several changes at once, which no kernel can read, are each one's."""
+    some = Some(51, 20, 700)
+    for engine in engines():
+        for energies in ("auto", "fft"):
+            clips, leaves = _leaves(some, leaf := some.leaf(energies), GIVEN[:3])
+            made, sources = leaf.energies(clips), list(leaves.values())
+            changes = torch.stack([some.change(made), some.change(made).flip(1)])
+            found = torch.autograd.grad(made, sources, changes, is_grads_batched=True)
+            for i, change in enumerate(changes):
+                right = _by_change(some, change)
+                if problem := _wrong(
+                    dict(zip(leaves, (each[i] for each in found), strict=True)), right
+                ):
+                    return f"{engine}: {energies}: {problem}"
+    return ""
+
+
+def _by_change(some: Some, change: Tensor) -> dict[str, Tensor]:
+    """In float64, by the three layers."""
+    clips, leaves = _leaves(some, leaf := some.leaf("direct").double(), GIVEN[:3])
+    found = torch.autograd.grad(leaf.energies(clips), list(leaves.values()), change.double())
+    return dict(zip(leaves, found, strict=True))
+
+
 def gradients_of_gradients() -> str:
     """Whether a gradient's own gradients are those of float64, whatever is asked."""
     same = Some(20, 7, 90, (90, 33))
@@ -458,6 +486,7 @@ def _by_defaults(some: Some) -> str:
     usual = _both(leaf, clips, some)
     with torch.device("meta"):
         elsewhere = _both(leaf, clips, some)
+        by_edge = _by_edge(leaf, clips, some)
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float16)
     try:
@@ -467,7 +496,18 @@ def _by_defaults(some: Some) -> str:
     for name, each in (("device", elsewhere), ("dtype", half)):
         if not _same(each, usual):
             return f"another default {name}: other numbers"
-    return ""
+    return "" if _same(by_edge, _by_edge(leaf, clips, some)) else "backward there: other numbers"
+
+
+def _by_edge(leaf: Leaf, clips: Tensor, some: Some) -> list[Tensor]:
+    """Gradients by an edge of the graph, in whose backward torch has its default device on."""
+    leaf.zero_grad()
+    given = clips.detach().requires_grad_()
+    energies = leaf.energies(given, some.known)
+    edge = torch.autograd.graph.get_gradient_edge(energies)
+    torch.autograd.backward([edge], [torch.ones(energies.shape, device="cpu")])
+    asked = given, leaf.get_parameter("complex_conv.kernel")
+    return [each.grad for each in asked if each.grad is not None]
 
 
 def under_autocast() -> str:
@@ -565,22 +605,27 @@ def out_of_range() -> str:
 
 
 def changes_out_of_range() -> str:
-    """Whether gradients that are infinite give the filters NaN as layers do, of silence too."""
+    """Whether gradients that are infinite give the filters NaN as layers do, of silence too.
+
+    One infinite number among others does it.
+    """
     some = Some(51, 20, 500)
-    for clips in (some.clips(), torch.zeros(1, some.samples, 1)):
-        right = _by_infinite(some.leaf("direct"), clips).isnan()
+    silence = torch.zeros(1, some.samples, 1)
+    for clips, frames in itertools.product((some.clips(), silence), (1, None)):
+        right = _by_infinite(some.leaf("direct"), clips, frames).isnan()
         for engine in engines():
             for way in ("auto", "fft"):
-                found = _by_infinite(some.leaf(way), clips)
+                found = _by_infinite(some.leaf(way), clips, frames)
                 if not (right.any() and torch.equal(found.isnan(), right)):
                     return f"{engine}: {way}: infinite gradients give {found.flatten().tolist()}"
     return ""
 
 
-def _by_infinite(leaf: Leaf, clips: Tensor) -> Tensor:
-    """The filters' gradient by an infinite one."""
+def _by_infinite(leaf: Leaf, clips: Tensor, frames: int | None) -> Tensor:
+    """The filters' gradient by one that is infinite in the first frames, or in all."""
     energies, kernel = leaf.energies(clips), leaf.get_parameter("complex_conv.kernel")
-    change = torch.full_like(energies, torch.inf)
+    change = torch.ones_like(energies)
+    change[:, :frames] = torch.inf
     return torch.autograd.grad(energies, kernel, change)[0]
 
 
@@ -616,6 +661,23 @@ def kept_filters() -> str:
                 found, right = leaf.energies(some.clips()), fresh.energies(some.clips())
             if not torch.equal(found, right) or torch.equal(found, before):
                 return f"{engine}: {name} has changed, and the energies have not"
+        with torch.no_grad(), mock.patch.object(operation, "_filters") as made:
+            leaf.energies(some.clips())
+        if made.called:
+            return f"{engine}: filters are made anew for the same weights"
+        for hop in (25, 10):  # of windows as long, with the same widths
+            leaf.pooling.strides = hop  # type: ignore[assignment]
+            other = dataclasses.replace(some, hop=hop).leaf()
+            other.load_state_dict(leaf.state_dict())
+            with torch.no_grad():
+                if not torch.equal(leaf.energies(some.clips()), other.energies(some.clips())):
+                    return f"{engine}: the hop has changed, and the filters have not"
+        with torch.no_grad():
+            before = leaf.energies(some.clips())
+            constraints: Any = leaf.complex_conv.constraints
+            constraints["kernel"] = GaborConstraint(5)
+            if torch.equal(leaf.energies(some.clips()), before):
+                return f"{engine}: the constraint has changed, and the filters have not"
     return ""
 
 
@@ -660,12 +722,32 @@ def in_double() -> str:
     return "" if found == right else f"they are {found}"
 
 
+def groups_cut_off() -> str:
+    """Whether a group of blocks is told as cut off exactly if an end of a clip cuts one of it off.
+
+    The others are computed at a lower rate: a clip's numbers would depend on those beside it.
+    """
+    shape = blocks.shape(51, 20)
+    assert shape is not None  # noqa: S101
+    step = shape.segments * shape.hop
+    for count in (1, 4):
+        clips = blocks.clips_of(torch.zeros(3, 20 * step), shape, padding.SAME, [20 * step] * 3)
+        lanes, masked = blocks.lanes(clips, shape, count)
+        cut = ((lanes["first"] > 0) | (lanes["last"] < step)).reshape(-1, count).any(1)
+        if masked.tolist() != cut.astype(int).tolist() or cut.all() or not cut.any():
+            return f"of groups of {count}, {masked.tolist()} are told"
+    return ""
+
+
 def bands() -> str:
     """Whether a narrow band has the bins that are not negligible, and twice as many points."""
     frontends = {
         "51 taps": Some(51, 20, 1).leaf(),
         "401 taps": Some(401, 160, 1).leaf(),
         "2001 taps": _of_one_band(2001, 800, 164.0),  # 256 points of 8192
+        "two taps": Leaf(window_len=0.1, window_stride=0.1),
+        # Trained: some filters have side lobes about as high as what is negligible.
+        "fsdd-leaf": Leaf.from_pretrained("fsdd-leaf"),
     }
     for name, leaf in frontends.items():
         assert isinstance(leaf.complex_conv, GaborConv1d)  # noqa: S101
@@ -696,23 +778,126 @@ def _of_band(band: Any, spectrum: Tensor) -> str:
 def beats() -> str:
     """Whether two tones at the edges of a narrow band beat, nearly as fast as its points can hold.
 
-    Each is 79 dB below a tone in its middle. A rounding error is as large beside them.
+    Each is 100 dB below a tone in its middle.
     """
     time = torch.arange(3000)
     tones = (torch.cos(0.45 * time) + torch.cos(1.55 * time)).reshape(1, -1, 1)
     for hop in (80, 67):  # segments start on points, and between them
-        given = 201, hop, 7.75  # the filter has 255 bins and 512 points of 1024
+        given = 201, hop, 8.7  # the filter has 255 bins and 512 points of 1024
         with torch.no_grad():
             exact = _of_one_band(*given, "direct").double().energies(tones.double())
             for engine in engines():
                 found = _of_one_band(*given).energies(tones)
                 off = float(((found - exact).abs() / exact)[:, 3:-3].max())
-                if off > 2.0**-6:
+                if off > 2.0**-16:
                     return f"{engine}: a hop of {hop}: {off:.1e} off"
     return ""
 
 
-def _of_one_band(taps: int, hop: int, width: float, energies: str = "fft") -> Leaf:
+def quiet_clips() -> str:
+    """Whether clips that are 2^-30 times as loud have gradients 2^-60 times as great."""
+    for engine in engines():
+        for some in (SHAPES[0], SHAPES[2]):
+            clips, made = some.clips(), []
+            for scale in (1.0, 2.0**-30):
+                leaf = some.leaf()
+                energies = leaf.energies(clips * scale)
+                leaves = (
+                    leaf.get_parameter(f"{name}.kernel") for name in ("complex_conv", "pooling")
+                )
+                found = torch.autograd.grad(energies, list(leaves), some.change(energies))
+                made.append([each / scale**2 for each in found])
+            for usual, quiet in zip(*made, strict=True):
+                if not (usual - quiet).norm() <= GRADIENT_BOUND * usual.norm():
+                    return f"{engine}: {some.taps} taps: other gradients"
+    return ""
+
+
+def weights() -> str:
+    """Whether the parts of the windows in a block's frames are the sums of low-passed windows."""
+    for hop in (160, 67):
+        some = Some(401, hop, 1)
+        leaf, shape = some.leaf(), blocks.shape(401, hop)
+        assert isinstance(leaf.complex_conv, GaborConv1d)  # noqa: S101
+        assert isinstance(leaf.pooling, GaussianLowpass)  # noqa: S101
+        assert shape is not None  # noqa: S101
+        made = operation._filters(leaf.complex_conv, leaf.pooling, shape, slopes=False)[2]
+        for weight, kind in zip(made.weight, made.channel, strict=True):
+            if kind["points"] < shape.size:
+                size = int(kind["points"]) * shape.frames
+                table = made.windows.table[int(kind["table"]) :][:size].view(-1, shape.frames)
+                # A sum of n numbers rounds n - 1 times; the transforms round less often.
+                allowed = shape.size * torch.finfo(torch.float64).eps * table.abs().sum(0).max()
+                if bool(((table.sum(0) - weight).abs() > allowed).any()):
+                    return f"a hop of {hop}: other sums"
+    return ""
+
+
+def silent_clips() -> str:
+    """Whether silence has gradients of exactly zero, however great those by its energies are."""
+    greatest = torch.finfo(torch.float32).max
+    for engine in engines():
+        for samples in (401, 900):
+            leaf = Some(401, 160, samples).leaf()
+            clips = torch.zeros(2, samples, 1, requires_grad=True)
+            energies = leaf.energies(clips)
+            names = "complex_conv.kernel", "pooling.kernel"
+            leaves = clips, *map(leaf.get_parameter, names)
+            found = torch.autograd.grad(energies, leaves, torch.full_like(energies, greatest))
+            if any(bool((each != 0.0).any()) for each in found):  # a NaN is another number
+                return f"{engine}: {samples} samples: they are not zero"
+    return ""
+
+
+def after_a_click() -> str:
+    """Whether quiet frames beside a loud click, which share a block with it, are those of float64.
+
+    Where windows hear it last, and which blocks that makes uneven, decides who computes in float64.
+    """
+    clips = 1e-5 * noise(1, 16000)
+    clips[:, 3200:4390] = noise(1, 1190, seed=1)
+    clips[:, 3200] = 32.0
+    given = 401, 400, 2.0
+    wide = 0.4  # the pooling windows
+    with torch.no_grad():
+        exact = _of_one_band(*given, "direct", wide).double().energies(clips.double()[..., None])
+        for engine in engines():
+            found = _of_one_band(*given, pooling=wide).energies(clips[..., None])
+            if problem := _unlike(found, exact):
+                return f"{engine}: {problem}"
+    return ""
+
+
+def far_below_clicks() -> str:
+    """Whether frames beside clicks up to a million times louder are those of float64.
+
+    So are the gradients that a logarithm asks for. No frame may hear the click in its block.
+    """
+    for taps, hop in ((401, 160), (201, 67)):
+        some = Some(taps, hop, 6000)
+        clips = some.clips()
+        clips[0, 3000], clips[1, 100], clips[1, 4100] = 1e5, 3e3, -1e3
+        exact = _logarithms(some.leaf("direct").double(), clips.double())
+        for engine in engines():
+            energies, found = _logarithms(some.leaf(), clips)
+            if problem := _unlike(energies, exact[0]) or _wrong(found, exact[1]):
+                return f"{engine}: {taps} taps: {problem}"
+    return ""
+
+
+def _logarithms(leaf: Leaf, clips: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """Energies, and the gradients of the sum of their logarithms."""
+    names = {"filters": "complex_conv.kernel", "pooling": "pooling.kernel"}
+    leaves: dict[str, Tensor] = {name: leaf.get_parameter(each) for name, each in names.items()}
+    leaves["waveform"] = clips = clips.clone().requires_grad_()
+    energies = leaf.energies(clips)
+    found = torch.autograd.grad(energies, list(leaves.values()), 1 / energies.detach())
+    return energies.detach(), dict(zip(leaves, found, strict=True))
+
+
+def _of_one_band(
+    taps: int, hop: int, width: float, energies: str = "fft", pooling: float = 0.01
+) -> Leaf:
     """Of one filter that is as wide in time, and short windows."""
     return Leaf(
         n_filters=1,
@@ -720,14 +905,21 @@ def _of_one_band(taps: int, hop: int, width: float, energies: str = "fft") -> Le
         window_len=taps - 1,
         window_stride=hop,
         complex_conv_init=lambda _shape, dtype: torch.tensor([[1.0, width]], dtype=dtype),
-        pooling_init=Constant(0.01),
+        pooling_init=Constant(pooling),
         energies=energies,  # type: ignore[arg-type]
     )
 
 
 LAWS = {
     "bands of the filters of energies": bands,
+    "blocks that ends of clips cut off": groups_cut_off,
     "energies of a beat": beats,
+    "energies beside a click": after_a_click,
+    "energies far below a click": far_below_clicks,
+    "gradients of silence": silent_clips,
+    "gradients of quiet clips": quiet_clips,
+    "weights of a block's frames": weights,
+    "several gradients at once": several_gradients,
     "energies by each engine": values,
     "gradients by each engine": gradients,
     "gradients by each engine, whatever is asked": gradients_asked,

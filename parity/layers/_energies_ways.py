@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import os
 import pickle
 import shutil
@@ -11,7 +12,8 @@ import struct
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -23,8 +25,10 @@ from torch.overrides import TorchFunctionMode
 
 from leaf_port import GaborConv1d, GaussianLowpass, Leaf, SquaredModulus
 from leaf_port import padding as pads
-from leaf_port._ops.energies import by_kernel, by_rows, fused, library
+from leaf_port._ops.energies import by_kernel, by_rows, fused, library, operation
 from leaf_port._ops.energies.by_kernel import ByKernel, Pool
+from leaf_port._ops.energies.by_torch import ByTorch
+from leaf_port._ops.energies.library import Job, Kernel
 from leaf_port._ops.energies.operation import FusedEnergies
 from leaf_port.constraints import UnitNorm
 from leaf_port.errors import LeafError
@@ -507,7 +511,8 @@ def threads_used() -> str:
             leaf.energies(clips)
         if pool.call_args_list != [mock.call(min(count, 5))]:
             return f"torch has {count} threads, 5 filters: {pool.call_args_list}"
-    return ""
+    with mock.patch.object(by_kernel, "ThreadPoolExecutor") as begun, Pool(1):
+        return "a thread of its own is begun for one" if begun.called else ""
 
 
 def failing_threads() -> str:
@@ -532,7 +537,84 @@ def failing_threads() -> str:
     return "no error where a thread fails"
 
 
+def no_threads() -> str:
+    """Whether energies are the same where no thread begins any more, as when Python ends."""
+    some = Some(51, 20, 3001)
+    refused = RuntimeError("can't start new thread")
+    for engine in engines():
+        expected = some.leaf().energies(some.clips()).detach()
+        with (
+            mock.patch.object(torch, "get_num_threads", return_value=2),
+            mock.patch.object(ThreadPoolExecutor, "submit", side_effect=refused),
+        ):
+            if not torch.equal(some.leaf().energies(some.clips()), expected):
+                return f"{engine}: other numbers"
+    return ""
+
+
+def groups_at_once() -> str:
+    """Whether the kernel keeps the spectra of so many groups at once, however long a clip is."""
+    made: list[int] = []
+
+    def run(kernel: Kernel, name: str, job: Job, *numbers: int, **places: int) -> None:
+        if name == "forward":
+            made.append(numbers[1] - numbers[0])
+        call(kernel, name, job, *numbers, **places)
+
+    call = Kernel.call
+    for engine in engines():
+        some, made[:] = Some(51, 20, 60_000), []
+        with mock.patch.object(Kernel, "call", run):
+            some.leaf().energies(some.clips())
+        if engine != "off" and max(made) != by_kernel.GROUPS_AT_ONCE:
+            return f"{engine}: {max(made)} at once"
+    return ""
+
+
+def full_rate() -> str:
+    """Whether blocks are computed at full rate where frames are some 1e-9 of them, not 1e-7."""
+    asked = ((0, 0.0, False), (3000, 1.0, False), (3000, 3e-4, False), (3000, 3e-5, True))
+    for engine in engines():
+        for hop, (first, quiet, wanted) in itertools.product((160, 163), asked):
+            some = Some(401, hop, 6000)
+            clips = some.clips()
+            clips[:, first:] *= quiet
+            leaf = some.leaf()
+            leaf.get_parameter("pooling.kernel").data.fill_(0.4)  # which average what fades
+            with _computed() as made:
+                leaf.energies(clips)
+            if _is_at_full_rate(made) is not wanted:
+                return f"{engine}: a hop of {hop}: frames of {quiet**2:.0e}: {not wanted}"
+    return ""
+
+
+@contextlib.contextmanager
+def _computed() -> Iterator[list[ByKernel | ByTorch]]:
+    """What computes energies meanwhile."""
+    made: list[ByKernel | ByTorch] = []
+
+    def told(engine: ByKernel | ByTorch) -> ByKernel | ByTorch:
+        made.append(engine)
+        return engine
+
+    with (
+        mock.patch.object(operation, "ByKernel", lambda *given: told(ByKernel(*given))),
+        mock.patch.object(operation, "ByTorch", lambda *given: told(ByTorch(*given))),
+    ):
+        yield made
+
+
+def _is_at_full_rate(made: Sequence[ByKernel | ByTorch]) -> bool:
+    (engine,) = made
+    if isinstance(engine, ByTorch):
+        return bool(engine.steep)
+    return bool((engine.chosen >> 16).any())
+
+
 LAWS = {
+    "what is computed at full rate": full_rate,
+    "energies where no thread begins": no_threads,
+    "groups that the kernel keeps at once": groups_at_once,
     "windows whose energies are computed at once": windows,
     "frontends whose energies are computed at once": frontends,
     "tensors whose energies are computed at once": tensors,

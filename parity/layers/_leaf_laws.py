@@ -10,9 +10,11 @@ from unittest import mock
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from leaf_port import (
     ChannelsFirst,
+    ChannelWiseLearnablePooling1d,
     Constant,
     Conv1d,
     GaborConv1d,
@@ -20,14 +22,18 @@ from leaf_port import (
     GaussianLowpass,
     Leaf,
     MaxPooling1d,
+    NormalizedConv1d,
     SampleRateWarning,
     SincConv1d,
     SincNet,
     SincNetPlus,
     SpecAugment,
     _rates,
+    _registry,
+    pretrained,
 )
 from leaf_port._bands import of_layer
+from leaf_port._lengths import by_length
 from leaf_port._ops.energies.choice import Energies
 from leaf_port.errors import LeafError
 from parity.layers._common import asked_memory
@@ -88,7 +94,13 @@ def channels_of_the_users() -> str:
         features = Leaf(n_filters=3, activation=activation)(_clips())
         if features.shape[-1] != 6:
             return f"{features.shape[-1]} channels behind {activation}, not 6"
-    return ""
+    heard = list[Tensor]()
+    activation = nn.ReLU()
+    activation.register_forward_hook(lambda _layer, inputs, output: heard.extend([*inputs, output]))
+    with torch.enable_grad():
+        Leaf(n_filters=3, activation=activation)
+    silent = not any(each.requires_grad or bool(each.any()) for each in heard)
+    return "" if silent else "it hears something, or a gradient, when a frontend is built"
 
 
 @torch.no_grad()
@@ -334,6 +346,45 @@ class _Mine(Conv1d):
         return super().forward(inputs).repeat(1, 1, 2)
 
 
+def built_in_inference_mode() -> str:
+    """A frontend that was built in inference mode answers outside of it too."""
+    with torch.inference_mode():
+        leaf = Leaf(n_filters=3, compression_fn="log")
+        before = leaf(_clips())
+    return "" if torch.equal(leaf(_clips()), before) else "it answers otherwise"
+
+
+def memory_of_whole_numbers() -> str:
+    """A model that a folder describes gets memory of the dtypes that its buffers have."""
+    with torch.device("meta"):
+        layer = nn.BatchNorm1d(3)
+    dtype = pretrained.materialised(layer).num_batches_tracked.dtype
+    return "" if dtype == torch.int64 else f"a counter is {dtype}"
+
+
+@torch.no_grad()
+def lengths_elsewhere() -> str:
+    """Lengths tell the same where torch's default device has no values."""
+    for leaf in (Leaf(n_filters=3), Leaf(n_filters=3, mean_var_norm=True)):
+        usual = leaf(_clips(), lengths=[900, 500])
+        with torch.device("meta"):
+            found = leaf(_clips(), lengths=[900, 500])
+        if not torch.equal(found, usual):
+            return "under another default device they tell something else"
+        no_clip = _clips()[:0]
+        shapes = leaf(no_clip).shape, leaf(no_clip, lengths=[]).shape
+        if shapes[0] != shapes[1]:
+            return f"lengths of no clip make features of {tuple(shapes[1])}"
+    with FakeTensorMode():  # a graph knows how many clips are as long
+        by_length(lambda rows: rows, torch.empty(3, 5, 1), [5, 3, 5])
+    clips = torch.rand(2, 5, 1)
+    if by_length(lambda rows: rows, clips, [3, 3]).data_ptr() != clips.data_ptr():
+        return "clips of one length are copied"
+    if by_length(lambda rows: rows, clips[:0], []).shape != (0, 5, 1):
+        return "of no clip there is something"
+    return ""
+
+
 def taken_at_once() -> str:
     """Clips of several lengths are compressed at once, where no feature hears a later frame."""
     lengths = [900, 500]
@@ -437,6 +488,8 @@ def channels_first() -> str:
     """The other layout is the same features, of one clip or of several, and tells its frontend."""
     frontend = Leaf(n_filters=3)
     model, clips = ChannelsFirst(frontend), _clips()
+    if _registry.KINDS.get("ChannelsFirst") is not ChannelsFirst:
+        return "no folder may name it"
     if model._arguments() != {"frontend": frontend} or model.frontend is not frontend:
         return f"{model._arguments()} is told"
     features = frontend(clips).mT
@@ -462,6 +515,13 @@ def channels_first() -> str:
         else:
             return f"{tuple(given.shape)} is taken"
     return ""
+
+
+def parts_of_folders() -> str:
+    """Which classes of convolution and pooling a model's folder may name."""
+    parts = (Conv1d, GaborConv1d, NormalizedConv1d, GaussianLowpass, ChannelWiseLearnablePooling1d)
+    expected = {type(each(2, 3)).__name__: each for each in parts}
+    return "" if expected == _registry.PARTS else f"they are {sorted(_registry.PARTS)}"
 
 
 def centres_and_widths() -> str:

@@ -1,15 +1,19 @@
 """What the declarations of the classifiers share: layouts, weights found by walking the port."""
 
+import json
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
 
 from torch import Tensor, nn
 
 from leaf_port.normalization import BatchNormalization
 from parity import spec
 from parity.layers._common import normal, uniform
+from parity.port.seeded import seeded
 from parity.spec.random_arrays import Source
+
+Weights = Callable[[spec.Config], Mapping[str, spec.Weight]]
+"""By official path, of a configuration."""
 
 _KERNEL_AXES = {4: (3, 2, 0, 1), 3: (2, 1, 0), 2: (1, 0)}  # HWIO, WIO, IO to OIHW, OIW, OI
 
@@ -77,13 +81,25 @@ def _has_weights(module: nn.Module) -> bool:
     return next(module.parameters(), None) is not None
 
 
-def weights_of(build: Any) -> Any:
+def once(weights: Weights) -> Weights:
+    """Finds the weights of each configuration once: every run asks for them, and to walk a model is
+    to build it.
+    """
+    found: dict[str, Mapping[str, spec.Weight]] = {}
+
+    def of(config: spec.Config) -> Mapping[str, spec.Weight]:
+        key = json.dumps(config, sort_keys=True, default=repr)
+        if key not in found:
+            with seeded(0):  # what the first call draws, the next ones don't
+                found[key] = weights(config)
+        return found[key]
+
+    return of
+
+
+def weights_of(build: Callable[[spec.Config], nn.Module]) -> Weights:
     """A declaration's ``weights``, from the function that builds the port."""
-
-    def weights(config: spec.Config) -> Mapping[str, spec.Weight]:
-        return walk(build(config))
-
-    return weights
+    return once(lambda config: walk(build(config)))
 
 
 def overflowing(case: spec.Case) -> str:

@@ -107,6 +107,18 @@ def laid_out() -> str:
     return ""
 
 
+def published() -> str:
+    """The scales by themselves, at frequencies within and beyond the bounds of Bark."""
+    for hertz in (0.0, 50.0, 1000.0, 8000.0, 20000.0):
+        for found, expected in (
+            (scales.hz2bark(hertz), _bark(hertz)),
+            (scales.hz2erb(hertz), _erb(hertz)),
+        ):
+            if abs(found - expected) > ALLOWED * max(abs(expected), 1.0):
+                return f"{found:.12g} at {hertz:g} Hz, not {expected:.12g}"
+    return ""
+
+
 def _problems(made: Initializer, expected: Float64) -> Iterator[str]:
     count = len(expected)
     for column, what in enumerate(("centres", "deviations")):

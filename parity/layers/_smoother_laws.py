@@ -5,6 +5,7 @@ The official smoother is a loop over the frames, and here a loop is what both ar
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from torch.func import functional_call
 from leaf_port import ExponentialMovingAverage
 from leaf_port._ops import scan
 from leaf_port.postprocessing import FixedSmoother
+from parity.port.operations_watch import OperationsWatch
 from parity.spec.random_arrays import Source
 
 _CHANNELS, _FRAMES = 3, 9
@@ -172,6 +174,22 @@ def without_gradient() -> str:
     return ""
 
 
+def behind_vmap() -> str:
+    """What vmap has mapped has the gradients of clips one by one, by its inputs and by weights."""
+    for layer, trained in itertools.product(_smoothers(), (True, False)):
+        layer.double().requires_grad_(trained)
+        x, state = (each.double().unsqueeze(1).requires_grad_() for each in _clips())
+        given = x, state, *(layer.parameters() if trained else ())
+        mapped = torch.func.vmap(layer)(x, state)
+        looped = torch.stack([layer(*each) for each in zip(x, state, strict=True)])
+        change = torch.cos(torch.arange(mapped.numel())).double().reshape(mapped.shape)
+        found, right = (torch.autograd.grad(each, given, change) for each in (mapped, looped))
+        for one, other in zip(found, right, strict=True):
+            if (one - other).norm() > _ALLOWED * other.norm():
+                return f"{type(layer).__name__}: a gradient is another one"
+    return ""
+
+
 def kept() -> str:
     """For the gradient by a matrix the inputs are kept, and not the matrix itself."""
     saved: list[Tensor] = []
@@ -193,13 +211,30 @@ def kept() -> str:
 
 @torch.no_grad()
 def captured() -> str:
-    """A graph of one length has the same numbers, whatever is known of the length."""
+    """A graph of one length has the same numbers, whatever is known of the length.
+
+    It joins no slices, which a graph of any length could not: one of them may have no frame.
+    """
     for layer in _smoothers():
         clips = _clips()
-        with mock.patch.object(torch.compiler, "is_exporting", return_value=True):
+        exporting = mock.patch.object(torch.compiler, "is_exporting", return_value=True)
+        with exporting, OperationsWatch() as watch:
             exported = layer(*clips)
+        if watch.seen["cat"]:
+            return f"{type(layer).__name__}: exported, it joins slices"
         if not torch.equal(exported, layer(*clips)):
             return f"{type(layer).__name__}: exported, it gives other numbers"
+    return ""
+
+
+@torch.no_grad()
+def doublings() -> str:
+    """A graph of one length doubles no more often than this length needs."""
+    for frames, needed in ((1, 0), (4, 2), (5, 3)):
+        with OperationsWatch() as watch:
+            scan._doubling_of_any_length(torch.ones(1, frames, 1), torch.tensor([0.5]))
+        if watch.seen["index_select"] != needed:
+            return f"{frames} frames take {watch.seen}, not {needed} doublings"
     return ""
 
 
@@ -242,7 +277,9 @@ LAWS = {
     "derivatives of smoothers along float64": along_double,
     "gradients of smoothers under autocast": under_autocast,
     "smoothers behind no gradient": without_gradient,
+    "gradients behind a mapped smoother": behind_vmap,
     "what smoothers keep": kept,
     "exported smoothers": captured,
+    "doublings of exported smoothers": doublings,
     "traced smoothers": traced,
 }

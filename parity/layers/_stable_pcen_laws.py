@@ -248,6 +248,11 @@ def forward_mode() -> str:
     layer = _layer(_Asked(usual, np.array(_PARAMETERS[:8]), usual))
     x, along = torch.from_numpy(usual), torch.from_numpy(usual[:, ::-1].copy())
     slope = torch.func.jvp(layer, (x,), (along,))[1]
+    with torch.autograd.forward_ad.dual_level():
+        dual = layer(torch.autograd.forward_ad.make_dual(x, along))
+        other_way = torch.autograd.forward_ad.unpack_dual(dual).tangent
+    if other_way is None or not torch.equal(other_way, slope):
+        return "torch.autograd.forward_ad tells another one than torch.func.jvp"
     by_x = torch.func.grad(lambda x: (layer(x) * x.detach()).sum())(x)
     one, other = ((a * b).sum().item() for a, b in ((slope, x), (by_x, along)))
     return "" if abs(one - other) <= ALLOWED * abs(one) else f"{one:.17g} and {other:.17g}"

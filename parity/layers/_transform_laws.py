@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import warnings
 from typing import get_args
+from unittest import mock
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
 from leaf_port import fft_conv1d, overlap_add_conv1d
+from leaf_port._ops import fourier
 from leaf_port._ops.arithmetic import Arithmetic
+from leaf_port._ops.fft_convolution import spectrum_norm
+from parity.port.operations_watch import OperationsWatch
 from parity.spec.invariant import unlike
 from parity.spec.random_arrays import Source
 
@@ -40,6 +44,21 @@ def norm() -> str:
                 return f"{arithmetic}: the gradient at {scale:g} is {first.flatten().tolist()}"
             if not bool(torch.isfinite(second).all()):
                 return f"{arithmetic}: the second derivative at {scale:g} is not finite"
+    return ""
+
+
+def arithmetic_of_norm() -> str:
+    """The norm by itself is computed in the arithmetic that is asked for."""
+    asked: tuple[tuple[Arithmetic, bool], ...] = (
+        ("complex", True),
+        ("real", False),
+        ("auto", True),
+    )
+    for arithmetic, complex_ in asked:
+        with OperationsWatch() as watch:
+            spectrum_norm(_taps(1.0, 1.0, 1.0), 4, arithmetic)
+        if bool(watch.seen["_fft_r2c"]) is not complex_:
+            return f"{arithmetic}: {watch.seen}"
     return ""
 
 
@@ -106,4 +125,20 @@ def sizes() -> str:
         )
         if problem := unlike(*pair):
             return f"a transform of {size}: {problem}"
+    row = x[..., 0]
+    with torch.device("meta"):
+        found = fourier.rfft(row, 60)
+    if not all(map(torch.equal, found, fourier.rfft(row, 60))):
+        return "its tables are made where the default device is"
+    return ""
+
+
+def tables() -> str:
+    """Whether a transform of a size with factors has tables of no more numbers than the signal."""
+    for size in (1763, 2187, 2401):  # 41 x 43, powers of 3 and of 7
+        with mock.patch.object(fourier, "_turns", wraps=fourier._turns) as made:
+            fourier.rfft(torch.ones(1, size), size)
+        largest = max(call.args[0] * call.args[1] for call in made.call_args_list)
+        if largest > 43 / 41 * size:
+            return f"a transform of {size}: a table of {largest}"
     return ""

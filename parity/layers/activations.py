@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from leaf_port._model_layers import new_activation
+from leaf_port._model_layers import name_of, new_activation
 from parity import spec
 from parity.layers._common import by_torch
 from parity.layers._models import channels_last
@@ -71,6 +71,13 @@ def _far() -> str:
     return "" if off <= 2.0**-52 else f"off by {off:.1e}"
 
 
+def _named() -> str:
+    """Torch's softplus is told by Keras' name if it is linear as late as that one is here."""
+    told = {most: name_of(nn.Softplus(threshold=most)) for most in (20.0, 40.0, 41.0)}
+    names = [most for most, name in told.items() if name == "softplus"]
+    return "" if names == [40.0] else f"softplus is told of thresholds {names}"
+
+
 SPEC = spec.LayerSpec(
     name="activations",
     mirrors="models.py, lines 72, 80 (tf.keras.layers.Activation)",
@@ -103,6 +110,7 @@ SPEC = spec.LayerSpec(
     ),
     laws=(
         spec.Law("softplus far above zero", _far),
+        spec.Law("softplus by its name", _named),
         *(
             by_torch(name, operation, partial(new_activation, "ConvBlock", name), _SHAPE)
             for name, operation in (("elu", "elu"), ("selu", "elu"), ("relu6", "hardtanh"))

@@ -1,5 +1,9 @@
 """Magnitude of a filter's spectrum."""
 
+from functools import partial
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -9,6 +13,9 @@ from parity import spec
 from parity.layers._common import gabor_kernel
 from parity.layers._reasons import MATRIX_FOURIER, MKL_DOUBLE_FFT
 from parity.oracles.exact import gabor
+
+_FILTERS = torch.ones(5, 2, dtype=torch.complex64)
+_NO_INDEX: tuple[Any, ...] = (2, -1, True, 1.0, np.array([1]), torch.tensor([1]))
 
 
 class _Amplitude(torch.nn.Module):
@@ -73,8 +80,9 @@ SPEC = spec.LayerSpec(
     ),
     errors=(
         spec.ErrorCase("filters", lambda: impulse_responses.amplitude(torch.ones(5, 2), 0)),
-        spec.ErrorCase(
-            "i", lambda: impulse_responses.amplitude(torch.ones(5, 2, dtype=torch.complex64), 2)
+        *(
+            spec.ErrorCase("i", partial(impulse_responses.amplitude, _FILTERS, i))
+            for i in _NO_INDEX
         ),
     ),
 )

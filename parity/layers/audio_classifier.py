@@ -13,7 +13,7 @@ from leaf_port.models import AudioClassifier, ConvNet
 from parity import spec
 from parity.layers._common import below, gabor_kernel
 from parity.layers._frontends import GAUSSIAN, waveforms
-from parity.layers._models import overflowing, walk
+from parity.layers._models import once, overflowing, walk
 from parity.layers._reasons import CONSTANT_MAPS, FUSED_BATCH_NORMALISATION, WEIGHT_GRADIENT
 from parity.oracles.exact import frontends, models
 from parity.oracles.exact.types import below as part
@@ -148,7 +148,7 @@ SPEC = spec.LayerSpec(
     official=_official,
     configs=spec.grid(samples=[4000, 2711], frontend=[True, True], encoder=[True, False]),
     inputs=waveforms,
-    weights=_weights,
+    weights=once(_weights),
     initial=False,
     training=True,
     training_argument=True,

@@ -1,6 +1,7 @@
 """Preparation of the clips in the official example: 16 bits to floats, cut or pad, loudness."""
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -112,6 +113,15 @@ def _crop() -> str:
     return ""
 
 
+def _traced_crop() -> str:
+    """A graph of a clip that is as long as it is wanted pads one that is shorter."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # sizes are decided, and torch.jit is deprecated
+        graph = torch.jit.trace(lambda clip: data.align(clip, 9, offset=0), torch.arange(9.0))
+    found = graph(torch.ones(6)).tolist()
+    return "" if found == [1.0] * 6 + [0.0] * 3 else f"six ones are {found}"
+
+
 def _gain_at_its_bound() -> str:
     """Where the greatest gain is just the one wanted, it is a constant, as of tf.minimum."""
     clip = torch.tensor([0.5, -0.5] * 8, requires_grad=True)
@@ -194,6 +204,7 @@ SPEC = spec.LayerSpec(
     laws=(
         spec.Law("a crop", _crop),
         spec.Law("a random crop", _random_crop),
+        spec.Law("a traced crop", _traced_crop),
         spec.Law("where a crop is drawn", _where_it_is_drawn),
         spec.Law("a gain at its bound", _gain_at_its_bound),
         spec.Law("wider integers", _wider_integers),

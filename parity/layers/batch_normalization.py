@@ -7,10 +7,11 @@ from unittest import mock
 import torch
 from torch import Tensor
 
+from leaf_port._ops import synchronized
 from leaf_port.normalization import BatchNormalization, synchronize, unsynchronized
 from parity import spec
 from parity.layers._common import autocast_half, keras
-from parity.layers._models import walk
+from parity.layers._models import weights_of
 from parity.layers._signatures import AFFINE_LACKS, TOLD
 from parity.oracles.exact import normalisation
 from parity.spec.random_arrays import Source
@@ -127,6 +128,19 @@ def _two_processes() -> str:
     return "" if one.synchronized else "it is left unsynchronised"
 
 
+@torch.no_grad()
+def _counted() -> str:
+    """Values are counted where they are, exactly beyond what float32 holds, and of one row."""
+    many = (1 << 24) + 1
+    twice = mock.patch("torch.distributed.all_reduce", lambda total: total.mul_(2))
+    for values in (torch.zeros(1).expand(many), torch.zeros(1, 1).expand(many, 1)):
+        with twice, torch.device("meta"):
+            count = synchronized.var_mean(values, [0])[2]
+        if count != 2 * many:
+            return f"{count} values of {tuple(values.shape)} in each of two processes"
+    return ""
+
+
 def _read() -> str:
     """Its number of features and its momentum have torch's names."""
     layer = BatchNormalization(3, momentum=0.75)
@@ -157,7 +171,7 @@ SPEC = spec.LayerSpec(
         {"rank": 2, "axis": 1, "shape": (5, 3)},
     ],
     inputs=_inputs,
-    weights=lambda config: walk(_port(config)),
+    weights=weights_of(_port),
     sampling=spec.Sampling(
         axes=lambda config: {"inputs": ("batch", "time")[: config["axis"]]},
     ),
@@ -178,6 +192,7 @@ SPEC = spec.LayerSpec(
         spec.Law("the moving variance of few values", _few_values),
         spec.Law("what torch's tools read", _read),
         spec.Law("two processes of one batch", _two_processes),
+        spec.Law("how many values two processes have", _counted),
         spec.Law("what is forgotten", _forgotten),
     ),
     signatures=(

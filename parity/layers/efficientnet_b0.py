@@ -12,9 +12,9 @@ from leaf_port.efficientnet import BLOCKS, EfficientNetB0
 from leaf_port.normalization import BatchNormalization
 from parity import spec
 from parity.layers import _efficientnet_laws as own_laws
-from parity.layers import _encoder_laws
+from parity.layers import _encoder_laws, _installation_laws
 from parity.layers._common import autocast_half, normal, uniform
-from parity.layers._models import channels_last
+from parity.layers._models import channels_last, once
 from parity.layers._signatures import FIRST
 from parity.oracles.exact import efficientnet
 from parity.spec.random_arrays import Source
@@ -140,7 +140,7 @@ SPEC = spec.LayerSpec(
         known=[False, False, True],
     ),
     inputs=_inputs,
-    weights=_weights,
+    weights=once(_weights),
     too_large=[{"map": (64, 64), "channels": 1, "known": False, "default": True}],
     call=channels_last,
     initial=False,
@@ -184,6 +184,8 @@ SPEC = spec.LayerSpec(
         spec.Law("timm's names", _encoder_laws.names_of_timm),
         spec.Law("weights to timm and back", _encoder_laws.to_and_from_timm),
         spec.Law("encoders of timm", _encoder_laws.encoders_of_timm),
+        spec.Law("how an extra is installed", _installation_laws.hints),
+        spec.Law("how it is installed behind a link", _installation_laws.behind_a_link),
         spec.Law("a channel for all", own_laws.repeated_channel),
         spec.Law("inputs that do not vary", own_laws.constant_channels),
         autocast_half(EfficientNetB0, (2, 1, 32, 33)),

@@ -73,6 +73,7 @@ SPEC = spec.LayerSpec(
         spec.Law("derivatives forwards at infinities", _transform_laws.forwards),
         spec.Law("gradients under autocast", _transform_laws.under_autocast),
         spec.Law("transforms of all factors", _transform_laws.sizes),
+        spec.Law("tables of transforms", _transform_laws.tables),
         spec.Law("the table of devices", _device_laws.told),
         spec.Law("torch's own magnitude", _device_laws.torchs_magnitude),
     ),

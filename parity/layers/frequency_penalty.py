@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from leaf_port import L1L2, FFTConv1d, regularization_loss
 from parity import spec
+from parity.layers import _transform_laws
 from parity.layers._common import audio, keras, normal
 from parity.layers._reasons import MATRIX_FOURIER, TENSORFLOW_FFT
 from parity.oracles.exact import fft
@@ -114,6 +115,9 @@ SPEC = spec.LayerSpec(
         ),
     ),
     signatures=(spec.Signature(L1L2, "tensorflow.keras.regularizers.L1L2"),),
-    laws=(spec.Law("nothing regularised", _of_nothing),),
+    laws=(
+        spec.Law("nothing regularised", _of_nothing),
+        spec.Law("the arithmetic of the norm", _transform_laws.arithmetic_of_norm),
+    ),
     errors=(spec.ErrorCase("l1", lambda: L1L2(l1=float("nan")), "gives NaN"),),
 )

@@ -164,7 +164,11 @@ def _elsewhere() -> str:
     trust = mock.patch.object(_checks, "finite_tensor", lambda _owner, _name, values: values)
     with trust, FakeTensorMode(allow_non_fake_inputs=True), torch.device("lazy"):
         made = parameter("it", on_the_cpu, (3, 2))
-    return "" if made.device.type == "lazy" else f"made on {made.device}"
+    if made.device.type != "lazy":
+        return f"made on {made.device}"
+    with trust, FakeTensorMode(allow_non_fake_inputs=True):
+        made = parameter("it", lambda shape, _dtype: torch.zeros(shape, device="lazy"), (3, 2))
+    return "" if made.device.type == "cpu" else f"of values elsewhere, made on {made.device}"
 
 
 def _glorot() -> str:
@@ -250,6 +254,7 @@ SPEC = spec.LayerSpec(
         spec.Law("Glorot's rule for any shape", _glorot),
         spec.Law("a warning of Gabor filters", _warns),
         spec.Law("the band of a scale", _band),
+        spec.Law("published scales", _scale_laws.published),
         spec.Law("filters on every scale", _scale_laws.laid_out),
         spec.Law("the scale of filterbanks", _scale_laws.of_filterbanks),
     ),

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Module, SiLU
+from torch.nn import Module, SiLU, ZeroPad2d
 
 from leaf_port import (
     L1L2,
@@ -31,6 +31,7 @@ from leaf_port.errors import LeafError
 from leaf_port.initializers import Constant
 from parity import spec
 from parity.layers import (
+    _band_laws,
     _energies,
     _energies_ways,
     _files_together,
@@ -122,6 +123,11 @@ def _move(earlier: Leaf) -> None:
 
 def _unpadded() -> Leaf:
     return Leaf(n_filters=3, pooling_padding="VALID")
+
+
+def _longer() -> Leaf:
+    """Of an activation that adds 300 samples."""
+    return Leaf(n_filters=3, activation=ZeroPad2d((0, 0, 0, 300)))
 
 
 class _Windows(GaussianLowpass):
@@ -398,11 +404,19 @@ SPEC = spec.LayerSpec(
         spec.Law("what is learned", own_laws.learned),
         spec.Law("channels before frames", own_laws.channels_first),
         spec.Law("centres and widths", own_laws.centres_and_widths),
+        spec.Law("parts that a folder may name", own_laws.parts_of_folders),
+        spec.Law("bands of Gabor filters", _band_laws.of_gabor_filters),
+        spec.Law("bands of tied filters", _band_laws.of_tied_filters),
+        spec.Law("bands of sinc filters", _band_laws.of_sinc_filters),
+        spec.Law("bands of free filters", _band_laws.of_free_filters),
         spec.Law("a convolution without weights", own_laws.without_weights),
         spec.Law("the gradient by the waveform", own_laws.gradient_by_the_waveform),
         spec.Law("the first filters", own_laws.first_filters),
         spec.Law("channels without memory", own_laws.channels_without_memory),
         spec.Law("lengths taken at once", own_laws.taken_at_once),
+        spec.Law("built in inference mode", own_laws.built_in_inference_mode),
+        spec.Law("memory of whole numbers", own_laws.memory_of_whole_numbers),
+        spec.Law("lengths under another device", own_laws.lengths_elsewhere),
         spec.Law("what is told of its parts", own_laws.told_parts),
         spec.Law("the memory of its filters", own_laws.memory_of_filters),
         spec.Law("a warning of other rates", own_laws.other_rates_warn),
@@ -428,6 +442,15 @@ SPEC = spec.LayerSpec(
         spec.ErrorCase("pooling_bias", lambda: _biased(Module)),
         spec.ErrorCase("inputs", lambda: _unpadded()(_clips(), lengths=[900, 100])),
         *(spec.ErrorCase("lengths", partial(_unpadded().frames, given)) for given in _NO_LENGTHS),
+        *(
+            spec.ErrorCase(
+                "lengths", partial(Leaf(n_filters=3).energies, _clips()[..., None], given)
+            )
+            for given in ([], [900], [900, 0], [900, 901])
+        ),
+        spec.ErrorCase(
+            "lengths", lambda: _longer()(_clips(), lengths=[900, 500]), "cuts frames off"
+        ),
         spec.ErrorCase("pooling_cls", lambda: Leaf(pooling_cls=_Windows).frames(900)),
         spec.ErrorCase("frontend", lambda: ChannelsFirst(Leaf)),  # type: ignore[arg-type]
         spec.ErrorCase("inputs", lambda: ChannelsFirst(Leaf())([0.5])),

@@ -129,6 +129,17 @@ def _memory() -> str:
     return "" if asked == wanted else f"{asked}, not {wanted}"
 
 
+def _trained_afterwards() -> str:
+    """What it makes for other weights in inference mode serves training too."""
+    mel = MelFilterbanks(7, n_fft=441)
+    mel.load_state_dict(mel.state_dict())
+    clips = torch.ones(1, 900, dtype=torch.float64)
+    with torch.inference_mode():
+        mel(clips)
+    mel(clips.requires_grad_()).sum().backward()
+    return "" if mel.window.dtype == torch.float64 else f"its window is {mel.window.dtype}"
+
+
 def _warned() -> str:
     """Of filters without a bin, which no weights mend, whoever loads a folder is warned."""
     poor = {"kind": "MelFilterbanks", "arguments": {"n_filters": 128, "n_fft": 256}}
@@ -250,6 +261,7 @@ SPEC = spec.LayerSpec(
         spec.Law("a window of one sample", _one_sample),
         spec.Law("a compression with weights", _compressed),
         spec.Law("the memory of window and matrix", _memory),
+        spec.Law("training after inference", _trained_afterwards),
         spec.Law("a warning of narrow filters", _warns),
         spec.Law("frames without copies", _views),
         spec.Law("where it warns of narrow filters", _where),

@@ -26,6 +26,23 @@ def _of_two() -> str:
     return ""
 
 
+class _Convolution(torch.nn.Module):
+    """By segments of 12 samples."""
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return overlap_add_conv1d(inputs, torch.ones(5, 1, 1), 16, "real")
+
+
+def _of_one_segment() -> str:
+    """A graph takes any clip that is no longer than a segment, and knows that it is no longer."""
+    layer, free = _Convolution(), ({1: torch.export.Dim("time", min=1, max=12)},)
+    graph = torch.export.export(layer, (torch.ones(1, 7, 1),), dynamic_shapes=free).module()
+    for samples in (1, 12):
+        if not torch.equal(graph(torch.ones(1, samples, 1)), layer(torch.ones(1, samples, 1))):
+            return f"{samples} samples are answered otherwise"
+    return ""
+
+
 SPEC = spec.LayerSpec(
     name="overlap_add_conv1d",
     mirrors="convolution.py, lines 69-106",
@@ -82,7 +99,10 @@ SPEC = spec.LayerSpec(
             own={"arithmetic": ARITHMETIC},
         ),
     ),
-    laws=(spec.Law("a transform of two", _of_two),),
+    laws=(
+        spec.Law("a transform of two", _of_two),
+        spec.Law("a graph of a segment", _of_one_segment),
+    ),
     errors=(
         spec.ErrorCase(
             "arithmetic",

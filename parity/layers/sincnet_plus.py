@@ -21,6 +21,19 @@ def _weights(_config: spec.Config) -> Mapping[str, spec.Weight]:
     return {"_complex_conv/kernel": kernel, **GAUSSIAN, **pcen_weights(learned=False)}
 
 
+def _fixed() -> str:
+    """What makes it SincNet+ is no argument."""
+    fixed = "conv1d_cls complex_conv_init activation pooling_cls pooling_init compression_fn"
+    for name in fixed.split():
+        try:
+            SincNetPlus(n_filters=3, **{name: None})
+        except TypeError as error:
+            if name in str(error):
+                continue
+        return f"{name} is taken"
+    return ""
+
+
 SPEC = spec.LayerSpec(
     name="sincnet_plus",
     mirrors="frontend.py, lines 285-312",
@@ -57,6 +70,7 @@ SPEC = spec.LayerSpec(
         "kind": "SincNetPlus",
         "arguments": {"n_filters": config["filters"], "sample_rate": config["rate"]},
     },
+    laws=(spec.Law("what is fixed", _fixed),),
     signatures=(
         spec.Signature(SincNetPlus, "leaf_audio.frontend.SincNetPlus, leaf_audio.frontend.Leaf"),
     ),

@@ -202,6 +202,7 @@ SPEC = spec.LayerSpec(
         double=spec.Bound(5, 1.563),
         measured="torch 2.13.0, TF 2.13.1 and 2.21.0",
     ),
+    autocast=True,
     laws=(
         spec.Law("its own draws", _own_draws),
         spec.Law("the range of the draws", _ranges),

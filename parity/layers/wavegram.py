@@ -5,7 +5,7 @@ import torch
 from leaf_port.models import WaveGram
 from parity import spec
 from parity.layers._frontends import waveforms, wrong_waveforms
-from parity.layers._models import from_waveform, overflowing, walk
+from parity.layers._models import from_waveform, overflowing, weights_of
 from parity.layers._reasons import CONSTANT_MAPS, WEIGHT_GRADIENT
 from parity.oracles.exact import models
 from parity.spec.random_arrays import Source
@@ -39,7 +39,7 @@ SPEC = spec.LayerSpec(
     official=lambda _: spec.Ref("leaf_audio.models.WaveGram")(),
     configs=spec.grid(samples=[1003]),
     inputs=waveforms,
-    weights=lambda _: walk(WaveGram()),
+    weights=weights_of(lambda _: WaveGram()),
     call=from_waveform,
     initial=False,
     training=True,

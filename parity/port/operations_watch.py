@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from parity.port.dispatch_mode import DispatchMode
 
 
 class OperationsWatch(DispatchMode):
-    """Remembers the names of all operations, forward and backward.
+    """Counts all operations, forward and backward.
 
     Attributes:
-        seen: the names, without their namespace and overload.
+        seen: how often each was asked for, by its name without namespace and overload.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: set[str] = set()
+        self.seen = Counter[str]()
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """The operation, noted."""
-        self.seen.add(func._schema.name.rpartition("::")[2])
+        self.seen[func._schema.name.rpartition("::")[2]] += 1
         return func(*args, **kwargs or {})

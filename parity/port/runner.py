@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -28,6 +29,53 @@ def build(spec: LayerSpec, case: Case, arithmetic: str | None = None) -> Callabl
     if isinstance(layer, nn.Module):
         layer.train(case.training)
     return layer
+
+
+def ready(spec: LayerSpec, case: Case, run: Run) -> Callable[..., Any]:
+    """The same on a device and in a precision."""
+    layer = build(spec, case, run.arithmetic)
+    return layer.to(run.backend.device, run.dtype) if isinstance(layer, nn.Module) else layer
+
+
+class BuiltLayer:
+    """A layer for several runs, each of which finds it as it was built.
+
+    To build it is a tenth of a run.
+
+    Args:
+        build: builds it.
+    """
+
+    def __init__(self, build: Callable[[], Callable[..., Any]]) -> None:
+        self._build, self._layer = build, build()
+        modules = list(self._layer.modules()) if isinstance(self._layer, nn.Module) else []
+        self._attributes = [(module, _plain_copies(module.__dict__)) for module in modules]
+        held = [
+            each
+            for module in modules
+            for each in (*module._parameters.values(), *module._buffers.values())
+        ]
+        self._values = [(each, each.detach().clone()) for each in held if each is not None]
+
+    def again(self) -> Callable[..., Any]:
+        """The layer as it was built; a new one where it is no module."""
+        if not isinstance(self._layer, nn.Module):
+            return self._build()
+        for module, attributes in self._attributes:
+            module.__dict__.clear()
+            module.__dict__.update(_plain_copies(attributes))
+        with torch.no_grad():
+            for tensor, value in self._values:
+                tensor.copy_(value)
+        return self._layer
+
+
+def _plain_copies(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes, with lists and dictionaries copied: of weights, modules and counters."""
+    return {
+        name: copy.copy(value) if type(value) in (dict, list) else value
+        for name, value in attributes.items()
+    }
 
 
 def held(layer: Callable[..., Any], weights: Mapping[str, Weight]) -> dict[str, Tensor]:
@@ -103,16 +151,22 @@ def observed(spec: LayerSpec, question: Question, run: Run) -> tuple[Answer, Pro
     return run.backend.watched(lambda: answer(spec, question, run))
 
 
-def answer(spec: LayerSpec, question: Question, run: Run) -> Answer:
+def answer(
+    spec: LayerSpec, question: Question, run: Run, built: BuiltLayer | None = None
+) -> Answer:
     """What the port answers.
 
     For the float64 runs the *initial* weights are the float32 ones: what is measured is the
     rounding of the computation, not that of the weights.
+
+    Args:
+        spec: the declaration.
+        question: what is asked.
+        run: how the port is run.
+        built: its layer, for several runs that differ in their noise; None to build one.
     """
     case, declared = question.case, spec.weights(question.case.config)
-    layer = build(spec, case, run.arithmetic)
-    if isinstance(layer, nn.Module):
-        layer = layer.to(run.backend.device, run.dtype)
+    layer = ready(spec, case, run) if built is None else built.again()
     weights = held(layer, declared)
     if case.initial:  # given only where they are pinned to the official ones
         _load(weights, declared, question)

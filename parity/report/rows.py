@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from multiprocessing.context import BaseContext
+from pkgutil import iter_modules
 from typing import Any
 
 from rich.progress import Progress
 
+from parity import layers
 from parity.checks import (
     case_checks,
     expected_capture_failures,
@@ -25,6 +29,7 @@ from parity.checks.derivatives import derived
 from parity.checks.derivatives.derived import Derived
 from parity.checks.invariants import checker
 from parity.checks.invariants.checker import Held
+from parity.layers import all_specs
 from parity.oracles import recorded
 from parity.port.backends import CPU
 from parity.report import steps
@@ -153,19 +158,20 @@ def gather(
     """Runs all cases (or the one named ``only``, or the first few of each layer) on backends,
     spread over the machine's cores.
 
-    What is asked of a whole layer begins first: it takes longest.
+    What is asked of a whole layer begins first: it takes longest. Of the cases, those of the models
+    take longest, whose names stand near the end (``sincnet``, ``wavegram``).
     """
     rows = {spec.name: Row(spec) for spec in specs}
     asked = [
         (spec.name, case.name, *where)
-        for spec in specs
+        for spec in reversed(specs)
         for case in recorded.cases(spec)[:first]
         if only in (None, case.name)
     ]
     whole = list(rows) if only is None and first is None else []
-    context = multiprocessing.get_context("spawn")
+    context = _context(where)
     workers = min(os.cpu_count() or 1, len(asked) or 1)
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, context, _begin) as pool:
         futures: dict[Future[Any], tuple[str, str]] = {
             pool.submit(_WHOLE[kind], name): (kind, name) for kind in _WHOLE for name in whole
         }
@@ -177,6 +183,25 @@ def gather(
             _take(rows[name], kind, future.result())
             told(kind, name)
     return list(rows.values())
+
+
+def _context(where: Sequence[str]) -> BaseContext:
+    """How workers begin on the CPU: from a server that has imported what they need, once for all.
+
+    Where there is no such server, and where other backends' runtimes would be forked: anew.
+    """
+    if list(where) != [CPU.name] or "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    forkserver = multiprocessing.get_context("forkserver")
+    declarations = [f"{layers.__name__}.{each.name}" for each in iter_modules(layers.__path__)]
+    forkserver.set_forkserver_preload([__name__, *declarations, "torch._dynamo"])
+    return forkserver
+
+
+def _begin() -> None:
+    """Begins a worker: what it imports stays, and Python's collector need not look through it."""
+    all_specs()
+    gc.freeze()
 
 
 _CASES, _LAWS, _DERIVATIVES, _REFUSALS = "recorded cases", "laws", "derivatives", "error cases"

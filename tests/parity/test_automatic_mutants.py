@@ -354,6 +354,9 @@ def test_a_change_is_tried_by_near_layers(monkeypatch: pytest.MonkeyPatch) -> No
     entered = [near.Entered(*each) for each in asked]
     assert [each.layer for each in near._near(inside, entered)] == ["l4", "l3", "l2"]
     assert [each.layer for each in near._near(outside, entered)] == ["other", "l4", "l3"]
+    of_class = near.Entered("log_compression", 10.0, of_it)
+    last = near._near(inside, [*entered, of_class])[3:]
+    assert last == [of_class]
     assert near._near(elsewhere, entered) == []
     monkeypatch.setattr(near, "layers", lambda edits: [edit.scope for edit in edits])
     assert report.Chosen(since="HEAD").asked_layers([inside]) == ["log_compression"]
@@ -543,9 +546,9 @@ def test_a_part_does_not_become_the_record(chosen: report.Chosen, tmp_path: Path
     ("arguments", "told"),
     [
         (["--automatic"], "--out"),
-        (["--sample", "3"], "--automatic"),
         (["--since", "x"], "--automatic"),
         (["--keep", "--only", "CNN10 by default"], "--only"),
+        (["--keep", "--sample", "3"], "--sample"),
         (["--after", "x"], "--automatic"),
     ],
 )

@@ -170,6 +170,21 @@ def test_only_runs_the_named_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ran == [MUTANTS[3]]
 
 
+def test_a_sample_is_another_one_by_another_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[Mutant]] = []
+
+    def run(mutants: list[Mutant], *_: object) -> bool:
+        ran.append(mutants)
+        return True
+
+    monkeypatch.setattr(report, "run", run)
+    for seed in ("1", "2", "1"):
+        asked = ["mutants", "--sample", "9", "--seed", seed]
+        assert CliRunner().invoke(command.app, asked).exit_code == 0
+    assert all(len(set(each)) == 9 for each in ran)
+    assert ran[0] == ran[2] != ran[1]
+
+
 def test_unknown_name_is_told() -> None:
     """Never a run of nothing that passes."""
     done = CliRunner().invoke(command.app, ["mutants", "--only", MUTANTS[0].name + "x"])

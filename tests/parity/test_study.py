@@ -30,13 +30,13 @@ def _model(variant: str, initial: str = "mel") -> Any:
 
 
 def test_cells() -> None:
-    assert len(list(cells.chosen([], [], [], []))) == 2 * 3 * (5 * 4 + 1)
+    assert len(list(cells.chosen(["fsdd", "keywords"], [], [], []))) == 2 * 3 * (4 * 4 + 1)
     found = [cell.name for cell in cells.chosen(["keywords"], [EXACT, MEL], ["bark", "mel"], [4])]
     expected = ["exact-bark-4", "exact-mel-4", "mel_filterbanks-mel-4"]
     assert found == [f"keywords-{name}" for name in expected]
-    for given in ([], ["best"], [], []), ([], [], ["gammatone"], []), ([], [], [], [-1]):
+    for given in (["best"], [], []), ([], ["gammatone"], []), ([], [], [-1]):
         with pytest.raises(LeafError, match="study"):
-            list(cells.chosen(*given))
+            list(cells.chosen(["keywords"], *given))
 
 
 def _power(samples: Any) -> tuple[Any, Any]:
@@ -166,9 +166,9 @@ def test_the_distance_is_jensens_and_shannons() -> None:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two variants, of two seeds, on both data sets."""
     folder = tmp_path_factory.mktemp("study")
-    data = speech_commands(folder / "data", each=9, held=3)
+    data = [speech_commands(folder / name, each=9, held=3) for name in ("words", "digits")]
     options = Options(folder / "out", data, 1, 0.2, (4, 1, 1), batch_size=16)
-    chosen = list(cells.chosen([], [EXACT, FROZEN, MEL], ["mel"], [0, 1]))
+    chosen = list(cells.chosen(["words", "keywords"], [EXACT, FROZEN, MEL], ["mel"], [0, 1]))
     assert command.run(options, chosen, _silent)
     return folder / "out"
 
@@ -188,8 +188,8 @@ def test_the_report(finished: Path) -> None:
     written = command.write_report(finished)
     assert [path.name for path in written] == [
         "study.md",
-        "accuracy-recordings.png",
-        "filters-recordings.png",
+        "accuracy-words.png",
+        "filters-words.png",
         "accuracy-keywords.png",
         "filters-keywords.png",
     ]
@@ -204,8 +204,31 @@ def test_the_report(finished: Path) -> None:
     assert inside == pytest.approx(100 * float(expected))
 
 
+def test_a_training_that_diverges_is_a_result(tmp_path: Path) -> None:
+    data = [speech_commands(tmp_path / "words", each=9, held=3)]
+    options = Options(tmp_path / "out", data, 1, 0.2, batch_size=1, learning_rate=1e30)
+    assert command.run(options, list(cells.chosen(["words"], [EXACT], ["mel"], [0])), _silent)
+    (path,) = (tmp_path / "out" / "results").iterdir()
+    result = json.loads(path.read_text())
+    assert result["epochs"] == []
+    assert "epoch 1, step" in result["diverged"]
+    text = command.write_report(tmp_path / "out")[0].read_text()
+    assert f"`exact` from mel, seed 0: {result['diverged']}; it counts nowhere." in text
+
+
+def test_epochs_before_a_loss_that_is_not_finite_count() -> None:
+    result = {"variant": EXACT, "initial": "bark", "seed": 2, "best": {}, "diverged": "loss: nan"}
+    assert report.trained([result]) == [result]
+    (line,) = report._diverged([result])
+    assert line == "`exact` from bark, seed 2: loss: nan; the best epoch before it counts."
+
+
 def test_bad_input(tmp_path: Path) -> None:
-    with pytest.raises(LeafError, match="--data"):
-        command.run(Options(tmp_path / "out"), [Cell("recordings", EXACT, "mel", 0)], _silent)
+    for folders in ["a/one", "b/one"], ["a/keywords"]:
+        with pytest.raises(LeafError, match="different names"):
+            command.names([tmp_path / each for each in folders])
+    with pytest.raises(LeafError, match="one of one, keywords"):
+        command.names([tmp_path / "one"], ["two"])
+    assert command.run(Options(tmp_path / "out"), [], _silent)
     with pytest.raises(LeafError, match="finished trainings"):
         command.write_report(tmp_path / "out")

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from leaf_port.errors import LeafError
 from parity.checks.invariants.one_object import smallest_of_each
 from parity.port import runner
+from parity.port.seeded import seeded
 from parity.spec import Array, Case, LayerSpec, Question
 
 State = Mapping[str, Tensor]
@@ -125,8 +126,7 @@ def _called(spec: LayerSpec, layer: nn.Module, question: Question) -> list[Tenso
     """Its outputs, or how it refuses the inputs; what it draws comes from a seed."""
     inputs = [torch.from_numpy(array.copy()) for array in question.inputs.values()]
     extra = ([torch.from_numpy(draw) for draw in question.draws],) if spec.draws else ()
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(0)
+    with seeded(0), torch.no_grad():
         try:
             return runner.tensors(spec.call(layer, *inputs, *extra))
         except LeafError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import functools
@@ -10,8 +11,10 @@ import json
 import math
 import os
 import re
+import signal
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -33,6 +36,7 @@ Spoil = Callable[[Path], object]
 _GREATEST = 2**40
 _MOST_KINDS = 16
 _LARGEST_CONFIG = 1 << 20
+_SECONDS = 30.0
 _DEEP = 100_000
 """How deep lists are that no reader follows."""
 
@@ -63,7 +67,8 @@ class Broken:
         """How a folder is not refused so; empty where it is."""
         self.spoil(folder)
         try:
-            cls.from_pretrained(folder)
+            with _interrupted(_SECONDS):
+                cls.from_pretrained(folder)
         except LeafError as error:
             of_file = self.owner == "from_pretrained"
             argument = str(folder / self.argument) if of_file else self.argument
@@ -306,6 +311,25 @@ def _files() -> Iterator[Broken]:
     yield Broken("a large file", _written(CONFIG, large), CONFIG, most, got)
 
 
+@contextlib.contextmanager
+def _interrupted(seconds: float) -> Iterator[None]:
+    """Raises TimeoutError if it takes longer, where signals can: nobody ever writes to the pipe."""
+    if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise TimeoutError
+
+    usual = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, usual)
+
+
 def _without(name: str) -> Spoil:
     return lambda folder: (folder / name).unlink()
 
@@ -409,13 +433,13 @@ def _revision(held: Kept, folder: Path) -> str:
 
 
 def _namesake(held: Kept, folder: Path) -> str:
-    """A class of the user's, of the same name, is given no model of another class."""
+    """A class of the user's that has the name of ours is given no model of ours."""
+    ours = f"{held.cls.__module__}.{held.cls.__name__}"
+    expected = f"a model of {__name__}.{held.cls.__name__}"
     own: Any = type(held.cls.__name__, (held.cls,), {})
-    try:
-        own.from_pretrained(folder)
-    except (LeafError, AssertionError):
-        return ""
-    return "a model of another class of this name is given"
+    fix = f"call {ours}.from_pretrained"
+    refused = Broken("a namesake", lambda _: None, CONFIG, expected, ours, fix=fix)
+    return refused.problem(own, folder)
 
 
 def _no_memory(held: Kept, folder: Path) -> str:

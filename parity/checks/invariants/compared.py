@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from leaf_port._same import difference, same_state
 from parity.checks.invariants import one_object
 from parity.port import runner
+from parity.port.seeded import seeded
 from parity.spec import LayerSpec
 
 _MORE = "a_more"
@@ -42,8 +43,7 @@ def otherwise(spec: LayerSpec) -> str:
 
 
 def _built(spec: LayerSpec, case: Any) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         layer = runner.build(spec, case)
     assert isinstance(layer, nn.Module)  # noqa: S101
     return layer

@@ -26,6 +26,7 @@ from leaf_port.errors import LeafError
 from parity.checks.invariants.generic import once_each
 from parity.oracles import descriptions
 from parity.port import runner
+from parity.port.seeded import seeded
 from parity.spec import Array, Case, LayerSpec
 
 MOST = 10_000  # checks of random figures in a run
@@ -85,8 +86,7 @@ def _drawn(spec: LayerSpec, case: Case, seed: int, enough: int) -> dict[str, Arr
     random = {path: weight for path, weight in declared.items() if weight.random}
     found: dict[str, list[Array]] = {path: [] for path in random}
     fewest = count = 0
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         most = MANY if len(random) == 1 else MANY_WEIGHTS
         while count == 0 or (enough and (count < FEWEST or fewest < enough) and count < most):
             held = runner.held(runner.build(spec, case), declared)

@@ -17,6 +17,7 @@ from torch import nn
 import leaf_port
 from leaf_port import _registry
 from parity.port import runner
+from parity.port.seeded import seeded
 from parity.spec import Answer, Array, Case, Config, LayerSpec, Question
 from parity.spec.invariant import difference
 
@@ -28,8 +29,7 @@ LONGEST_CLIP = 4000  # samples: a configuration takes milliseconds
 def run(spec: LayerSpec, question: Question, **how: Any) -> Answer:
     """The port's answer, its random initial weights drawn from a seed."""
     first = spec.arithmetics[0] if spec.arithmetics else None
-    with torch.random.fork_rng(devices=[]), np.errstate(all="ignore"):
-        torch.manual_seed(0)
+    with seeded(0), np.errstate(all="ignore"):
         return runner.answer(spec, question, runner.Run(arithmetic=first, **how))
 
 

@@ -10,6 +10,7 @@ import torch
 
 from parity.port import runner
 from parity.port.backends import CPU, Backend
+from parity.port.seeded import seeded
 from parity.spec import Array, Config, LayerSpec, Question
 from parity.spec.invariant import ROUNDING as ROUNDING
 from parity.spec.invariant import unlike as unlike
@@ -27,7 +28,6 @@ def forward_alone(spec: LayerSpec, config: Config) -> LayerSpec:
 def outputs(spec: LayerSpec, question: Question, backend: Backend = CPU) -> Sequence[Array]:
     """The port's, in the first arithmetic; what it draws is drawn from a seed."""
     first = spec.arithmetics[0] if spec.arithmetics else None
-    with torch.random.fork_rng(devices=[]), np.errstate(all="ignore"):
-        torch.manual_seed(0)
+    with seeded(0), np.errstate(all="ignore"):
         run = runner.Run(torch.float64, first, backend=backend)
         return runner.answer(spec, question, run).outputs

@@ -18,6 +18,7 @@ from leaf_port.normalization import BatchNormalization
 from parity.checks.invariants.generic import once_each
 from parity.oracles import descriptions
 from parity.port import runner
+from parity.port.seeded import seeded
 from parity.spec import Case, LayerSpec, Weight
 
 Official = Mapping[str, Any]
@@ -42,8 +43,7 @@ def as_official(spec: LayerSpec) -> str:
 def built(spec: LayerSpec, case: Case) -> nn.Module:
     """The layer as its constructor leaves it; without values where it is too large."""
     large = case.config in spec.too_large
-    with torch.device("meta" if large else "cpu"), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with torch.device("meta" if large else "cpu"), seeded(0):
         layer = spec.port(case.config)
     assert isinstance(layer, nn.Module)  # noqa: S101
     return layer

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from leaf_port.constraints import Constraint, constrain_after_step, constrained_parameters
 from parity.checks.invariants.generic import once_each
 from parity.port import runner
+from parity.port.seeded import seeded
 from parity.spec import Case, LayerSpec, Question
 from parity.spec.random_arrays import Source
 
@@ -80,8 +81,7 @@ def _called(spec: LayerSpec, layer: nn.Module, question: Question) -> list[Tenso
     for each in inputs:
         each.requires_grad_(each.is_floating_point())
     extra = ([torch.from_numpy(draw) for draw in question.draws],) if spec.draws else ()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         return runner.tensors(spec.call(layer, *inputs, *extra))
 
 

@@ -31,6 +31,7 @@ from leaf_port import (
 )
 from leaf_port.errors import LeafError
 from leaf_port.models import ConvNet
+from parity.port.seeded import seeded
 from parity.spec import LayerSpec
 
 # Other values than the defaults, by the names that arguments have throughout the port. Of several
@@ -247,8 +248,7 @@ def _problem(port: type[nn.Module], name: str) -> str:
 def _built(port: type[nn.Module], name: str = "", value: Any = None, device: str = "meta") -> Any:
     """A model, without memory for its weights unless it is asked for."""
     arguments = _needed(port, name) | ({name: value} if name else {})
-    with torch.device(device), torch.random.fork_rng(devices=[]), _rates.without_warning():
-        torch.manual_seed(0)
+    with torch.device(device), seeded(0), _rates.without_warning():
         return port(**arguments)
 
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
-
 from leaf_port._ops.devices import Feature
 from parity.checks.invariants.generic import once_each
 from parity.port import feature_masking, runner
 from parity.port.backends import CPU, Backend
 from parity.port.operations_watch import OperationsWatch
+from parity.port.seeded import seeded
 from parity.spec import LayerSpec, Question
 
 # Operations by the feature that they are; what has complex numbers, arithmetic.py watches.
@@ -43,7 +42,6 @@ def taken(spec: LayerSpec) -> str:
 def _calls(spec: LayerSpec, question: Question, backend: Backend = CPU) -> set[str]:
     """The operations of a call and its gradients."""
     watch = OperationsWatch()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         runner.answer(spec, question, runner.Run(noise=lambda: watch, backend=backend))
-    return watch.seen
+    return set(watch.seen)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from leaf_port.training.corpus import VALIDATION
 from leaf_port.training.measures import wilson
+from leaf_port.training.non_finite import NonFiniteLossError
 from parity.commands.accuracy.experiment import Epochs, Experiment
 from parity.port import processor
 
@@ -70,6 +71,7 @@ class Job:
         open: begins with a new model; what it is made by, beside it.
         epochs: how many in all.
         threads: that it may use.
+        may_diverge: whether a loss that is not finite is its result, and no error.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Job:
     open: Callable[[Tell], AbstractContextManager[tuple[Side, Mapping[str, str]]]]
     epochs: int
     threads: int
+    may_diverge: bool = False
 
 
 def finish(experiment: Experiment, job: Job, tell: Tell, end: float | None) -> None:
@@ -97,10 +100,19 @@ def finish(experiment: Experiment, job: Job, tell: Tell, end: float | None) -> N
             return
         if experiment.finished(job.name):
             return
+        diverged: dict[str, str] = {}
         with job.open(said) as (side, versions):
-            epochs = train(experiment, job.name, side, job.epochs, said, end)
+            try:
+                epochs = train(experiment, job.name, side, job.epochs, said, end)
+            except NonFiniteLossError as error:
+                if not job.may_diverge:
+                    raise
+                diverged = {"diverged": f"{error.argument}: {error.got}"}
+                said(f"ends here, {diverged['diverged']}")
+                kept = experiment.kept(job.name)
+                epochs = [] if kept is None else kept[0]
         if epochs is not None:
-            experiment.finish(job.name, {**_facts(job, versions), **judged(epochs)})
+            experiment.finish(job.name, {**_facts(job, versions), **diverged, **judged(epochs)})
 
 
 def _facts(job: Job, versions: Mapping[str, str]) -> dict[str, Any]:
@@ -196,6 +208,10 @@ def told(epoch: Mapping[str, Any], epochs: int) -> str:
 
 
 def judged(epochs: Epochs) -> dict[str, Any]:
-    """The last epoch, the first one of the best validation, as Keras keeps it, and all."""
+    """The last epoch, the first one of the best validation, as Keras keeps it, and all; all where
+    the first one did not end.
+    """
+    if not epochs:
+        return {"epochs": []}
     best = max(epochs, key=lambda each: each[VALIDATION]["right"])
     return {"final": epochs[-1], "best": best, "epochs": epochs}

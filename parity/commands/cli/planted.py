@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,8 @@ from parity import report
 from parity.commands.cli.options import Layers, chosen_layers
 from parity.commands.mutants import report as mutants_report
 from parity.commands.mutants.bugs import all_mutants
+from parity.commands.mutants.draw import draw
+from parity.commands.mutants.mutant import Mutant
 
 
 def mutants(
@@ -25,9 +28,9 @@ def mutants(
         typer.Option("--automatic", help="Small edits of all of the port instead of known bugs."),
     ] = False,
     sample: Annotated[
-        int | None, typer.Option(min=1, help="With --automatic: draw so many edits.")
+        int | None, typer.Option(min=1, help="Draw so many bugs, or with --automatic edits.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="With --automatic: of the draw.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
     since: Annotated[
         str | None,
         typer.Option(
@@ -87,20 +90,31 @@ def mutants(
         )
         ok = automatic_report.run(out, chosen_edits, report.console(), keep)
         raise typer.Exit(0 if ok else 1)
-    if any((sample, since, file, tests, layer, out, after)):
-        got = "--sample, --since, --file, --tests, --layer, --out or --after"
+    if any((since, file, tests, layer, out, after)):
+        got = "--since, --file, --tests, --layer, --out or --after"
         fix = "give --automatic too"
         raise LeafError("parity", "mutants", "--automatic beside it", got, fix)
-    table = all_mutants()
-    for name in only or ():
-        if name not in {mutant.name for mutant in table}:
-            near = difflib.get_close_matches(name, [mutant.name for mutant in table], 1, 0.3)
+    if keep and (only or sample):
+        got, fix = "--only or --sample", "leave them out"
+        raise LeafError("parity", "--keep", "all planted bugs", got, fix)
+    named = _named(only or ())
+    chosen = named if sample is None else draw(named, lambda bug: bug.name, sample, seed)
+    raise typer.Exit(0 if mutants_report.run(chosen, report.console(), json, keep) else 1)
+
+
+def _named(only: Sequence[str]) -> list[Mutant]:
+    """The planted bugs of these names, or all.
+
+    Raises:
+        LeafError: there is none of a name.
+    """
+    table = {each.name: each for each in all_mutants()}
+    for name in only:
+        if name not in table:
+            near = difflib.get_close_matches(name, table, 1, 0.3)
             fix = (
                 "".join(f"did you mean {close!r}?" for close in near)
                 or "see parity/commands/mutants/bugs"
             )
             raise LeafError("parity", "--only", "the name of a planted bug", name, fix)
-    chosen = [mutant for mutant in table if not only or mutant.name in only]
-    if keep and only:
-        raise LeafError("parity", "--keep", "all planted bugs", "--only", "leave out one of them")
-    raise typer.Exit(0 if mutants_report.run(chosen, report.console(), json, keep) else 1)
+    return [each for name, each in table.items() if not only or name in only]

@@ -122,19 +122,21 @@ def accuracy(
 def study(
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The study's folder.")],
     data: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
-            "--data", metavar="FOLDER", help="Recordings, as `leaf_port train` takes them."
+            metavar="FOLDER",
+            help="Recordings, as `leaf_port train` takes them; may be given several times.",
         ),
     ] = None,
     on: Annotated[
-        list[str] | None, typer.Option(help="recordings or keywords; both by default.")
+        list[str] | None,
+        typer.Option(help="keywords, or the name of one of these folders. Default: all."),
     ] = None,
     variant: Annotated[
         list[str] | None,
         typer.Option(
             help="exact, frozen, faster_filters, speechbrain, autrainer or mel_filterbanks; may be "
-            "given several times. Default: all."
+            "given several times. Default: all but faster_filters."
         ),
     ] = None,
     initial: Annotated[
@@ -143,7 +145,8 @@ def study(
     seed: Annotated[
         list[int] | None, typer.Option(help="May be given several times. Default: 0, 1 and 2.")
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1)] = 8,
+    epochs: Annotated[int, typer.Option(min=1)] = 6,
+    batch_size: Annotated[int, typer.Option(min=1)] = 8,
     learning_rate: Annotated[float, typer.Option(min=0, help="Adam's.")] = 1e-3,
     threads: Annotated[int, typer.Option(min=1, help="Of torch.")] = 1,
     minutes: Annotated[
@@ -170,9 +173,16 @@ def study(
         for path in command.write_report(out):
             typer.echo(path)
         return
-    chosen = list(cells.chosen(on or (), variant or (), initial or (), seed or ()))
+    names = command.names(data or (), on or ())
+    chosen = list(cells.chosen(names, variant or (), initial or (), seed or ()))
     options = command.Options(
-        out, data, epochs, learning_rate=learning_rate, minutes=minutes, threads=threads
+        out,
+        data or (),
+        epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        minutes=minutes,
+        threads=threads,
     )
     with _publish.ended_cleanly():
         whole = command.run(options, chosen, loop.say)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from leaf_port.errors import LeafError
 
-RECORDINGS, KEYWORDS = "recordings", "keywords"
-DATA = (RECORDINGS, KEYWORDS)
+KEYWORDS = "keywords"
+"""The data set that is made here; others have the names of their folders."""
 
 EXACT, FROZEN, FASTER = "exact", "frozen", "faster_filters"
 SPEECHBRAIN, AUTRAINER, MEL = "speechbrain", "autrainer", "mel_filterbanks"
@@ -23,6 +23,7 @@ VARIANTS = {
     "in the forward pass alone",
     MEL: "log mel filterbanks: nothing is trained but the encoder",
 }
+USUAL = tuple(name for name in VARIANTS if name != FASTER)
 INITIAL = ("mel", "bark", "linear", "constant")
 SEEDS = (0, 1, 2)
 
@@ -47,11 +48,16 @@ def chosen(
 ) -> Iterator[Cell]:
     """All combinations, seed by seed; mel filterbanks have the mel scale alone.
 
+    Args:
+        data: names of data sets.
+        variants: the usual ones if empty.
+        initial: scales of the first filters; all if empty.
+        seeds: the usual ones if empty.
+
     Raises:
         LeafError: an unknown name, or a negative seed.
     """
-    options = (("on", data, DATA), ("variant", variants, VARIANTS), ("initial", initial, INITIAL))
-    for option, given, known in options:
+    for option, given, known in (("variant", variants, VARIANTS), ("initial", initial, INITIAL)):
         for name in given:
             if name not in known:
                 expected, fix = f"one of {', '.join(known)}", "give one of them"
@@ -59,8 +65,8 @@ def chosen(
     for seed in seeds or SEEDS:
         if seed < 0:
             raise LeafError("study", "--seed", "at least 0", seed, "give another one")
-        for where in data or DATA:
-            for variant in variants or VARIANTS:
+        for where in data:
+            for variant in variants or USUAL:
                 for scale in initial or INITIAL:
                     if variant != MEL or scale == "mel":
                         yield Cell(where, variant, scale, seed)

@@ -23,7 +23,7 @@ from parity.commands.accuracy import loop
 from parity.commands.accuracy.experiment import Experiment
 from parity.commands.accuracy.loop import Job, Side, Tell
 from parity.commands.study import keywords, pictures, report, variants
-from parity.commands.study.cells import KEYWORDS, RECORDINGS, Cell
+from parity.commands.study.cells import KEYWORDS, Cell
 from parity.commands.study.side import Watched
 
 OWNER = "study"
@@ -36,14 +36,36 @@ class Options:
     """What the command was given; see its help."""
 
     out: Path
-    data: Path | None = None
-    epochs: int = 8
+    data: Sequence[Path] = ()
+    epochs: int = 6
     seconds: float = 0.5
     counts: tuple[int, int, int] = COUNTS
-    batch_size: int = 32
+    batch_size: int = 8
     learning_rate: float = 1e-3
     minutes: float | None = None
     threads: int = 1
+
+
+def names(data: Sequence[Path], on: Sequence[str] = ()) -> list[str]:
+    """Of the data sets, which are the folders' and that of the keywords; or those of ``on``.
+
+    Raises:
+        LeafError: two of one name, or one of ``on`` that there is not.
+    """
+    found = [*(_name(path) for path in data), KEYWORDS]
+    for name in found:
+        if found.count(name) > 1:
+            expected, fix = "folders of different names, none called keywords", "rename one"
+            raise LeafError(OWNER, "--data", expected, name, fix)
+    for name in on:
+        if name not in found:
+            fix = "give its folder by --data"
+            raise LeafError(OWNER, "--on", f"one of {', '.join(found)}", name, fix)
+    return list(on) or found
+
+
+def _name(folder: Path) -> str:
+    return folder.resolve().name
 
 
 def run(options: Options, cells: Sequence[Cell], tell: Tell) -> bool:
@@ -61,7 +83,7 @@ def run(options: Options, cells: Sequence[Cell], tell: Tell) -> bool:
         corpus, rate = corpora[cell.data]
         opened = functools.partial(_side, cell, _recipe(options, cell, rate), corpus)
         told = {**dataclasses.asdict(cell), "data_digest": corpus.digest(), "sample_rate": rate}
-        job = Job(cell.name, told, opened, options.epochs, options.threads)
+        job = Job(cell.name, told, opened, options.epochs, options.threads, may_diverge=True)
         loop.finish(experiment, job, loop.headed(tell, f"[{number}/{len(cells)}] "), end)
     left = [cell.name for cell in cells if not experiment.finished(cell.name)]
     if left:
@@ -90,15 +112,13 @@ def _corpora(
             tell(f"makes the keywords: {folder}")
         keywords.write(folder, round(options.seconds * keywords.RATE), options.counts)
         yield KEYWORDS, checked(read_corpus(folder), False, tell)
-    if RECORDINGS in wanted:
-        if options.data is None:
-            fix = "give it, or --on keywords"
-            raise LeafError(OWNER, "--data", "a folder of recordings", "none", fix)
-        corpus, rate = checked(read_corpus(options.data), False, tell)
-        if corpus.several or not corpus.splits.get(TEST):
-            expected, got = "one label a clip, and testing_list.txt", "another data set"
-            raise LeafError(OWNER, str(options.data), expected, got, "give one like fsdd")
-        yield RECORDINGS, (corpus, rate)
+    for path in options.data:
+        if _name(path) in wanted:
+            corpus, rate = checked(read_corpus(path), False, tell)
+            if corpus.several or not corpus.splits.get(TEST):
+                expected, got = "one label a clip, and testing_list.txt", "another data set"
+                raise LeafError(OWNER, str(path), expected, got, "give one like fsdd")
+            yield _name(path), (corpus, rate)
 
 
 def _recipe(options: Options, cell: Cell, rate: int) -> Recipe:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from leaf_port import _publish
-from parity.commands.study import keywords
-from parity.commands.study.cells import DATA, FROZEN, INITIAL, KEYWORDS, VARIANTS
+from parity.commands.study import keywords, report
+from parity.commands.study.cells import FROZEN, INITIAL, KEYWORDS, VARIANTS
 
 Result = Mapping[str, Any]
 
@@ -18,10 +18,8 @@ Result = Mapping[str, Any]
 def draw(results: Sequence[Result], folder: Path) -> list[Path]:
     """Draws accuracies and filters of each data set; the files."""
     written = []
-    for data in DATA:
-        of = [each for each in results if each["data"] == data]
-        if of:
-            written.append(_save(_accuracies(of, data), folder / f"accuracy-{data}.png"))
+    for data, of in report.by_data(report.trained(results)).items():
+        written.append(_save(_accuracies(of, data), folder / f"accuracy-{data}.png"))
         moved = [each for each in of if "parameters" in each["best"]]
         if moved:
             written.append(_save(_filters(moved, data), folder / f"filters-{data}.png"))

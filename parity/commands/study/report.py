@@ -8,7 +8,7 @@ from typing import Any
 
 from parity.commands.accuracy.table import welch
 from parity.commands.study import keywords, movement
-from parity.commands.study.cells import DATA, EXACT, FROZEN, INITIAL, KEYWORDS, MEL, VARIANTS
+from parity.commands.study.cells import EXACT, FROZEN, INITIAL, KEYWORDS, MEL, VARIANTS
 
 Result = Mapping[str, Any]
 
@@ -16,12 +16,31 @@ Result = Mapping[str, Any]
 def markdown(settings: Mapping[str, Any], results: Sequence[Result], pictures: list[str]) -> str:
     """Tables of everything that is finished."""
     parts = [_about(settings, results)]
-    for data in DATA:
-        of = [each for each in results if each["data"] == data]
-        if of:
-            parts += [f"## On {data}", *_sections(data, of)]
+    for data, of in by_data(results).items():
+        parts += [f"## On {data}", *_sections(data, trained(of))]
+        if diverged := "\n".join(f"- {line}" for line in _diverged(of)):
+            parts.append(f"Trainings that a loss of NaN or infinity ended:\n\n{diverged}")
     parts += [f"![{name.partition('.')[0]}]({name})" for name in pictures]
     return "\n\n".join(parts) + "\n"
+
+
+def by_data(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """The results of each data set, by name; the keywords come last."""
+    names = sorted({each["data"] for each in results}, key=lambda name: (name == KEYWORDS, name))
+    return {name: [each for each in results if each["data"] == name] for name in names}
+
+
+def trained(results: Sequence[Result]) -> list[Result]:
+    """Those with an epoch that ended."""
+    return [each for each in results if "best" in each]
+
+
+def _diverged(results: Sequence[Result]) -> Iterator[str]:
+    for each in results:
+        if "diverged" in each:
+            counted = "the best epoch before it counts" if "best" in each else "it counts nowhere"
+            where = f"`{each['variant']}` from {each['initial']}, seed {each['seed']}"
+            yield f"{where}: {each['diverged']}; {counted}."
 
 
 def _about(settings: Mapping[str, Any], results: Sequence[Result]) -> str:

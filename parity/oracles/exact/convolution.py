@@ -5,6 +5,8 @@ Never by FFT: its error follows the loudest sample of the clip, and would drown 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -24,6 +26,14 @@ def same_padding(length: int, taps: int, stride: int = 1, dilation: int = 1) -> 
     return total // 2, total - total // 2
 
 
+def padded(x: Array, around: Sequence[tuple[int, int]], value: float = 0.0) -> Array:
+    """``np.pad`` with a constant, which takes ten times as long for small arrays."""
+    axes = list(zip(around, x.shape, strict=True))
+    made = np.full([before + length + after for (before, after), length in axes], value, x.dtype)
+    made[tuple(slice(before, before + length) for (before, _), length in axes)] = x
+    return made
+
+
 def frames(
     x: Array,
     taps: int,
@@ -41,7 +51,7 @@ def frames(
         if padding.upper() == "SYMMETRIC":
             around = (taps - 1) // 2, taps // 2
         rest = [(0, 0)] * (x.ndim - 2)
-        x = np.pad(x, [(0, 0), around, *rest], constant_values=value)
+        x = padded(x, [(0, 0), around, *rest], value)
     extent = (taps - 1) * dilation + 1
     return sliding_window_view(x, extent, axis=1)[:, ::stride, ..., ::dilation]
 
@@ -80,8 +90,8 @@ def conv2d(x: Array, kernel: Array) -> Array:
     """
     rows, columns, channels, count = kernel.shape
     pads = [same_padding(x.shape[1], rows), same_padding(x.shape[2], columns)]
-    padded = np.pad(x, [(0, 0), *pads, (0, 0)])
-    windows = sliding_window_view(padded, (rows, columns), axis=(1, 2))
+    around = padded(x, [(0, 0), *pads, (0, 0)])
+    windows = sliding_window_view(around, (rows, columns), axis=(1, 2))
     flat = windows.reshape(-1, channels * rows * columns)
     out = flat @ kernel.transpose(2, 0, 1, 3).reshape(-1, count)
     return np.asarray(out.reshape(*x.shape[:3], count))

@@ -5,16 +5,18 @@ Weights are numbered as Keras numbers the layers of the model that have some.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from parity.oracles.exact import normalisation
 from parity.oracles.exact.activations import activation
-from parity.oracles.exact.convolution import conv2d, same_padding
+from parity.oracles.exact.convolution import conv2d, padded, same_padding
 from parity.oracles.exact.models import Map
-from parity.oracles.exact.types import Array, Weights, below
+from parity.oracles.exact.types import Array, Weights
 
 Stage = Sequence[int]
 
@@ -29,19 +31,17 @@ class _Layers:
     """Gives the layers their weights in order, and keeps the moving statistics."""
 
     def __init__(self, weights: Weights, training: bool) -> None:
-        self._weights, self._training = weights, training
-        self._next = self._numbers()
+        self._training = training
+        self._of = defaultdict[str, dict[str, Array]](dict)
+        for path, value in weights.items():
+            layer, _, name = path.partition("/")
+            self._of[layer][name] = value
+        self._next = (f"layer_with_weights-{number}" for number in itertools.count())
         self.state: dict[str, Array] = {}
-
-    def _numbers(self) -> Iterator[str]:
-        number = 0
-        while True:
-            yield f"layer_with_weights-{number}/"
-            number += 1
 
     def own(self) -> Weights:
         """Of the next layer."""
-        return below(self._weights, next(self._next))
+        return self._of[next(self._next)]
 
     def convolved(self, x: Array) -> Array:
         """A convolution of stride 1 that keeps the size."""
@@ -50,9 +50,9 @@ class _Layers:
 
     def normalised(self, x: Array) -> Array:
         """Batch normalisation over the channels."""
-        path = next(self._next)
-        made, moved = normalisation.batch(x, below(self._weights, path), -1, self._training)
-        self.state |= {path + name: value for name, value in moved.items()}
+        layer = next(self._next)
+        made, moved = normalisation.batch(x, self._of[layer], -1, self._training)
+        self.state |= {f"{layer}/{name}": value for name, value in moved.items()}
         return made
 
 
@@ -67,8 +67,8 @@ def _windows(x: Array, size: int, stride: int, known: bool) -> Array:
     """(batch, height, width, channels, rows, columns), padded."""
     half = (size // 2, size // 2)
     pads = [half, half] if stride == 1 else _pads(x, size, known)
-    padded = np.pad(x, [(0, 0), *pads, (0, 0)])
-    return sliding_window_view(padded, (size, size), axis=(1, 2))[:, ::stride, ::stride]
+    around = padded(x, [(0, 0), *pads, (0, 0)])
+    return sliding_window_view(around, (size, size), axis=(1, 2))[:, ::stride, ::stride]
 
 
 def _swish(x: Array) -> Array:

@@ -10,6 +10,7 @@ import scipy.fft
 
 from parity.oracles.exact import compression, gabor, mel, normalisation, pooling, sinc, windows
 from parity.oracles.exact.convolution import conv1d, frames, with_bias
+from parity.oracles.exact.last_kept import last_kept
 from parity.oracles.exact.types import Array, Weights, below
 
 Stage = Callable[[Array], Array]
@@ -20,6 +21,9 @@ SMALLEST_ENERGY = 1e-5
 def samples(rate: float, milliseconds: float) -> int:
     """``int(rate ms // 1000)``. Source: lines 141-142."""
     return int(rate * milliseconds // 1000)
+
+
+_filtered = last_kept(conv1d)
 
 
 def _with_channel(x: Array) -> Array:
@@ -42,7 +46,7 @@ def frontend(
     x = _with_channel(x)
     if "_preemp_conv/kernel" in weights:
         x = conv1d(x, weights["_preemp_conv/kernel"])
-    energies = pool(activation(conv1d(x, taps)))
+    energies = pool(activation(_filtered(x, taps)))
     outputs = compress(np.maximum(energies, SMALLEST_ENERGY))
     norm = below(weights, "_instance_norm/")
     return normalisation.instance(outputs, norm) if norm else outputs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from parity.oracles.exact import gaussian
-from parity.oracles.exact.convolution import depthwise, frames, same_padding
+from parity.oracles.exact.convolution import depthwise, frames, padded, same_padding
 from parity.oracles.exact.types import Array
 
 
@@ -51,9 +51,9 @@ def average_2d(x: Array, window: tuple[int, int]) -> Array:
     (rows, columns) = window
 
     def sums(values: Array) -> Array:
-        padded = np.pad(values, [(0, 0), *pads, (0, 0)])
-        batch, height, width, channels = padded.shape
+        around = padded(values, [(0, 0), *pads, (0, 0)])
+        batch, height, width, channels = around.shape
         shape = (batch, height // rows, rows, width // columns, columns, channels)
-        return np.asarray(padded.reshape(shape).sum(axis=(2, 4)))
+        return np.asarray(around.reshape(shape).sum(axis=(2, 4)))
 
     return np.asarray(sums(x) / sums(np.ones_like(x)))

@@ -1,4 +1,4 @@
-"""Edits that were looked at and judged to change nothing that can be asked of the port."""
+"""Edits that no documented use tells from the port; see the head of the table."""
 
 from __future__ import annotations
 

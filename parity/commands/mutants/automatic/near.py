@@ -1,7 +1,8 @@
 """Which layers are near to some edits: a change is tried in minutes, without tracing all layers.
 
 The first case of each layer tells which functions it enters. Of each edited function the cheapest
-layers are taken that enter it; of one that none enters, those that enter its file.
+layers are taken that enter it, and the layer that has its name or its class'; of one that none
+enters, those that enter its file.
 """
 
 from __future__ import annotations
@@ -64,4 +65,11 @@ def _near(edit: Edit, entered: Sequence[Entered]) -> list[Entered]:
     place = exchange.place(text, edit.first, edit.last, ())
     of_file = [each for each in entered if edit.file in each.functions]
     inside = [each for each in of_file if place and place[1] in each.functions[edit.file]]
-    return sorted(inside or of_file, key=lambda each: each.seconds)[:EACH]
+    near = sorted(inside or of_file, key=lambda each: each.seconds)
+    scope = edit.scope.partition(".")[0]
+    own = [each for each in near[EACH:] if _letters(each.layer) == _letters(scope)]
+    return [*near[:EACH], *own]
+
+
+def _letters(name: str) -> str:
+    return name.replace("_", "").lower()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from leaf_port.errors import LeafError
 from parity.commands.mutants.automatic import statements
 from parity.commands.mutants.automatic.edit import ROOT, Edit
+from parity.commands.mutants.draw import draw
 
 PORT, CONVERSION = "leaf_port", "weight_conversion"
 PACKAGES = (PORT, CONVERSION)
@@ -69,11 +70,10 @@ def all_edits(advance: Callable[[int], None] = lambda _: None) -> list[Edit]:
 def sample(edits: Sequence[Edit], count: int | None, seed: int) -> list[Edit]:
     """So many edits drawn by a seed, in a drawn order; all of them without ``count``."""
 
-    def place(edit: Edit) -> bytes:
-        told = f"{seed}|{edit.file}|{edit.begin}|{edit.end}|{edit.new}"
-        return hashlib.sha256(told.encode()).digest()
+    def name(edit: Edit) -> str:
+        return f"{edit.file}|{edit.begin}|{edit.end}|{edit.new}"
 
-    return sorted(edits, key=place)[:count]
+    return draw(edits, name, count, seed)
 
 
 def since(edits: Sequence[Edit], revision: str) -> list[Edit]:

@@ -31,7 +31,7 @@ MUTANTS = [
         "EfficientLEAF's idea, read as exact",
         "leaf",
         _FILTERS,
-        "NEGLIGIBLE = 1e-8",
+        "NEGLIGIBLE = 1e-10",
         "NEGLIGIBLE = 1e-2",
     ),
     Mutant(

@@ -440,7 +440,7 @@ MUTANTS = [
         "slip",
         "exponential_moving_average",
         "_ops/precision.py",
-        "b if of_a else None)",
+        "b if of_a or both else None)",
         "b)",
     ),
     Mutant(

@@ -104,7 +104,7 @@ MUTANTS = [
         "count_include_pad; trap 14",
         "pann_conv_block",
         "_model_layers.py",
-        "return self._sums(inputs) / self._sums(torch.ones_like(inputs[:1, :1]))",
+        "return self._sums(inputs) / self._sums(inputs.new_ones(1, 1, *inputs.shape[-2:]))",
         "return self._sums(inputs) / (self.window[0] * self.window[1])",
     ),
     Mutant(
