@@ -194,8 +194,11 @@ def _context(where: Sequence[str]) -> BaseContext:
         return multiprocessing.get_context("spawn")
     forkserver = multiprocessing.get_context("forkserver")
     declarations = [f"{layers.__name__}.{each.name}" for each in iter_modules(layers.__path__)]
-    forkserver.set_forkserver_preload([__name__, *declarations, "torch._dynamo"])
+    forkserver.set_forkserver_preload([_FIRST, __name__, *declarations, "torch._dynamo"])
     return forkserver
+
+
+_FIRST = "parity.port.one_thread"  # by its name: it sets what it is for when it is imported
 
 
 def _begin() -> None:

@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import functools
 import json
+import subprocess
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -171,12 +172,13 @@ def test_changed_lines_of_a_diff() -> None:
 
 
 def test_since_the_kept_campaign(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Its commit is the revision; without a record, or a commit in it, an error says what to do."""
+    """Its commit is the revision; without a record an error says what to do."""
     load, file = edits.load, tmp_path / "edits.json"
     monkeypatch.setattr(edits, "load", lambda: load(file))
     with pytest.raises(LeafError, match="--since kept"):
         kept.revision()
     monkeypatch.setattr(sources, "commit", lambda: "c0ffee")
+    monkeypatch.setattr(sources, "is_commit", "c0ffee".__eq__)
     kept.keep(_results(), file)
     asked: list[str] = []
 
@@ -188,10 +190,43 @@ def test_since_the_kept_campaign(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     keyed = campaign.keys(statements.edits(FILE, sources.source(FILE)))
     assert len(report.Chosen(since=report.KEPT).of(keyed)) == 1
     assert asked == ["c0ffee"]
-    monkeypatch.setattr(sources, "commit", lambda: "")
+
+
+def test_since_a_kept_campaign_whose_commit_is_gone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A rewritten history has the commit that brought the record; without it an error says so."""
+    _git(tmp_path, "init", "-q")
+    monkeypatch.setattr(sources, "ROOT", tmp_path)
+    file = tmp_path / "edits.json"
+    load = edits.load
+    monkeypatch.setattr(edits, "load", lambda: load(file))
+    monkeypatch.setattr(kept, "FILE", file)
+    for named in ("", "c0ffee"):
+        monkeypatch.setattr(sources, "commit", lambda named=named: named)
+        kept.keep(_results(), file)
+        with pytest.raises(LeafError, match=rf"whose commit git knows, got {named or 'none'}"):
+            kept.revision()
+    _git(tmp_path, "add", ".")
+    _git(tmp_path, "commit", "-qm", "Keep a campaign")
+    head = _git(tmp_path, "rev-parse", "HEAD")
+    assert kept.revision() == head
+    (tmp_path / "other").touch()
+    _git(tmp_path, "add", ".")
+    _git(tmp_path, "commit", "-qm", "Change something else")
+    assert kept.revision() == head
+    monkeypatch.setattr(sources, "commit", lambda: head)
     kept.keep(_results(), file)
-    with pytest.raises(LeafError, match="names its commit"):
-        kept.revision()
+    _git(tmp_path, "commit", "-qam", "Keep it again")
+    assert kept.revision() == head
+
+
+def _git(folder: Path, *asked: str) -> str:
+    who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+    told = subprocess.run(
+        ["git", *who, *asked], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return told.stdout.strip()
 
 
 def test_since_a_revision_that_is_not_there() -> None:

@@ -103,7 +103,14 @@ def test_the_environment_reaches_torch(monkeypatch: pytest.MonkeyPatch) -> None:
         torch.backends.mkldnn.set_flags(before[1])
 
 
-def test_a_setting_is_run_in_a_process_of_its_own(tmp_path: Path) -> None:
+def test_a_setting_is_run_in_a_process_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With several threads, and as many for OpenMP as it likes: workers that are forked behind a
+    parallel loop would wait for ever.
+    """
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(runner, "SECONDS", 600.0)
     threads = Setting("threads=2", {processor.THREADS: "2"})
     found = runner.run(threads, [LAYER], tmp_path)
     assert found.passed > 10

@@ -55,17 +55,20 @@ def grouped(results: Sequence[Result], by: str) -> Iterator[tuple[str, Figures]]
 
 
 def revision() -> str:
-    """The commit of the record, from which ``--since kept`` counts.
+    """From which ``--since kept`` counts: the commit of the record, or, where the history has no
+    such commit any more, the one that brought the record.
 
     Raises:
-        LeafError: there is no record, or it names no commit.
+        LeafError: there is no record, or git knows neither commit.
     """
     record = edits.load()
-    if record is None or not record.commit:
-        expected, got = "a kept campaign that names its commit", "none"
+    named = record.commit if record is not None else ""
+    found = named if named and sources.is_commit(named) else sources.last_change(FILE)
+    if record is None or not found:
+        expected, got = "a kept campaign whose commit git knows", named or "none"
         fix = "name a revision, or keep a campaign: --automatic --keep"
         raise LeafError("parity", "--since kept", expected, got, fix)
-    return record.commit
+    return found
 
 
 def keep(results: Sequence[Result], path: Path = FILE) -> None:

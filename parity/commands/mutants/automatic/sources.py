@@ -6,6 +6,7 @@ import hashlib
 import re
 import subprocess
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from leaf_port.errors import LeafError
 from parity.commands.mutants.automatic import statements
@@ -98,10 +99,25 @@ def since(edits: Sequence[Edit], revision: str) -> list[Edit]:
 
 def commit() -> str:
     """The checkout's; empty where git does not tell."""
-    asked = ["git", "rev-parse", "HEAD"]
+    return _told("rev-parse", "HEAD")
+
+
+def is_commit(revision: str) -> bool:
+    """Whether the checkout's history has a commit: one that was rewritten is not in a clone."""
+    return bool(_told("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"))
+
+
+def last_change(path: Path) -> str:
+    """The last commit that changed a file of the checkout; empty where git knows none."""
+    return _told("log", "-1", "--format=%H", "--", str(path))
+
+
+def _told(*asked: str) -> str:
+    """What git says, in one line; empty where it fails, and where there is no git."""
+    command = ["git", *asked]
     try:
-        told = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
-    except OSError:  # no git
+        told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    except OSError:
         return ""
     return told.stdout.strip() if told.returncode == 0 else ""
 
