@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,13 @@ import numpy as np
 import pytest
 import torch
 from _recordings import speech_commands
+from typer.testing import CliRunner
 
 from leaf_port import Leaf, LeafError
 from leaf_port.training import read_corpus
+from parity.commands.accuracy import one_file
+from parity.commands.accuracy.experiment import Experiment
+from parity.commands.app import app
 from parity.commands.study import cells, command, keywords, movement, report, variants
 from parity.commands.study.cells import AUTRAINER, EXACT, FASTER, FROZEN, MEL, SPEECHBRAIN, Cell
 from parity.commands.study.command import Options
@@ -232,3 +237,55 @@ def test_bad_input(tmp_path: Path) -> None:
     assert command.run(Options(tmp_path / "out"), [], _silent)
     with pytest.raises(LeafError, match="finished trainings"):
         command.write_report(tmp_path / "out")
+
+
+def test_one_file_has_what_tables_and_pictures_show(finished: Path, tmp_path: Path) -> None:
+    """A folder that is made from it gives the same report, and trainings go on from there."""
+    file, again = tmp_path / "study.jsonl", tmp_path / "again"
+    arguments = ["study", "--out", str(finished), "--save", str(file)]
+    assert CliRunner().invoke(app, arguments).stdout == f"{file}: 12 trainings\n"
+    arguments = ["study", "--out", str(again), "--load", str(file), "--report"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    written = command.write_report(finished)
+    for path in written:
+        assert path.read_bytes() == (again / "report" / path.name).read_bytes()
+    (again / "results" / "keywords-exact-mel-0.json").unlink()
+    assert one_file.load(file, Experiment(again, "study"), "study") == 1
+    assert one_file.load(file, Experiment(again, "study"), "study") == 0
+
+
+def test_one_file_grows_and_loses_nothing(finished: Path, tmp_path: Path) -> None:
+    file, part = tmp_path / "study.jsonl", tmp_path / "part"
+    shutil.copytree(finished, part)
+    name = "keywords-exact-mel-0"
+    (part / "results" / f"{name}.json").unlink()
+    assert one_file.save(Experiment(part, "study"), file, "study") == 11
+    assert one_file.save(Experiment(finished, "study"), file, "study") == 12
+    whole = file.read_bytes()
+    assert one_file.save(Experiment(part, "study"), file, "study") == 12
+    assert file.read_bytes() == whole
+
+
+def test_one_file_is_of_one_experiment(finished: Path, tmp_path: Path) -> None:
+    """Other settings, another result, another file: each is refused, and the file stays."""
+    file, other = tmp_path / "study.jsonl", tmp_path / "other"
+    one_file.save(Experiment(finished, "study"), file, "study")
+    whole = file.read_bytes()
+    shutil.copytree(finished, other)
+    path = other / "results" / "keywords-exact-mel-0.json"
+    path.write_text(path.read_text().replace('"threads": 1', '"threads": 2'))
+    with pytest.raises(LeafError, match="one result of keywords-exact-mel-0"):
+        one_file.save(Experiment(other, "study"), file, "study")
+    path = other / "experiment.json"
+    path.write_text(path.read_text().replace('"epochs": 1', '"epochs": 2'))
+    with pytest.raises(LeafError, match="got other settings"):
+        one_file.save(Experiment(other, "study"), file, "study")
+    with pytest.raises(LeafError, match="epochs"):
+        one_file.load(file, Experiment(other, "study"), "study")
+    assert file.read_bytes() == whole
+    head = '{"format_version": 1}\n'
+    for text in "", "[]\n", "{}\n", head.replace("1", "2"), f'{head}{{"epochs": [2]}}\n', "no\n":
+        broken = tmp_path / "broken.jsonl"
+        broken.write_text(text)
+        with pytest.raises(LeafError, match="that --save wrote"):
+            one_file.load(broken, Experiment(tmp_path / "new", "study"), "study")

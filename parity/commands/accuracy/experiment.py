@@ -72,7 +72,16 @@ class Experiment:
         Raises:
             LeafError: a damaged file.
         """
-        return [self._read(path) for path in sorted((self.path / RESULTS).glob("*.json"))]
+        return list(self.cells().values())
+
+    def cells(self) -> dict[str, dict[str, Any]]:
+        """Every finished cell's result, by its name.
+
+        Raises:
+            LeafError: a damaged file.
+        """
+        paths = sorted((self.path / RESULTS).glob("*.json"))
+        return {path.stem: self._read(path) for path in paths}
 
     def finished(self, name: str) -> bool:
         """Whether a cell is."""

@@ -88,6 +88,14 @@ def accuracy(
     table: Annotated[
         bool, typer.Option("--table", help="Train nothing; print what is finished, as Markdown.")
     ] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Train nothing; add what is finished to one file."),
+    ] = None,
+    load: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Train nothing; fill OUT from such a file."),
+    ] = None,
 ) -> None:
     """Train official code and port on the same recordings, and compare their accuracies.
 
@@ -99,8 +107,10 @@ def accuracy(
     from leaf_port import _publish
     from parity.commands.accuracy import cells, command, loop  # what no other command needs
 
+    _in_one_file(command.OWNER, out, save, load)
     if table:
         typer.echo(command.show(out), nl=False)
+    if table or save or load:
         return
     chosen = list(cells.chosen(side or (), frontend or (), seed or ()))
     options = command.Options(
@@ -157,6 +167,14 @@ def study(
         bool,
         typer.Option("--report", help="Train nothing; write OUT/report of what is finished."),
     ] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Train nothing; add what is finished to one file."),
+    ] = None,
+    load: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Train nothing; fill OUT from such a file."),
+    ] = None,
 ) -> None:
     """Does LEAF learn its filters? Train it, and it with public ports' faults, and measure.
 
@@ -169,9 +187,11 @@ def study(
     from parity.commands.accuracy import loop
     from parity.commands.study import cells, command  # what no other command needs
 
+    _in_one_file(command.OWNER, out, save, load)
     if report_only:
         for path in command.write_report(out):
             typer.echo(path)
+    if report_only or save or load:
         return
     names = command.names(data or (), on or ())
     chosen = list(cells.chosen(names, variant or (), initial or (), seed or ()))
@@ -187,3 +207,15 @@ def study(
     with _publish.ended_cleanly():
         whole = command.run(options, chosen, loop.say)
     raise typer.Exit(0 if whole else 1)
+
+
+def _in_one_file(owner: str, out: Path, save: Path | None, load: Path | None) -> None:
+    """Fills an experiment's folder from a file, then adds what it has to a file; where asked."""
+    from parity.commands.accuracy import one_file
+    from parity.commands.accuracy.experiment import Experiment
+
+    experiment = Experiment(out, owner)
+    if load is not None:
+        typer.echo(f"{load}: {one_file.load(load, experiment, owner)} trainings added to {out}")
+    if save is not None:
+        typer.echo(f"{save}: {one_file.save(experiment, save, owner)} trainings")
