@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from _recordings import speech_commands
+from scipy import stats
 from typer.testing import CliRunner
 
 from leaf_port import Leaf, LeafError
@@ -18,7 +19,7 @@ from leaf_port.training import read_corpus
 from parity.commands.accuracy import one_file
 from parity.commands.accuracy.experiment import Experiment
 from parity.commands.app import app
-from parity.commands.study import cells, command, keywords, movement, report, variants
+from parity.commands.study import cells, centers, command, keywords, movement, report, variants
 from parity.commands.study.cells import AUTRAINER, EXACT, FASTER, FROZEN, MEL, SPEECHBRAIN, Cell
 from parity.commands.study.command import Options
 from parity.spec.random_arrays import Source
@@ -201,12 +202,34 @@ def test_the_report(finished: Path) -> None:
     text = written[0].read_text()
     assert "`exact` minus `frozen`" in text
     assert "Share of the filters" in text
+    assert text.count("| `exact` | +") + text.count("| `exact` | -") == 2  # the agreement of seeds
     assert all(path.read_bytes()[1:4] == b"PNG" for path in written[1:])
     results = [json.loads(path.read_text()) for path in sorted((finished / "results").iterdir())]
     inside = report._in_band(next(each for each in results if each["variant"] == FROZEN))
     centers = Leaf.for_sample_rate(RATE).center_frequencies()
     expected = ((centers >= keywords.BAND[0]) & (centers <= keywords.BAND[1])).double().mean()
     assert inside == pytest.approx(100 * float(expected))
+
+
+def _moved(initial: Any, by: Any, variant: str = EXACT) -> dict[str, Any]:
+    parameters = {"center_frequencies": (initial + by).tolist()}
+    told = {"data": "words", "variant": variant, "initial": "mel", "seed": 0, "sample_rate": RATE}
+    return {**told, "best": {"parameters": parameters}}
+
+
+def test_the_agreement_of_seeds_is_pearsons() -> None:
+    initial = Leaf.for_sample_rate(RATE).center_frequencies().double().numpy()
+    source = Source(5)
+    one, two, three = (source.normal((40,)) for _ in range(3))
+    found = centers.agreement([_moved(initial, each) for each in (one, two, three)])
+    pairs = [(one, two), (one, three), (two, three)]
+    expected = np.mean([stats.pearsonr(*pair).statistic for pair in pairs])
+    assert found == pytest.approx(expected, rel=1e-6)
+    alike = centers.agreement([_moved(initial, each) for each in (one, 2 * one)])
+    assert alike == pytest.approx(1.0)
+    assert centers.agreement([_moved(initial, one)]) is None
+    still = [_moved(initial, 0 * one, FROZEN) for _ in range(2)]
+    assert centers.agreement(still) is None
 
 
 def test_a_training_that_diverges_is_a_result(tmp_path: Path) -> None:

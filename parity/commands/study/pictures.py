@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from leaf_port import _publish
+from parity.commands.study import centers as where
 from parity.commands.study import keywords, report
-from parity.commands.study.cells import FROZEN, INITIAL, KEYWORDS, VARIANTS
+from parity.commands.study.cells import EXACT, FROZEN, INITIAL, KEYWORDS, VARIANTS
 
 Result = Mapping[str, Any]
 
@@ -26,13 +27,14 @@ def draw(results: Sequence[Result], folder: Path) -> list[Path]:
     return written
 
 
-def _figure(columns: int, width: float, height: float) -> tuple[Any, Any]:
+def _figure(rows: int, width: float, height: float) -> tuple[Any, Any]:
+    """A picture with a column for each initial scale; its axes by row."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(1, columns, squeeze=False, sharey=True)[0]
+    return figure, figure.subplots(rows, len(INITIAL), squeeze=False, sharey="row")
 
 
 def _save(figure: Any, path: Path) -> Path:
@@ -43,7 +45,7 @@ def _save(figure: Any, path: Path) -> Path:
 
 def _accuracies(results: Sequence[Result], data: str) -> Any:
     """A point a seed, beside each other by variant, for each initial scale."""
-    figure, axes = _figure(len(INITIAL), 11.0, 3.4)
+    figure, (axes,) = _figure(1, 11.0, 3.4)
     names = [name for name in VARIANTS if any(each["variant"] == name for each in results)]
     for axis, initial in zip(axes, INITIAL, strict=True):
         for i, variant in enumerate(names):
@@ -63,36 +65,41 @@ def _accuracies(results: Sequence[Result], data: str) -> Any:
 
 
 def _filters(results: Sequence[Result], data: str) -> Any:
-    """Centres and bandwidths after training against the initial ones, of the first seed."""
+    """Centres after training, and below how far each has moved, of the first seed."""
     seed = min(each["seed"] for each in results)
-    shown = {
-        (each["variant"], each["initial"]): each["best"]["parameters"]
-        for each in results
-        if each["seed"] == seed
-    }
-    names = [name for name in VARIANTS if name != FROZEN and any(v == name for v, _ in shown)]
-    figure, axes = _figure(len(INITIAL), 11.0, 3.4)
-    for axis, initial in zip(axes, INITIAL, strict=True):
+    shown = [each for each in results if each["seed"] == seed and each["variant"] != FROZEN]
+    shown.sort(key=lambda each: list(VARIANTS).index(each["variant"]))
+    figure, rows = _figure(2, 11.0, 5.6)
+    for initial, centers, moves in zip(INITIAL, *rows, strict=True):
         if data == KEYWORDS:
-            axis.axhspan(*keywords.BAND, color="0.9", label="band of the information")
-        if (FROZEN, initial) in shown:
-            _points(axis, shown[FROZEN, initial], "0.6", "before")
-        for variant in names:
-            if (variant, initial) in shown:
-                color = f"C{list(VARIANTS).index(variant)}"
-                _points(axis, shown[variant, initial], color, variant)
-        axis.set_title(f"from {initial}")
-        axis.set_xlabel("filter")
-    axes[0].set_ylabel(f"centre on {data}, Hz (seed {seed})")
+            centers.axhspan(*keywords.BAND, color="0.9", label="band of the information")
+        for each in shown:
+            if each["initial"] == initial:
+                _points(centers, moves, each)
+        centers.set_title(f"from {initial}")
+        moves.axhline(0.0, color="0.6", linewidth=0.8)
+        moves.set_xlabel("filter")
+    rows[0][0].set_ylabel(f"centre on {data}, Hz (seed {seed})")
+    rows[1][0].set_ylabel("moved by, Hz")
+    _legend(figure, rows[0])
+    return figure
+
+
+def _points(centers: Any, moves: Any, result: Result) -> None:
+    variant = result["variant"]
+    before, after = where.before(result), where.after(result)
+    look = {"color": f"C{list(VARIANTS).index(variant)}", "markersize": 4}
+    if variant == EXACT:
+        centers.plot(before, ".", color="0.6", markersize=4, label="before")
+    centers.plot(after, ".", label=variant, **look)
+    moves.plot(after - before, ".", **look)
+
+
+def _legend(figure: Any, axes: Sequence[Any]) -> None:
+    """Below the picture, a name once."""
     handles = {
         label: handle
         for axis in axes
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
     }
     figure.legend(handles.values(), handles, loc="outside lower center", ncols=7, fontsize=8)
-    return figure
-
-
-def _points(axis: Any, parameters: Mapping[str, Any], color: str, label: str) -> None:
-    centers = parameters["center_frequencies"]
-    axis.plot(range(len(centers)), centers, ".", color=color, label=label, markersize=4)

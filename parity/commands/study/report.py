@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from parity.commands.accuracy.table import welch
-from parity.commands.study import keywords, movement
+from parity.commands.study import centers, keywords, movement
 from parity.commands.study.cells import EXACT, FROZEN, INITIAL, KEYWORDS, MEL, VARIANTS
 
 Result = Mapping[str, Any]
@@ -15,7 +15,7 @@ Result = Mapping[str, Any]
 
 def markdown(settings: Mapping[str, Any], results: Sequence[Result], pictures: list[str]) -> str:
     """Tables of everything that is finished."""
-    parts = [_about(settings, results)]
+    parts = ["# Figures of the study", _about(settings, results)]
     for data, of in by_data(results).items():
         parts += [f"## On {data}", *_sections(data, trained(of))]
         if diverged := "\n".join(f"- {line}" for line in _diverged(of)):
@@ -50,7 +50,8 @@ def _about(settings: Mapping[str, Any], results: Sequence[Result]) -> str:
         f"{settings['encoder']}. Figures are means over the seeds ± standard deviation, of the "
         "first epoch of the best validation accuracy."
     ]
-    lines += [f"- `{name}`: {words}." for name, words in VARIANTS.items()]
+    there = {each["variant"] for each in results}
+    lines += ["", *(f"- `{name}`: {words}." for name, words in VARIANTS.items() if name in there)]
     made_by = {
         f"leaf_port {each['versions']['leaf_port']}, torch {each['versions']['torch']}, "
         f"{each['processor']}"
@@ -67,7 +68,13 @@ def _sections(data: str, results: Sequence[Result]) -> Iterator[str]:
         gains.append(f"\nOf {len(gains)} intervals of 95 %, {len(gains) / 20:.1f} miss by chance.")
     yield "\n".join(gains) or "No variant has two seeds yet."
     yield "Mean movement of a centre, in Hz:\n\n" + _table(results, _moved("center_frequencies"), 0)
-    yield "Mean movement of a bandwidth, in Hz:\n\n" + _table(results, _moved("bandwidths"), 0)
+    if agreements := _agreements(results):
+        yield (
+            "Correlation, between two seeds, of how far each centre moved (mean over the pairs; 1: "
+            "all seeds move the filters alike, 0: what one does tells nothing of another):\n\n"
+            + agreements
+        )
+    yield "Mean movement of a bandwidth, in Hz:\n\n" + _table(results, _moved("bandwidths"), 2)
     yield "Mean Jensen-Shannon distance of the filters' responses before and after:\n\n" + _table(
         results, _moved("distance"), 3
     )
@@ -120,9 +127,29 @@ def values(
 
 
 def _table(results: Sequence[Result], value: Callable[[Result], float | None], digits: int) -> str:
+    def told(variant: str, initial: str) -> str:
+        return _mean(values(results, variant, initial, value), digits)
+
+    return _by_scale(told)
+
+
+def _agreements(results: Sequence[Result]) -> str:
+    """Empty where no variant has two seeds whose filters moved."""
+
+    def told(variant: str, initial: str) -> str:
+        of = [each for each in results if (each["variant"], each["initial"]) == (variant, initial)]
+        found = centers.agreement(of) if variant != MEL else None
+        return "" if found is None else f"{found:+.2f}"
+
+    found = _by_scale(told)
+    return found if found.count("\n") > 1 else ""
+
+
+def _by_scale(cell: Callable[[str, str], str]) -> str:
+    """A line a variant, a column an initial scale; without variants that have nothing."""
     lines = [f"| variant | {' | '.join(INITIAL)} |", f"|---|{'---|' * len(INITIAL)}"]
     for variant in VARIANTS:
-        cells = [_mean(values(results, variant, initial, value), digits) for initial in INITIAL]
+        cells = [cell(variant, initial) for initial in INITIAL]
         if any(cells):
             lines.append(f"| `{variant}` | {' | '.join(cells)} |")
     return "\n".join(lines)
