@@ -193,6 +193,17 @@ def test_the_best_epoch_is_the_first_of_the_best_validation(tmp_path: Path) -> N
     assert judged["best"]["test"]["accuracy"] == 0.1
 
 
+def test_pairs_are_scipys() -> None:
+    first, second = [91.0, 93.5, 90.25, 88.0], [90.0, 91.0, 91.5, 84.0]
+    found = table.paired(first, second)
+    expected = stats.ttest_rel(first, second).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx(tuple(expected))
+    assert found.mean == pytest.approx(np.mean(first) - np.mean(second))
+    assert found.within
+    assert not table.paired(first[:1], second[:1]).known
+    assert table.paired([3.0, 4.0], [1.0, 2.0]) == table.Difference(2.0, 2.0, 2.0)
+
+
 def test_welch_is_scipys() -> None:
     random = np.random.RandomState(0)
     for sizes in (3, 3), (2, 5), (6, 4):

@@ -22,11 +22,11 @@ Result = Mapping[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """Of two means, with Welch's 95 % interval.
+    """Of two means, with a 95 % interval.
 
     Attributes:
         mean: first minus second.
-        low, high: the interval; NaN where a side has a single value.
+        low, high: the interval; NaN where there are too few values.
     """
 
     mean: float
@@ -61,6 +61,19 @@ def welch(first: Sequence[float], second: Sequence[float]) -> Difference:
     weights = (len(first) - 1, len(second) - 1)
     freedom = sum(parts) ** 2 / sum(v * v / n for v, n in zip(parts, weights, strict=True))
     half = float(special.stdtrit(freedom, 0.975)) * math.sqrt(sum(parts))
+    return Difference(mean, mean - half, mean + half)
+
+
+def paired(first: Sequence[float], second: Sequence[float]) -> Difference:
+    """``m ± t(n - 1) s / sqrt(n)``, mean and deviation of the ``n`` differences of pairs.
+
+    If no difference differs from another, the interval is the difference itself.
+    """
+    differences = [a - b for a, b in zip(first, second, strict=True)]
+    mean, n = statistics.fmean(differences), len(differences)
+    if n < 2:
+        return Difference(mean, math.nan, math.nan)
+    half = float(special.stdtrit(n - 1, 0.975)) * statistics.stdev(differences) / math.sqrt(n)
     return Difference(mean, mean - half, mean + half)
 
 

@@ -14,6 +14,7 @@ from parity.commands.study import variants
 from parity.commands.study.cells import Cell
 
 Result = Mapping[str, Any]
+_ROUNDED = 1e-3  # Hz: frequencies are written with five decimals
 Float64 = npt.NDArray[np.float64]
 
 
@@ -40,7 +41,7 @@ def agreement(results: Sequence[Result]) -> float | None:
         results: of one variant, from one initial scale, on one data set.
     """
     moves = [after(each) - before(each) for each in results]
-    if len(moves) < 2 or not all(each.any() for each in moves):
+    if len(moves) < 2 or min(np.ptp(each) for each in moves) < _ROUNDED:
         return None
     pairs = itertools.combinations(moves, 2)
     return statistics.fmean(float(np.corrcoef(one, other)[0, 1]) for one, other in pairs)

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from parity.commands.accuracy.table import welch
+from parity.commands.accuracy.table import Difference, paired, welch
 from parity.commands.study import centers, keywords, movement
 from parity.commands.study.cells import EXACT, FROZEN, INITIAL, KEYWORDS, MEL, VARIANTS
 
@@ -63,7 +63,7 @@ def _about(settings: Mapping[str, Any], results: Sequence[Result]) -> str:
 
 def _sections(data: str, results: Sequence[Result]) -> Iterator[str]:
     yield "Test accuracy in per cent:\n\n" + _table(results, _accuracy, 1)
-    gains = [f"- {line}" for line in _gains(results)]
+    gains = [f"- {line}" for line in [*_over_all(results), *_gains(results)]]
     if gains:
         gains.append(f"\nOf {len(gains)} intervals of 95 %, {len(gains) / 20:.1f} miss by chance.")
     yield "\n".join(gains) or "No variant has two seeds yet."
@@ -162,20 +162,39 @@ def _mean(found: Sequence[float], digits: int) -> str:
     return f"{statistics.fmean(found):.{digits}f}{spread}"
 
 
+def _over_all(results: Sequence[Result]) -> Iterator[str]:
+    """The exact Leaf against each other one, over all scales: pairs of one scale and one seed."""
+    found = {
+        (each["variant"], each["initial"], each["seed"]): value
+        for each in results
+        if (value := _accuracy(each)) is not None
+    }
+    for variant in VARIANTS:
+        pairs = [
+            (value, found[variant, initial, seed])
+            for (name, initial, seed), value in found.items()
+            if name == EXACT and (variant, initial, seed) in found
+        ]
+        if variant != EXACT and len(pairs) > 1:
+            told = _verdict(paired(*zip(*pairs, strict=True)), f"{len(pairs)} pairs, Student's t")
+            scales = "from mel" if variant == MEL else "over all scales"
+            yield f"{scales}: `{EXACT}` minus `{variant}`: {told}"
+
+
 def _gains(results: Sequence[Result]) -> Iterator[str]:
-    """Each variant against the exact Leaf, and that against its own initial filters."""
+    """Each variant against the exact Leaf, from each scale; mel filterbanks have the mel scale."""
     for initial in INITIAL:
         exact = values(results, EXACT, initial, _accuracy)
         for variant in VARIANTS:
             other = values(results, variant, "mel" if variant == MEL else initial, _accuracy)
-            if variant == EXACT or min(len(exact), len(other)) < 2:
-                continue
-            found = welch(exact, other)
-            verdict = "no difference shown" if found.within else "they differ"
-            yield (
-                f"{initial}: `{EXACT}` minus `{variant}`: {found.mean:+.1f} points "
-                f"({found.low:+.1f} to {found.high:+.1f}, Welch, 95 %): {verdict}."
-            )
+            if variant != EXACT and min(len(exact), len(other)) > 1:
+                told = _verdict(welch(exact, other), "Welch")
+                yield f"{initial}: `{EXACT}` minus `{variant}`: {told}"
+
+
+def _verdict(found: Difference, by: str) -> str:
+    shown = "no difference shown" if found.within else "they differ"
+    return f"{found.mean:+.1f} points ({found.low:+.1f} to {found.high:+.1f}, {by}, 95 %): {shown}."
 
 
 def _pcen(results: Sequence[Result]) -> str:
