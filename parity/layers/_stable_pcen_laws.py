@@ -259,7 +259,9 @@ def forward_mode() -> str:
 
 
 def second_derivative() -> str:
-    """The bound of a slope is a constant: where a slope is bounded, its own slope is 0."""
+    """The bound of a slope is a constant: beyond it the slope's own slope is 0, up to it and at it
+    nothing is bounded.
+    """
     layer, x = StablePCEN(1).double(), torch.full((1, 3, 1), 2.0).double().requires_grad_()
     average = torch.ones(1, 3, 1, dtype=torch.float64, requires_grad=True)
     steep = (layer._bounded(average, x) * 2.0**70).square().sum()
@@ -268,7 +270,17 @@ def second_derivative() -> str:
         return f"a slope is {slope.flatten().tolist()}"
     found = torch.autograd.grad(slope.sum(), (average, x), allow_unused=True)
     kept = [each for each in found if each is not None and bool(each.any())]
-    return f"a bounded slope has a slope of {kept}" if kept else ""
+    if kept:
+        return f"a bounded slope has a slope of {kept}"
+    limit = _MOST_GRADIENT / 2.0
+    weights = torch.tensor([[[limit], [-limit], [0.5 * limit]]], dtype=torch.float64)
+    weights.requires_grad_()
+    steep = (layer._bounded(average, x) * weights).sum()
+    (slope,) = torch.autograd.grad(steep, average, create_graph=True)
+    (passed,) = torch.autograd.grad(slope.sum(), weights)
+    if not bool((passed == 1.0).all()):
+        return f"slopes of {slope.flatten().tolist()} are taken for bounded: {passed.flatten()}"
+    return ""
 
 
 def in_single() -> str:
