@@ -200,9 +200,9 @@ def test_the_report(finished: Path) -> None:
         "filters-keywords.png",
     ]
     text = written[0].read_text()
-    assert "over all scales: `exact` minus `frozen`" in text
+    assert "over mel: `exact` minus `frozen`" in text
     assert "mel: `exact` minus `frozen`" in text
-    assert "from mel: `exact` minus `mel_filterbanks`" in text
+    assert "over mel: `exact` minus `mel_filterbanks`" in text
     assert "Share of the filters" in text
     assert text.count("| `exact` | +") + text.count("| `exact` | -") == 2  # the agreement of seeds
     assert all(path.read_bytes()[1:4] == b"PNG" for path in written[1:])
@@ -314,3 +314,14 @@ def test_one_file_is_of_one_experiment(finished: Path, tmp_path: Path) -> None:
         broken.write_text(text)
         with pytest.raises(LeafError, match="that --save wrote"):
             one_file.load(broken, Experiment(tmp_path / "new", "study"), "study")
+
+
+def test_the_published_figures_are_those_of_the_data(tmp_path: Path) -> None:
+    """``docs/trained/study.md`` is the report of the trainings in the file beside it."""
+    published = Path(__file__).parents[2] / "docs" / "trained"
+    experiment = Experiment(tmp_path / "study", "study")
+    one_file.load(published / "study.jsonl", experiment, "study")
+    names = [path.name for path in command.write_report(tmp_path / "study")]
+    assert sorted(names) == sorted(path.name for path in published.glob("*") if path.name in names)
+    made = (tmp_path / "study" / "report" / "study.md").read_text(encoding="utf-8")
+    assert made == (published / "study.md").read_text(encoding="utf-8")

@@ -177,8 +177,8 @@ def _over_all(results: Sequence[Result]) -> Iterator[str]:
         ]
         if variant != EXACT and len(pairs) > 1:
             told = _verdict(paired(*zip(*pairs, strict=True)), f"{len(pairs)} pairs, Student's t")
-            scales = "from mel" if variant == MEL else "over all scales"
-            yield f"{scales}: `{EXACT}` minus `{variant}`: {told}"
+            scales = [each for each in INITIAL if each in {i for v, i, _ in found if v == variant}]
+            yield f"over {', '.join(scales)}: `{EXACT}` minus `{variant}`: {told}"
 
 
 def _gains(results: Sequence[Result]) -> Iterator[str]:
