@@ -10,6 +10,14 @@ from rich.console import Console
 
 from parity import report
 
+Save = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Train nothing; add what is finished to one file."),
+]
+Load = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Train nothing; fill OUT from such a file.")
+]
+
 
 def training(
     model: Annotated[
@@ -88,14 +96,8 @@ def accuracy(
     table: Annotated[
         bool, typer.Option("--table", help="Train nothing; print what is finished, as Markdown.")
     ] = False,
-    save: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Train nothing; add what is finished to one file."),
-    ] = None,
-    load: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Train nothing; fill OUT from such a file."),
-    ] = None,
+    save: Save = None,
+    load: Load = None,
 ) -> None:
     """Train official code and port on the same recordings, and compare their accuracies.
 
@@ -167,14 +169,8 @@ def study(
         bool,
         typer.Option("--report", help="Train nothing; write OUT/report of what is finished."),
     ] = False,
-    save: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Train nothing; add what is finished to one file."),
-    ] = None,
-    load: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Train nothing; fill OUT from such a file."),
-    ] = None,
+    save: Save = None,
+    load: Load = None,
 ) -> None:
     """Does LEAF learn its filters? Train it, and it with public ports' faults, and measure.
 
