@@ -130,7 +130,7 @@ def test_the_known_check_comes_first() -> None:
     assert again.word == "caught"
     assert runner.caught_by([again]) == known
     assert control.word == "healthy"
-    assert told == ["units of the healthy port", "mutants", "healthy controls"]
+    assert told == ["units of the healthy port, for mutants", "mutants", "healthy controls"]
 
 
 def test_what_is_known_is_of_planted_bugs(tmp_path: Path) -> None:

@@ -173,15 +173,15 @@ class _Asking:
 
     def all(self, kind: str, asked: Sequence[_Asked]) -> list[Outcome]:
         """What becomes of mutants, each with the parts of the checks that are run."""
-        self._prepare(asked)
+        self._prepare(kind, asked)
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             futures = [pool.submit(self._verdict, *each) for each in asked]
             for _ in as_completed(futures):
                 self.advance(kind, len(asked))
         return [Outcome(m, f.result()) for (m, _), f in zip(asked, futures, strict=True)]
 
-    def _prepare(self, asked: Sequence[_Asked]) -> None:
-        told = functools.partial(self.advance, "units of the healthy port")
+    def _prepare(self, kind: str, asked: Sequence[_Asked]) -> None:
+        told = functools.partial(self.advance, f"units of the healthy port, for {kind}")
         for layer, prepared in _prepared(dict(self._wanted(asked)), self.folder, told):
             self.ready.setdefault(layer, {})[prepared.case] = prepared
 
