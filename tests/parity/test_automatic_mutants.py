@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import functools
 import json
+import os
 import subprocess
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -196,6 +197,8 @@ def test_since_a_kept_campaign_whose_commit_is_gone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A rewritten history has the commit that brought the record; without it an error says so."""
+    for name in [each for each in os.environ if each.startswith("GIT_")]:
+        monkeypatch.delenv(name)  # git's own, in a hook: they would name another checkout
     _git(tmp_path, "init", "-q")
     monkeypatch.setattr(sources, "ROOT", tmp_path)
     file = tmp_path / "edits.json"
